@@ -1,0 +1,54 @@
+# make demo   the whole job on synthetic plants: set up, run, and say where the report is
+# make test   set up, lint, check types, test
+# make locks  resolve requirements/*.txt anew from pyproject.toml
+
+PYTHON ?= python3
+# Bytecode is written while installing: the stages are many short processes, and compiling imports anew costs each one seconds.
+INSTALL = $(abspath .venv/bin/uv) pip install --quiet --require-hashes --compile-bytecode
+LOCKS = uv data tensorflow laptop dev parity
+
+.PHONY: demo test lint locks clean
+
+demo: .venv/laptop.done
+	.venv/bin/python pipeline.py run --sample --preset smoke
+
+test: .venv/dev.done .venv-parity lint
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
+
+lint: .venv/dev.done
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+locks: .venv/uv.done
+	for name in $(LOCKS); do \
+	  .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --group pyproject.toml:$$name --output-file requirements/$$name.txt || exit 1; \
+	done
+
+# uv installs the locks: several times faster than pip, and it makes the oracle's environment from whatever Python fits.
+.venv/uv.done: requirements/uv.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"verdelta needs Python 3.11 or newer, and $(PYTHON) is {sys.version.split()[0]}; use make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
+	touch $@
+
+.venv/laptop.done: requirements/laptop.txt .venv/uv.done
+	$(INSTALL) --python .venv/bin/python --requirement requirements/laptop.txt
+	touch $@
+
+.venv/dev.done: requirements/dev.txt .venv/uv.done
+	$(INSTALL) --python .venv/bin/python --requirement requirements/dev.txt
+	touch $@ .venv/laptop.done
+
+# The winner's own libraries, which stop at Python 3.11. Where none is to be had the parity tests say that they were skipped.
+.venv-parity: requirements/parity.txt .venv/uv.done
+	rm -rf $@
+	if .venv/bin/uv venv --quiet --python 3.11 $@.part; then \
+	  $(INSTALL) --python $@.part/bin/python --requirement requirements/parity.txt && mv $@.part $@; \
+	else \
+	  echo "No Python 3.11 found or fetched: the tests against tensorflow-addons will be skipped."; \
+	fi
+
+clean:
+	rm -rf .venv .venv-parity runs

@@ -1,0 +1,15 @@
+"""The stages, in data order; each is a room with its KFP face (component.py), its logic and its README.
+
+    raw photos
+      -> resize_images     JPEGs of one size, and the catalog: one row per photo
+      -> generate_pairs    every (earlier, later) pair of a series, with its days; the test pairs
+      -> split_folds       the train pairs with their fold; no series is in two folds
+      -> write_tfrecords   images and pair tables as TFRecords, by fold
+      -> train             for each fold: a model, its history, its out-of-fold predictions
+      -> predict           for each model: days for every test pair, one column per view and their mean
+      -> calibrate         submission_raw.csv, submission_calibrated.csv, the scores
+      -> report            one HTML page and a Markdown summary
+
+Beside the rooms: `settings` declares every parameter once, `schema` the names that cross a stage boundary, `images` the
+container image of each stage, `storage` reads raw data, and `sample_dataset` writes synthetic plants to try it all on.
+"""

@@ -1,0 +1,122 @@
+"""The catalog enters; the pair tables leave: every (earlier, later) pair of each train series, and the test pairs."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from components import schema
+from components.generate_pairs.tables import read_images, read_test_data
+from components.settings import GeneratePairsSettings
+from components.storage import PHOTO_SUFFIXES, whole_file, write_record
+
+
+def generate_pairs(*, catalog: Path, pairs: Path, settings: GeneratePairsSettings) -> dict[str, Any]:
+    """Writes train_pairs.csv, test_pairs.csv and, last, stage.json into `pairs`.
+
+    Args:
+        catalog: images.csv and test_data.csv.
+        pairs: the output folder.
+        settings: nothing to choose.
+
+    Returns:
+        The stage's record; series of one photo are in its `skipped`.
+
+    Raises:
+        FileNotFoundError: a table is missing.
+        ValueError: no train series has two photos; a row of test_data.csv that does not name two photos of one test series.
+    """
+    images = read_images(catalog)
+    train, single = make_train_pairs(images[images["split"] == schema.TRAIN])
+    test = make_test_pairs(images[images["split"] == schema.TEST], read_test_data(catalog), catalog)
+    pairs.mkdir(parents=True, exist_ok=True)
+    for name, table in ((schema.TRAIN_PAIRS_CSV, train), (schema.TEST_PAIRS_CSV, test)):
+        with whole_file(pairs / name) as path:
+            table.to_csv(path, index=False)
+    counts = {
+        "train_pairs": len(train),
+        "train_series": train["series"].nunique(),
+        "test_pairs": len(test),
+        "test_series": test["series"].nunique(),
+        "skipped_series": len(single),
+    }
+    skipped = [(series, "a series of one photo makes no pair") for series in single]
+    return write_record(pairs, "generate_pairs", settings, counts, skipped)
+
+
+def make_train_pairs(images: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Returns TRAIN_PAIRS_COLUMNS and the series of one photo, which make no pair.
+
+    Series come in (species, series) order; within one, pairs come as `itertools.combinations` of its photos in day order.
+
+    Args:
+        images: the train rows of the catalog.
+
+    Raises:
+        ValueError: no series has two photos.
+    """
+    images = images.sort_values(["species", "series", "day"], kind="stable", ignore_index=True)
+    sizes = images.groupby(["species", "series"], sort=False).size()
+    single = [str(series) for _, series in sizes.index[sizes == 1]]
+    if (sizes < 2).all():
+        raise ValueError(
+            f"{len(single)} train series, each of one photo ({', '.join(single[:5])}), make no pair. Expected at least one "
+            f"series of two photos; photos of one plant belong in one folder, {schema.TRAIN_FOLDER}/<species>/<series>/."
+        )
+    starts = sizes.cumsum() - sizes
+    corners = [np.triu_indices(size, 1) for size in sizes]  # row by row: the order of itertools.combinations
+    before, after = (np.concatenate([start + c[side] for start, c in zip(starts, corners, strict=True)]) for side in (0, 1))
+    day = images["day"].to_numpy(dtype="int64")
+    table = images.loc[before, ["species", "series"]].reset_index(drop=True)
+    table.insert(0, "pair_id", [schema.PAIR_ID.format(number) for number in range(len(table))])
+    table["before_image_id"] = images["image_id"].to_numpy()[before]
+    table["after_image_id"] = images["image_id"].to_numpy()[after]
+    table["time_delta_days"] = day[after] - day[before]
+    return table[list(schema.TRAIN_PAIRS_COLUMNS)], single
+
+
+def make_test_pairs(images: pd.DataFrame, test_data: pd.DataFrame, catalog: Path) -> pd.DataFrame:
+    """Returns TEST_PAIRS_COLUMNS, one row per row of test_data.csv and in its order.
+
+    Args:
+        images: the test rows of the catalog.
+        test_data: `idx`, and the stems of two photos; a folder before a stem and an image suffix after it do not matter.
+        catalog: named in errors.
+
+    Raises:
+        ValueError: a photo that is not there, or two photos of different series.
+    """
+    by_stem = images.set_index(images["image_id"].str.rsplit("/", n=1).str[-1])
+    stems = {side: read_stems(test_data[f"{side}_file_path"]) for side in ("before", "after")}
+    for side, stem in stems.items():
+        missing = ~stem.isin(by_stem.index)
+        if missing.any():
+            row = int(np.argmax(missing))
+            raise ValueError(
+                f"{catalog / schema.TEST_DATA_CSV}, idx {test_data['idx'][row]}: {side}_file_path names {stem[row]!r}, and the "
+                f"test set has no such photo ({missing.sum()} such rows). Add the photo under {schema.TEST_FOLDER}/, correct "
+                f"the row or remove it; if resize_images left the photo out as a bad one ({catalog / schema.STAGE_RECORD}), "
+                "replace the photo."
+            )
+    before, after = (by_stem.loc[stem].reset_index(drop=True) for stem in stems.values())
+    apart = before["series"] != after["series"]
+    if apart.any():
+        row = int(np.argmax(apart))
+        raise ValueError(
+            f"{catalog / schema.TEST_DATA_CSV}, idx {test_data['idx'][row]}: {stems['before'][row]!r} is of series "
+            f"{before['series'][row]} and {stems['after'][row]!r} of {after['series'][row]}. Expected two photos of one plant; "
+            "correct or remove the row."
+        )
+    table = before[["species", "series"]].copy()
+    table["idx"] = test_data["idx"].to_numpy()
+    table["pair_id"] = table["idx"].map(schema.PAIR_ID.format)
+    table["before_image_id"], table["after_image_id"] = before["image_id"], after["image_id"]
+    return table[list(schema.TEST_PAIRS_COLUMNS)]
+
+
+def read_stems(names: pd.Series) -> pd.Series:
+    """Returns the stems that file paths name: without folder (either slash) and without a photo's suffix (in any case)."""
+    suffix = "|".join(re.escape(suffix) for suffix in PHOTO_SUFFIXES)
+    return names.str.strip().str.replace(r"^.*[/\\]", "", regex=True).str.replace(rf"(?i:{suffix})$", "", regex=True)

@@ -1,0 +1,119 @@
+"""The container image of each stage: a stage's name goes in, "verdelta-<flavour>:<tag>" comes out.
+
+The tag is a hash of everything that can change what the stage computes: its room, every module of `components` that it
+imports, directly or not, the packages of its lock file, and its Dockerfile. Kubeflow Pipelines keys its cache by the image's
+name, not by what is inside, so a tag that stays the same while code changes would bring back stale outputs. The modules are
+read with `ast`, never imported: a tag costs milliseconds and needs none of the stage's libraries.
+"""
+
+import ast
+import functools
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+PROJECT = "verdelta"
+ROOT = Path(__file__).resolve().parents[1]
+TAG_LENGTH = 16
+
+FLAVOURS = {
+    "resize_images": "data",
+    "generate_pairs": "data",
+    "split_folds": "data",
+    "write_tfrecords": "tensorflow",
+    "train": "tensorflow",
+    "predict": "tensorflow",
+    "calibrate": "data",
+    "report": "data",
+}
+
+
+def image_for(stage: str, registry: str = "") -> str:
+    """Returns the image that `stage` runs in.
+
+    Args:
+        stage: name of the stage's room in components/.
+        registry: where the image is pulled from, such as "europe-docker.pkg.dev/project/repository"; empty for a local image.
+
+    Raises:
+        ValueError: no such stage.
+        FileNotFoundError: a lock file is missing.
+    """
+    if stage not in FLAVOURS:
+        raise ValueError(f"stage={stage!r}: expected one of {', '.join(FLAVOURS)}.")
+    name = f"{PROJECT}-{FLAVOURS[stage]}:{source_tag(stage)}"
+    return f"{registry.rstrip('/')}/{name}" if registry else name
+
+
+def source_tag(stage: str, root: Path = ROOT) -> str:
+    """Returns the tag of the image of `stage`: the same files give the same tag in any folder."""
+    return digest_of(source_files(stage, root), root)
+
+
+def digest_of(files: set[str], root: Path = ROOT) -> str:
+    """Returns the first hex digits of the SHA-256 over the paths, relative to `root`, and the bytes of `files`."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        content = (root / path).read_bytes()
+        digest.update(f"{path}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:TAG_LENGTH]
+
+
+def source_files(stage: str, root: Path = ROOT) -> set[str]:
+    """Returns the files that decide what `stage` computes, as paths relative to `root` with forward slashes."""
+    lock, dockerfile = f"requirements/{FLAVOURS[stage]}.txt", f"docker/{FLAVOURS[stage]}.Dockerfile"
+    if not (root / lock).is_file():
+        raise FileNotFoundError(f"{root / lock}: missing, and the image of {stage} is named after it; restore it.")
+    return room_files(stage, root) | {lock} | ({dockerfile} if (root / dockerfile).is_file() else set())
+
+
+def room_files(room: str, root: Path = ROOT) -> set[str]:
+    """Returns the files of components/`room` and of all modules of `components` that they import, directly or not."""
+    folder = root / "components" / room
+    own = (path for path in folder.rglob("*") if path.is_file() and is_source(path.relative_to(folder)))
+    files = {path.relative_to(root).as_posix() for path in own}
+    waiting = [path for path in files if path.endswith(".py")]
+    while waiting:
+        found = set(imported_files(waiting.pop(), root)) - files
+        files |= found
+        waiting += found
+    return files
+
+
+def is_source(path: Path) -> bool:
+    """Whether a file of a room goes into the image: templates do, documents, bytecode and editors' leftovers do not."""
+    hidden = any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+    return not hidden and path.suffix != ".md" and not path.name.endswith("~")
+
+
+def imported_files(path: str, root: Path) -> Iterator[str]:
+    """Yields the files of `components` that importing the module at `path` executes, wherever in it the import stands."""
+    package = tuple(Path(path).parts[:-1])
+    for level, module, names in imports((root / path).read_text(encoding="utf-8")):
+        base = (*(package[: len(package) - level + 1] if level else ()), *(module.split(".") if module else ()))
+        if not base or base[0] != "components":
+            continue
+        for end in range(1, len(base) + 1):  # importing a.b.c executes a and a.b first
+            yield from module_file(base[:end], root)
+        for name in names:  # a name may be a module of its own
+            yield from module_file((*base, name), root)
+
+
+def module_file(parts: tuple[str, ...], root: Path) -> Iterator[str]:
+    """Yields the one file that holds the module `parts`, or nothing where there is no such module."""
+    for candidate in ("/".join(parts) + ".py", "/".join((*parts, "__init__.py"))):
+        if (root / candidate).is_file():
+            yield candidate
+
+
+@functools.cache
+def imports(source: str) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
+    """Returns (level, module, names) of every import statement in `source`, those inside functions included."""
+    found: list[tuple[int, str, tuple[str, ...]]] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [(0, alias.name, ()) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append((node.level, node.module or "", tuple(alias.name for alias in node.names)))
+    return tuple(found)

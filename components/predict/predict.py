@@ -1,0 +1,65 @@
+"""Examples and a trained model in, days for every test pair out: one column per view, and their mean.
+
+The backbone runs once per image and view, the head once per pair and view. N images, D features, P pairs.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from components import schema
+from components.settings import PredictSettings
+from components.storage import whole_file, write_record
+from components.train.infer import encode, pair_days
+from components.train.load import load_images
+from components.train.model import split_model
+from components.write_tfrecords.tables import read_pair_table
+
+MEMORY_BUDGET_GB = 8.0  # decoded test images beyond it lie in a memory-mapped file
+
+
+def predict(*, examples: Path, model: Path, predictions: Path, settings: PredictSettings) -> dict[str, Any]:
+    """Writes predictions.csv: PREDICTIONS_COLUMNS and view_0 to view_{tta_views - 1}, all in days, unclipped.
+
+    Returns:
+        The stage record.
+
+    Raises:
+        ValueError: the examples lack an image of a test pair.
+    """
+    encoder, head = split_model(keras.saving.load_model(model / schema.MODEL_FILE, compile=False))
+    pairs = read_pair_table(examples / schema.TEST_PAIRS_CSV)
+    table = pd.DataFrame({"image_id": sorted({*pairs["before_image_id"], *pairs["after_image_id"]})})
+    images = load_images(
+        examples,
+        split=schema.TEST,
+        table=table,
+        pairs=pairs,
+        dim=encoder.input_shape[1],
+        memory_budget_gb=MEMORY_BUDGET_GB,
+    )
+    row_of = pd.Series(table.index, index=table["image_id"])
+    before, after = (row_of[pairs[name]].to_numpy() for name in ("before_image_id", "after_image_id"))
+    views = {
+        schema.VIEW_COLUMN.format(view): predict_view(encoder, head, images, before, after, view, settings.prediction_batch_size)
+        for view in range(settings.tta_views)
+    }
+    results = pairs[["pair_id", "idx", "species", "series"]].assign(
+        prediction_days=np.mean(list(views.values()), axis=0, dtype=np.float64), **views
+    )
+    predictions.mkdir(parents=True, exist_ok=True)
+    with whole_file(predictions / schema.PREDICTIONS_CSV) as partial:
+        results.to_csv(partial, index=False)
+    counts = {"test_pairs": len(pairs), "test_images": len(table), "backbone_passes": len(table) * settings.tta_views}
+    return write_record(predictions, "predict", settings, counts, ())
+
+
+def predict_view(
+    encoder: keras.Model, head: keras.Model, images: np.ndarray, before: np.ndarray, after: np.ndarray, view: int, batch_size: int
+) -> np.ndarray:
+    """Days of every pair under one view: rows before and after [P] of images [N, H, W, 3] uint8 to [P] float32."""
+    features = encode(encoder, images, view=view, batch_size=batch_size, show_progress=True)
+    return pair_days(head, features, before, after)

@@ -1,0 +1,86 @@
+"""A run goes in; the small tables and lines that say what it is made of come out: data, folds, calibration."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from components import schema
+from components.report.read import Run
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+@dataclasses.dataclass(frozen=True)
+class DataRow:
+    """How much data a species has in a split."""
+
+    split: str
+    species: str
+    series: int
+    photos: int
+    pairs: int
+
+
+@dataclasses.dataclass(frozen=True)
+class FoldRow:
+    """How a model's training went; what its history does not say is None."""
+
+    fold: int
+    epochs: int
+    train: float | None
+    validation: float | None
+    best: float | None
+    best_epoch: int | None
+    seconds: float | None
+
+
+def data_rows(run: Run) -> list[DataRow]:
+    """Counts series, photos and pairs by split and species."""
+    rows = []
+    for split, pairs in ((schema.TRAIN, run.train_pairs), (schema.TEST, run.test)):
+        photos = run.images[run.images["split"] == split]
+        for species in sorted({*photos["species"], *pairs["species"]}):
+            found = photos[photos["species"] == species]
+            rows.append(DataRow(split, species, found["series"].nunique(), len(found), int((pairs["species"] == species).sum())))
+    return rows
+
+
+def fold_rows(run: Run) -> list[FoldRow]:
+    """Sums up each history: RMSE in days after the last epoch, the best validation epoch, the time in seconds."""
+    return [fold_row(fold, history) for fold, history in run.histories]
+
+
+def fold_row(fold: int, history: pd.DataFrame) -> FoldRow:
+    """Sums up one history."""
+    validation = history["val_rmse_days"] if "val_rmse_days" in history else pd.Series(dtype=float)
+    best = int(validation.argmin()) if validation.notna().any() else None
+    return FoldRow(
+        fold=fold,
+        epochs=len(history),
+        train=last(history, "rmse_days"),
+        validation=last(history, "val_rmse_days"),
+        best=None if best is None else float(validation.iloc[best]),
+        best_epoch=None if best is None else best + 1,
+        seconds=float(history["seconds"].sum()) if "seconds" in history else None,
+    )
+
+
+def last(history: pd.DataFrame, column: str) -> float | None:
+    """Returns the value after the last epoch, or None where there is no finite one."""
+    if column not in history or not len(history) or not np.isfinite(history[column].iloc[-1]):
+        return None
+    return float(history[column].iloc[-1])
+
+
+def calibration_lines(calibration: dict[str, Any]) -> list[str]:
+    """Puts calibration.json into words: the rules in their order, or the fitted line of each species."""
+    lines = []
+    for rule in calibration.get("rules") or []:
+        key = "species" if "species" in rule else "series"
+        lines.append(f"{rule[key]} {TIMES} {rule['factor']:g}")
+    for species, fit in (calibration.get("fits") or {}).items():
+        sign = "\N{MINUS SIGN}" if fit["intercept"] < 0 else "+"
+        lines.append(f"{species} {TIMES} {fit['slope']:.3f} {sign} {abs(fit['intercept']):.2f} days")
+    return lines

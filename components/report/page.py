@@ -1,0 +1,142 @@
+"""A run and its chosen pairs go in; the HTML page and the Markdown summary, both with every text escaped, come out."""
+
+import dataclasses
+import html
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+
+from components.report import plots
+from components.report.charts import Chart
+from components.report.facts import DataRow, FoldRow, calibration_lines, data_rows, fold_rows
+from components.report.read import Run
+from components.report.records import Skipped, Stage, what_ran, what_was_skipped
+from components.report.scores import ScoreTable, fold_note, score_table, verdict
+from components.report.strip import Card
+from components.report.training import training_curve
+
+NUM_COLOURS = 4  # in style.css; further species use them again
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """Everything that both texts show, apart from charts and photos."""
+
+    verdict: str
+    validation: ScoreTable
+    test: ScoreTable | None
+    data: list[DataRow]
+    folds: list[FoldRow]
+    num_models: int
+    num_folds: int
+    calibration: str
+    calibration_lines: list[str]
+    stages: list[Stage]
+    skipped: list[Skipped]
+    colours: dict[str, str]
+
+
+def page_of(run: Run) -> Page:
+    """Works out the figures and sentences of the page."""
+    series = run.validation["series"].nunique()
+    note = fold_note(sorted(set(run.validation["fold"])), run.num_folds, len(run.validation), series)
+    validation = score_table("Validation", note, run.validation)
+    test = None
+    if run.has_test_labels:
+        note = f"Test: {len(run.test):,} labelled pairs of {run.test['series'].nunique()} series, never trained or calibrated on."
+        test = score_table("Test", note, run.test)
+    species = sorted({*run.images["species"], *run.validation["species"], *run.test["species"]})
+    mode = next((str(record["settings"].get("calibration", "")) for record in run.records if record["stage"] == "calibrate"), "")
+    return Page(
+        verdict=verdict(validation.overall, test.overall if test else None),
+        validation=validation,
+        test=test,
+        data=data_rows(run),
+        folds=fold_rows(run),
+        num_models=len(run.folds),
+        num_folds=run.num_folds,
+        calibration=mode or "unknown",
+        calibration_lines=calibration_lines(run.calibration),
+        stages=what_ran(run.records, run.folds),
+        skipped=what_was_skipped(run.records),
+        colours={name: f"species-{number % NUM_COLOURS}" for number, name in enumerate(species)},
+    )
+
+
+def charts_of(run: Run, page: Page) -> dict[str, list[Chart]]:
+    """Draws the charts of each section; a section without any is empty."""
+    labelled = [("Validation", run.validation), *([("Test", run.test)] if run.has_test_labels else [])]
+    colours = page.colours
+    by_species = [
+        (f"{title}, {name}", pairs[pairs["species"] == name], colours[name])
+        for title, pairs in labelled
+        for name in plots.species_shown(pairs, colours)
+    ]
+    predicted = [plots.predicted_against_true(*one) for one in by_species]
+    if not run.has_test_labels:
+        predicted.append(plots.predicted_days(run.test, colours))
+    training = training_curve(run.histories, page.validation.overall.baseline)
+    return {
+        "predicted": predicted,
+        "error": [plots.error_against_true(title, pairs, colours) for title, pairs in labelled],
+        "series": [plots.series_errors(title, pairs, colours, run.is_calibrated) for title, pairs in labelled],
+        "calibration": [plots.calibration_curve(title, pairs) for title, pairs, _ in by_species] if run.is_calibrated else [],
+        "training": [training] if training else [],
+    }
+
+
+def render_html(run: Run, page: Page, strip: Sequence[Card], worst: Sequence[Card]) -> str:
+    """Returns the page: one text that needs nothing else to be shown."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(days=days, signed=signed, clock=clock)
+    longest = max([1.0, *(day for card in (*strip, *worst) for day in (card.calibrated, card.true or 0))])
+    return environment.get_template("report.html.jinja").render(
+        run=run, page=page, charts=charts_of(run, page), strip=strip, worst=worst, longest=longest,
+    )  # fmt: skip
+
+
+def render_summary(run: Run, page: Page) -> str:
+    """Returns the Markdown text."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=False,  # made for HTML; `finalize` escapes every value for Markdown
+        finalize=as_markdown,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(days=days, signed=signed)
+    return environment.get_template("summary.jinja").render(run=run, page=page)
+
+
+def as_markdown(value: object) -> str:
+    """Escapes a value for a Markdown text or table cell: HTML, and the signs that Markdown reads as markup, line breaks too."""
+    text = html.escape(" ".join(str(value).split()), quote=False)
+    return re.sub(r"([\\`*\[\]|~])", r"\\\1", text)
+
+
+def days(value: float, digits: int = 1) -> str:
+    """Writes a number of days."""
+    return f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """Writes a difference of days, with its sign."""
+    return f"{value:+.{digits}f}".replace("-", MINUS)
+
+
+def clock(seconds: float) -> str:
+    """Writes a time as 7 s, 3 min 20 s or 1 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,184 @@
+"""The folders of a run go in; its tables, joined and checked, come out as one `Run`.
+
+Every table has one row per pair and the columns species, series, before_image_id, after_image_id, baseline_days, raw_days,
+calibrated_days and, where the truth is known, true_days; all in days, float64.
+"""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from components import schema
+from components.report.records import read_record
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """All that the page is made of, apart from the photos.
+
+    Attributes:
+        records: stage.json of every stage, in data order; one per fold for train and predict.
+        folds: the fold held out by each model, in the order of the models.
+        num_folds: folds that the train series are divided into.
+        images: the catalog's rows: image_id, split, species, series, path.
+        train_pairs: every train pair, whatever fold.
+        validation: the out-of-fold pairs, with `fold`.
+        test: the test pairs, with `idx`, and with the `lowest_days` and `highest_days` of the models.
+        has_test_labels: whether `test` has true_days.
+        histories: (fold, history) of each model, one row per epoch.
+        calibration: what calibrate did, as it wrote it down.
+    """
+
+    records: list[dict[str, Any]]
+    folds: list[int]
+    num_folds: int
+    images: pd.DataFrame
+    train_pairs: pd.DataFrame
+    validation: pd.DataFrame
+    test: pd.DataFrame
+    has_test_labels: bool
+    histories: list[tuple[int, pd.DataFrame]]
+    calibration: dict[str, Any]
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether calibration changed any prediction."""
+        return any(bool((frame["raw_days"] != frame["calibrated_days"]).any()) for frame in (self.validation, self.test))
+
+
+def read_run(
+    *, catalog: Path, pairs: Path, folded_pairs: Path, examples: Path, models: Sequence[Path], histories: Sequence[Path],
+    predictions: Sequence[Path], submission: Path,
+) -> Run:  # fmt: skip
+    """Reads and joins the tables of a run.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: a table lacks a column, a row or a number, or the lists of folders differ in length.
+    """
+    lengths = {"models": len(models), "histories": len(histories), "predictions": len(predictions)}
+    if not models or len(set(lengths.values())) > 1:
+        raise ValueError(f"Expected as many models, histories and predictions, at least one of each; got {lengths}.")
+    trained = [read_record(folder, "train") for folder in models]
+    folds = [int(record["settings"].get("fold", position)) for position, record in enumerate(trained)]
+    records = [
+        *(read_record(folder, name) for folder, name in ((catalog, "resize_images"), (pairs, "generate_pairs"))),
+        *(read_record(folder, name) for folder, name in ((folded_pairs, "split_folds"), (examples, "write_tfrecords"))),
+        *trained,
+        *(read_record(folder, "predict") for folder in predictions),
+        read_record(submission, "calibrate"),
+    ]
+    train_pairs = read_table(folded_pairs / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS)
+    labels = catalog / schema.TEST_LABELS_CSV
+    baseline = float(train_pairs["time_delta_days"].mean())
+    calibration = submission / schema.CALIBRATION_JSON
+    return Run(
+        records=records,
+        folds=folds,
+        num_folds=train_pairs["fold"].nunique(),
+        images=read_table(catalog / schema.IMAGES_CSV, ("image_id", "split", "species", "series", "path")),
+        train_pairs=train_pairs,
+        validation=read_validation(submission, train_pairs),
+        test=read_test(pairs, submission, predictions, labels if labels.is_file() else None).assign(baseline_days=baseline),
+        has_test_labels=labels.is_file(),
+        histories=[(fold, read_history(folder)) for fold, folder in zip(folds, histories, strict=True)],
+        calibration=json.loads(calibration.read_text(encoding="utf-8")) if calibration.is_file() else {},
+    )
+
+
+def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Reads `columns` of a CSV file; names stay text, even one that looks like a number or like "NA".
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: a column is missing, or holds something that is not a finite number where days are expected.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; run the stage that writes it again.")
+    present = read_texts(path, nrows=0).columns
+    missing = [column for column in columns if column not in present]
+    if missing:
+        raise ValueError(
+            f"{path}: expected the columns {', '.join(columns)}; {', '.join(missing)} missing, found {', '.join(present)}."
+        )
+    texts = {"pair_id", "image_id", "split", "species", "series", "path", "before_image_id", "after_image_id"}
+    table = read_texts(path, usecols=list(columns), dtype={name: str for name in columns if name in texts})
+    for name in columns:
+        if name not in texts and not pd.api.types.is_numeric_dtype(table[name]):
+            raise ValueError(f"{path}: column {name} must hold numbers only; got {first_non_number(table[name])!r}.")
+    return table[list(columns)]
+
+
+def read_texts(path: Path, **how: Any) -> pd.DataFrame:
+    """Reads a CSV file, forgiving a byte order mark and blanks after commas, and leaving "NA" as it is."""
+    return pd.read_csv(path, encoding="utf-8-sig", skipinitialspace=True, keep_default_na=False, **how)
+
+
+def first_non_number(column: pd.Series) -> Any:
+    """Returns the first value that is not a number, for a message."""
+    return column[pd.to_numeric(column, errors="coerce").isna()].iloc[0]
+
+
+def read_validation(submission: Path, train_pairs: pd.DataFrame) -> pd.DataFrame:
+    """Returns the out-of-fold pairs with their photos.
+
+    Raises:
+        ValueError: there is none, or one that is not among the train pairs.
+    """
+    path = submission / schema.OUT_OF_FOLD_CALIBRATED_CSV
+    table = read_table(path, (*schema.OUT_OF_FOLD_COLUMNS, "calibrated_days"))
+    photos = train_pairs[["pair_id", "before_image_id", "after_image_id"]]
+    return renamed(joined(table, photos, "pair_id", path), time_delta_days="true_days", prediction_days="raw_days")
+
+
+def read_test(pairs: Path, submission: Path, predictions: Sequence[Path], labels: Path | None) -> pd.DataFrame:
+    """Returns the test pairs with both submissions, the models' lowest and highest days and, given `labels`, the true days.
+
+    Raises:
+        ValueError: a test pair is missing from one of the tables.
+    """
+    table = read_table(pairs / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
+    for name, column in ((schema.SUBMISSION_RAW_CSV, "raw_days"), (schema.SUBMISSION_CALIBRATED_CSV, "calibrated_days")):
+        path = submission / name
+        table = joined(table, renamed(read_table(path, schema.SUBMISSION_COLUMNS), time_delta=column), "idx", path)
+    for number, folder in enumerate(predictions):
+        path = folder / schema.PREDICTIONS_CSV
+        days = read_table(path, ("idx", "prediction_days"))
+        table = joined(table, renamed(days, prediction_days=f"model_{number}"), "idx", path)
+    by_model = table[[f"model_{number}" for number in range(len(predictions))]]
+    table = table.drop(columns=by_model.columns).assign(lowest_days=by_model.min(axis=1), highest_days=by_model.max(axis=1))
+    if labels is not None:
+        table = joined(table, renamed(read_table(labels, schema.SUBMISSION_COLUMNS), time_delta="true_days"), "idx", labels)
+    return table
+
+
+def joined(table: pd.DataFrame, other: pd.DataFrame, key: str, path: Path) -> pd.DataFrame:
+    """Adds the columns of `other`, read from `path`, to the rows of `table`; each row must be found exactly once."""
+    if other[key].duplicated().any():
+        raise ValueError(f"{path}: {key} {other[key][other[key].duplicated()].iloc[0]} appears more than once.")
+    absent = table[key][~table[key].isin(other[key])]
+    if len(absent) or not len(table):
+        example = f", first {absent.iloc[0]}" if len(absent) else ""
+        raise ValueError(
+            f"{path}: {len(absent)} of {len(table)} pairs have no row{example}; the artifacts belong to different runs. "
+            "Run the stages from generate_pairs on again."
+        )
+    return table.merge(other, on=key, how="left")
+
+
+def renamed(table: pd.DataFrame, **names: str) -> pd.DataFrame:
+    """Returns `table` with columns renamed, old=new."""
+    return table.rename(columns=names)
+
+
+def read_history(folder: Path) -> pd.DataFrame:
+    """Returns history.csv with an `epoch` column that counts from 1; other columns as they are."""
+    path = folder / schema.HISTORY_CSV
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; run train again.")
+    history = pd.read_csv(path)
+    return history.assign(epoch=range(1, len(history) + 1))

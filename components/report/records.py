@@ -1,0 +1,114 @@
+"""The stage.json of every artifact goes in; what ran, with settings, counts and what was skipped, comes out."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from components import schema
+
+FOLD_STAGES = ("train", "predict")  # these run once per fold
+
+
+@dataclasses.dataclass(frozen=True)
+class StageRun:
+    """One of several executions of a stage, such as "fold 3": the settings and counts that its siblings do not share."""
+
+    label: str
+    settings: dict[str, str]
+    counts: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A stage as the page shows it: what all its runs share, then the runs that differ."""
+
+    name: str
+    settings: dict[str, str]
+    counts: dict[str, str]
+    runs: list[StageRun]
+
+
+@dataclasses.dataclass(frozen=True)
+class Skipped:
+    """Something a stage left out, and why."""
+
+    stage: str
+    what: str
+    why: str
+
+
+def read_record(folder: Path, stage: str) -> dict[str, Any]:
+    """Returns the record in `folder`; where there is none, an empty one whose `skipped` says so.
+
+    Raises:
+        ValueError: the file is not a JSON object.
+    """
+    path = folder / schema.STAGE_RECORD
+    if not path.is_file():
+        why = f"{path.name} is missing beside its outputs, so settings and counts are unknown"
+        return {"stage": stage, "settings": {}, "counts": {}, "skipped": [{"what": "record", "why": why}]}
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: expected JSON, got {error}; run {stage} again.") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"{path}: expected a JSON object, got {type(record).__name__}; run {stage} again.")
+    return {"stage": stage, "settings": {}, "counts": {}, "skipped": [], **record}
+
+
+def what_ran(records: Sequence[Mapping[str, Any]], folds: Sequence[int]) -> list[Stage]:
+    """Groups the records by stage, in the order given; `folds` names the runs of the stages that ran once per fold."""
+    by_stage: dict[str, list[Mapping[str, Any]]] = {}
+    for record in records:
+        by_stage.setdefault(str(record["stage"]), []).append(record)
+    return [grouped(name, found, folds) for name, found in by_stage.items()]
+
+
+def grouped(name: str, records: Sequence[Mapping[str, Any]], folds: Sequence[int]) -> Stage:
+    """Tells what all records of one stage share from what differs."""
+    settings = [{key: as_text(value) for key, value in record["settings"].items() if key != "fold"} for record in records]
+    counts = [{key: as_count(value) for key, value in record["counts"].items()} for record in records]
+    shared_settings, shared_counts = shared(settings), shared(counts)
+    by_fold = len(records) == len(folds) and name in FOLD_STAGES
+    labels = [f"fold {fold}" for fold in folds] if by_fold else [f"run {number}" for number in range(1, len(records) + 1)]
+    runs = [
+        StageRun(label=label, settings=without(setting, shared_settings), counts=without(count, shared_counts))
+        for label, setting, count in zip(labels, settings, counts, strict=True)
+    ]
+    return Stage(name, shared_settings, shared_counts, [run for run in runs if run.settings or run.counts])
+
+
+def shared(texts: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Returns the entries that are the same in all of `texts`."""
+    return {key: value for key, value in texts[0].items() if all(text.get(key) == value for text in texts)}
+
+
+def without(text: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """Returns the entries of `text` whose names are not in `known`."""
+    return {key: value for key, value in text.items() if key not in known}
+
+
+def what_was_skipped(records: Sequence[Mapping[str, Any]]) -> list[Skipped]:
+    """Lists everything the stages left out, each thing once."""
+    found = [
+        Skipped(stage=str(record["stage"]), what=str(item.get("what", "")), why=str(item.get("why", "")))
+        for record in records
+        for item in record["skipped"]
+    ]
+    return list(dict.fromkeys(found))
+
+
+def as_text(value: Any) -> str:
+    """Writes a setting as the command line would take it: text bare, everything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def as_count(value: Any) -> str:
+    """Writes a count with thousands separators, a measurement with four significant digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return as_text(value)
+    if isinstance(value, int) or value.is_integer():
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -1,0 +1,71 @@
+"""The folders of a run and two file paths go in; report.html and summary.md are written, whole or not at all."""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from components.report.page import page_of, render_html, render_summary
+from components.report.read import read_run
+from components.report.strip import cards, largest_errors, spread_pairs
+from components.settings import ReportSettings
+from components.storage import whole_file
+
+LARGEST_ERRORS = 6
+
+
+def write_report(
+    *, catalog: Path, images: Path, pairs: Path, folded_pairs: Path, examples: Path, models: Sequence[Path],
+    histories: Sequence[Path], predictions: Sequence[Path], submission: Path, html: Path, summary: Path, settings: ReportSettings,
+) -> dict[str, Any]:  # fmt: skip
+    """Writes the page and the summary of one run; see README.md for what is read from each folder.
+
+    Args:
+        catalog: folder of resize_images' table; test scores are shown if it holds test_labels.csv.
+        images: folder of the resized photos.
+        pairs: folder of generate_pairs.
+        folded_pairs: folder of split_folds.
+        examples: folder of write_tfrecords.
+        models: one folder per trained model.
+        histories: the histories, in the order of `models`.
+        predictions: the test predictions, in the order of `models`.
+        submission: folder of calibrate.
+        html: the file that becomes the page.
+        summary: the file that becomes the Markdown text.
+        settings: how many test pairs to show.
+
+    Returns:
+        The stage's record: settings, counts and what could not be shown.
+
+    Raises:
+        FileNotFoundError: a table or a photo is missing.
+        ValueError: a table lacks a column or a row, or the artifacts belong to different runs.
+    """
+    run = read_run(
+        catalog=catalog, pairs=pairs, folded_pairs=folded_pairs, examples=examples, models=models,
+        histories=histories, predictions=predictions, submission=submission,
+    )  # fmt: skip
+    shown, errors = spread_pairs(run.test, settings.strip_pairs), largest_errors(run.validation, LARGEST_ERRORS)
+    with tqdm(total=len(shown) + len(errors), desc="report", unit="pair", file=sys.stdout, mininterval=2, ncols=90) as bar:
+        strip, worst = (cards(chosen, run.images, images, bar.update) for chosen in (shown, errors))
+    page = page_of(run)
+    written = {html: render_html(run, page, strip, worst), summary: render_summary(run, page)}
+    for path, text in written.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as partial:
+            partial.write_text(text, encoding="utf-8", newline="\n")
+    skipped = [] if run.has_test_labels else [{"what": "test scores", "why": "the dataset has no test_labels.csv"}]
+    skipped += [
+        {"what": f"validation curve of fold {fold}", "why": "history.csv has no val_rmse_days"}
+        for fold, history in run.histories
+        if "val_rmse_days" not in history
+    ]
+    return {
+        "stage": "report",
+        "settings": dataclasses.asdict(settings),
+        "counts": {"strip_pairs": len(strip), "largest_errors": len(worst), "html_bytes": html.stat().st_size},
+        "skipped": skipped,
+    }

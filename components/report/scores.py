@@ -1,0 +1,107 @@
+"""Tables of pairs with their true and predicted days go in; RMSE tables and the sentences that sum them up come out.
+
+Every RMSE is in days, over pairs, each pair counted once.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+DELTA_EDGES = (0, 3, 7, 14, 21, 28)  # days; a bin ends with its edge, the last one is open
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """RMSE of one group of pairs: of guessing the train mean, of the raw and of the calibrated predictions."""
+
+    group: str
+    pairs: int
+    baseline: float
+    raw: float
+    calibrated: float
+    bias: float
+    """Mean of calibrated minus true days; above zero, the model says too long a time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreTable:
+    """The scores of one split: over all pairs, by species and by bins of the true delta."""
+
+    title: str
+    note: str
+    overall: Score
+    by_species: list[Score]
+    by_delta: list[Score]
+
+
+def rmse(predicted: pd.Series, true: pd.Series) -> float:
+    """Returns the root of the mean squared difference, in days."""
+    return float(np.sqrt(np.mean(np.square(predicted.to_numpy(float) - true.to_numpy(float)))))
+
+
+def score(group: str, pairs: pd.DataFrame) -> Score:
+    """Scores `pairs`, of which there is at least one."""
+    true = pairs["true_days"]
+    return Score(
+        group=group,
+        pairs=len(pairs),
+        baseline=rmse(pairs["baseline_days"], true),
+        raw=rmse(pairs["raw_days"], true),
+        calibrated=rmse(pairs["calibrated_days"], true),
+        bias=float((pairs["calibrated_days"] - true).mean()),
+    )
+
+
+def score_table(title: str, note: str, pairs: pd.DataFrame) -> ScoreTable:
+    """Scores `pairs` over all, by species and by true delta; groups without a pair are left out."""
+    return ScoreTable(
+        title=title,
+        note=note,
+        overall=score("All pairs", pairs),
+        by_species=score_by(pairs, "species"),
+        by_delta=[score(name, group) for name, group in by_delta(pairs)],
+    )
+
+
+def score_by(pairs: pd.DataFrame, column: str) -> list[Score]:
+    """Scores `pairs` by the values of `column`, in their order."""
+    return [score(str(value), group) for value, group in pairs.groupby(column, sort=True)]
+
+
+def by_delta(pairs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Divides `pairs` by bins of the true delta; returns (name, pairs) of those that are not empty."""
+    found = []
+    for low, high in zip(DELTA_EDGES, (*DELTA_EDGES[1:], None), strict=True):
+        inside = pairs["true_days"] > low if low else pairs["true_days"] > -np.inf
+        if high is not None:
+            inside &= pairs["true_days"] <= high
+        name = f"over {low} days" if high is None else f"{low + 1} to {high} days"
+        if inside.any():
+            found.append((name, pairs[inside]))
+    return found
+
+
+def verdict(validation: Score, test: Score | None) -> str:
+    """Says in one or two plain sentences how good the calibrated model is."""
+    ratio = validation.baseline / validation.calibrated if validation.calibrated else np.inf
+    if ratio > 1:
+        close = "exactly right" if np.isinf(ratio) else f"off by {validation.calibrated:.1f} days"
+        text = (
+            f"On plants it never trained on, the model is {close}, where guessing the mean is off by {validation.baseline:.1f}."
+        )
+    else:
+        text = (
+            f"The model is off by {validation.calibrated:.1f} days on plants it never trained on: "
+            f"no better than guessing the mean, which is off by {validation.baseline:.1f}."
+        )
+    if test is not None:
+        text += f" On the test pairs it is off by {test.calibrated:.1f}."
+    return text
+
+
+def fold_note(folds: Sequence[int], num_folds: int, pairs: int, series: int) -> str:
+    """Says what the validation figures are measured on."""
+    which = f"fold {folds[0]}" if len(folds) == 1 else f"folds {', '.join(map(str, sorted(folds)))}"
+    return f"Out of fold: {pairs:,} pairs of {series} series, {which} of {num_folds}."

@@ -1,0 +1,57 @@
+"""Names that cross a stage boundary: artifact files, CSV columns, TFRecord features.
+
+Every dataset artifact is a folder that holds the files named here; the stage's README.md says what is in them.
+"""
+
+# raw data, the challenge's layout
+TRAIN_FOLDER, TEST_FOLDER = "train_dataset", "test_dataset"
+RAW_TEST_DATA = f"{TEST_FOLDER}/test_data.csv"
+
+# written by every stage beside its data: {"stage", "settings", "counts", "skipped"}
+STAGE_RECORD = "stage.json"
+
+# catalog/
+IMAGES_CSV = "images.csv"
+TEST_DATA_CSV = "test_data.csv"
+SAMPLE_SUBMISSION_CSV = "sample_submission.csv"
+TEST_LABELS_CSV = "test_labels.csv"
+TRAIN, TEST = "train", "test"  # values of `split`
+IMAGES_COLUMNS = ("image_id", "split", "species", "series", "day", "path")
+
+# pairs/ and folded_pairs/
+TRAIN_PAIRS_CSV, TEST_PAIRS_CSV = "train_pairs.csv", "test_pairs.csv"
+TRAIN_PAIRS_COLUMNS = ("pair_id", "species", "series", "before_image_id", "after_image_id", "time_delta_days")
+FOLDED_PAIRS_COLUMNS = (*TRAIN_PAIRS_COLUMNS, "fold")
+TEST_PAIRS_COLUMNS = ("pair_id", "idx", "species", "series", "before_image_id", "after_image_id")
+PAIR_ID = "comb_{:06d}"
+
+# examples/
+DATASET_JSON = "dataset.json"
+FOLD_TFRECORD = "fold.{fold}.tfrecord-{shard:05d}-of-{num_shards:05d}"
+TEST_TFRECORD = "test.tfrecord-{shard:05d}-of-{num_shards:05d}"
+FEATURE_IMAGE_ID, FEATURE_IMAGE = "image_id", "image"
+FEATURE_LABEL_ID, FEATURE_LABEL = "label_id", "label"  # layout=pairs only
+
+# model/, history/, out_of_fold/
+MODEL_FILE = "model.keras"
+HISTORY_CSV = "history.csv"
+OUT_OF_FOLD_CSV = "out_of_fold.csv"
+OUT_OF_FOLD_COLUMNS = ("pair_id", "species", "series", "fold", "time_delta_days", "baseline_days", "prediction_days")
+
+# predictions/
+PREDICTIONS_CSV = "predictions.csv"
+VIEW_COLUMN = "view_{}"
+PREDICTIONS_COLUMNS = ("pair_id", "idx", "species", "series", "prediction_days")  # then one VIEW_COLUMN per view
+
+# submission/
+SUBMISSION_RAW_CSV, SUBMISSION_CALIBRATED_CSV = "submission_raw.csv", "submission_calibrated.csv"
+SUBMISSION_COLUMNS = ("idx", "time_delta")
+OUT_OF_FOLD_CALIBRATED_CSV, CALIBRATED_DAYS = "out_of_fold_calibrated.csv", "calibrated_days"  # the added column
+CALIBRATION_JSON, METRICS_JSON = "calibration.json", "metrics.json"
+HEADLINE_METRICS = (
+    "baseline_rmse_days",
+    "validation_rmse_days",
+    "validation_rmse_days_calibrated",
+    "test_rmse_days_raw",
+    "test_rmse_days_calibrated",
+)

@@ -1,0 +1,81 @@
+"""The train pairs enter; the same pairs with their fold leave, in the winner's shuffled order."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from components import schema
+from components.settings import SplitFoldsSettings
+from components.storage import whole_file, write_record
+
+
+def split_folds(*, pairs: Path, folded_pairs: Path, settings: SplitFoldsSettings) -> dict[str, Any]:
+    """Writes train_pairs.csv with the column `fold` and, last, stage.json into `folded_pairs`.
+
+    Args:
+        pairs: holds train_pairs.csv.
+        folded_pairs: the output folder.
+        settings: number of folds, seed of the shuffled order.
+
+    Returns:
+        The stage's record, with pairs and series of each fold.
+
+    Raises:
+        FileNotFoundError: no train_pairs.csv.
+        ValueError: fewer series than folds.
+    """
+    source = pairs / schema.TRAIN_PAIRS_CSV
+    if not source.is_file():
+        raise FileNotFoundError(f"{source}: missing. Expected the train pairs that generate_pairs writes; run that stage first.")
+    text = dict.fromkeys(set(schema.TRAIN_PAIRS_COLUMNS) - {"time_delta_days"}, str)
+    table = pd.read_csv(source, dtype=text, keep_default_na=False)
+    table["fold"] = assign_folds(table["series"], settings.num_folds)
+    refuse_leak(table)
+    shuffled = table.sample(frac=1.0, random_state=settings.shuffle_seed)
+    folded_pairs.mkdir(parents=True, exist_ok=True)
+    with whole_file(folded_pairs / schema.TRAIN_PAIRS_CSV) as path:
+        shuffled.to_csv(path, columns=list(schema.FOLDED_PAIRS_COLUMNS), index=False)
+    return write_record(folded_pairs, "split_folds", settings, count(table), [])
+
+
+def assign_folds(series: pd.Series, num_folds: int) -> np.ndarray:
+    """Returns the fold of each pair, int64 [P]: scikit-learn's GroupKFold, group = series.
+
+    Pairs of one series share photos, so a series in two folds would let the model see what it is validated on.
+
+    Raises:
+        ValueError: fewer series than folds.
+    """
+    if series.nunique() < num_folds:
+        raise ValueError(
+            f"{series.nunique()} train series with pairs and num_folds={num_folds}: a fold would be empty. "
+            f"Set num_folds to at most {series.nunique()} (and at least 2), or add series."
+        )
+    from sklearn.model_selection import GroupKFold  # here: it costs a second or two
+
+    folds = np.full(len(series), -1, dtype="int64")
+    for fold, (_, validation) in enumerate(GroupKFold(num_folds).split(folds, groups=series)):
+        folds[validation] = fold
+    return folds
+
+
+def refuse_leak(table: pd.DataFrame) -> None:
+    """Raises ValueError where a series, or a photo, is in two folds."""
+    photos = pd.concat([table[["fold", f"{side}_image_id"]].set_axis(["fold", "photo"], axis=1) for side in ("before", "after")])
+    for name, folds in (("series", table.groupby("series")["fold"]), ("photo", photos.groupby("photo")["fold"])):
+        leaked = folds.nunique()
+        if (leaked > 1).any():
+            raise ValueError(
+                f"{name} {leaked.idxmax()} is in {leaked.max()} folds, so validation would see what was trained on. "
+                f"Expected each {name} in one fold; correct the pairs: a photo belongs to one series."
+            )
+
+
+def count(table: pd.DataFrame) -> dict[str, int]:
+    """Returns pairs and series, in all and by fold."""
+    counts = {"pairs": len(table), "series": table["series"].nunique()}
+    for fold, part in table.groupby("fold"):
+        counts |= {f"fold_{fold}_pairs": len(part), f"fold_{fold}_series": part["series"].nunique()}
+    return counts

@@ -1,0 +1,136 @@
+"""Raw photos and tables: a folder in the challenge's layout enters; its listing and one digest of its content leave.
+
+Also how every stage puts a file down: whole, or not at all.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tqdm import tqdm
+
+from components import schema
+from components.settings import Settings
+
+PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg")  # in any case
+RAW_TABLES = {
+    schema.TEST_DATA_CSV: schema.RAW_TEST_DATA,
+    schema.SAMPLE_SUBMISSION_CSV: schema.SAMPLE_SUBMISSION_CSV,
+    schema.TEST_LABELS_CSV: f"{schema.TEST_FOLDER}/{schema.TEST_LABELS_CSV}",
+}  # name in the catalog -> path in the raw data
+LAYOUT = "<split>_dataset/<species>/<series>/<photo>, photo ending in " + ", ".join(PHOTO_SUFFIXES)
+
+
+@dataclasses.dataclass(frozen=True)
+class RawListing:
+    """What the pipeline reads of the raw data; every path is relative to the raw folder, and every tuple is sorted.
+
+    Attributes:
+        train: photos of the train set, `train_dataset/<species>/<series>/<photo>`.
+        test: photos of the test set, `test_dataset/<species>/<series>/<photo>`.
+        tables: catalog file name to path, for the tables that are there; test_data.csv always is.
+        ignored: files that lie among the photos and are none.
+    """
+
+    train: tuple[PurePosixPath, ...]
+    test: tuple[PurePosixPath, ...]
+    tables: dict[str, PurePosixPath]
+    ignored: tuple[PurePosixPath, ...]
+
+
+def find_photos(raw: Path) -> RawListing:
+    """Lists the photos and tables of `raw`. Names that start with a dot are not looked at.
+
+    Raises:
+        FileNotFoundError: no such folder, no train photo, no test photo or no test_data.csv.
+    """
+    if not raw.is_dir():
+        found = "a file, not a folder" if raw.exists() else "no such folder"
+        raise FileNotFoundError(f"{raw}: {found}. Expected the raw data, {LAYOUT}; give the folder that holds train_dataset.")
+    train, ignored_train = list_split(raw, schema.TRAIN_FOLDER)
+    test, ignored_test = list_split(raw, schema.TEST_FOLDER)
+    tables = {name: PurePosixPath(path) for name, path in RAW_TABLES.items() if (raw / path).is_file()}
+    if schema.TEST_DATA_CSV not in tables:
+        raise FileNotFoundError(
+            f"{raw / schema.RAW_TEST_DATA}: missing. It names the test pairs (idx,before_file_path,after_file_path); add it."
+        )
+    return RawListing(train, test, tables, ignored_train + ignored_test)
+
+
+def list_split(raw: Path, folder: str) -> tuple[tuple[PurePosixPath, ...], tuple[PurePosixPath, ...]]:
+    """Returns the photos of one split and the other files beside them.
+
+    Raises:
+        FileNotFoundError: no photo; says which pattern was looked for.
+    """
+    visible = (path.relative_to(raw) for path in (raw / folder).glob("*/*/*") if path.is_file())
+    files = sorted(PurePosixPath(*path.parts) for path in visible if not any(part.startswith(".") for part in path.parts))
+    photos = tuple(path for path in files if path.suffix.lower() in PHOTO_SUFFIXES)
+    if not photos:
+        patterns = ", ".join(f"{folder}/*/*/*{suffix}" for suffix in PHOTO_SUFFIXES)
+        raise FileNotFoundError(
+            f"{raw}: no photo found for {patterns}. Put the photos at {folder}/<species>/<series>/, "
+            f"for example {folder}/BC/BC_01/DAT01.png, or give the folder that holds {folder}."
+        )
+    return photos, tuple(path for path in files if path.suffix.lower() not in PHOTO_SUFFIXES)
+
+
+def content_digest(raw: Path) -> str:
+    """Returns a SHA-256 in hex over the names and bytes of all files the pipeline reads from `raw`.
+
+    It does not change with modification times, the folder's own place, or files the pipeline does not read.
+
+    Raises:
+        FileNotFoundError: as `find_photos`.
+    """
+    listing = find_photos(raw)
+    names = sorted([*listing.train, *listing.test, *listing.tables.values()])
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # hashing and reading both release the GIL
+        digests = pool.map(file_digest, [raw / name for name in names])
+        progress = tqdm(digests, "hash raw data", len(names), unit="file", file=sys.stdout, mininterval=2, ncols=90)
+        contents = [(str(name), digest) for name, digest in zip(names, progress, strict=True)]
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Returns the SHA-256 of one file's bytes in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yields a temporary path that becomes `path` when the block ends without an error, and is deleted otherwise."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)  # noqa: PTH105 - the atomic rename, by its name
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_record(
+    folder: Path, stage: str, settings: Settings, counts: dict[str, Any], skipped: Sequence[tuple[Any, str]]
+) -> dict[str, Any]:
+    """Writes a stage's STAGE_RECORD into `folder`, the last file of the stage, and returns it.
+
+    Args:
+        counts: name to int or float.
+        skipped: (path or series, why) of all that was left out.
+    """
+    record = {
+        "stage": stage,
+        "settings": dataclasses.asdict(settings),
+        "counts": counts,
+        "skipped": [{"what": str(what), "why": why} for what, why in skipped],
+    }
+    with whole_file(folder / schema.STAGE_RECORD) as path:
+        path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return record

@@ -1,0 +1,75 @@
+"""Keras callbacks of training: out-of-fold validation in days at each epoch's end, and a progress line.
+
+N images, D features, P validation pairs.
+"""
+
+import sys
+import time
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from components.settings import TrainSettings
+from components.train.batchnorm import reestimate_batchnorm
+from components.train.infer import encode, pair_days
+from components.train.model import split_model
+
+
+class ValidatePairs(keras.callbacks.Callback):
+    """Predicts every validation pair after each epoch, backbone once per image, and adds to the epoch's logs.
+
+    Logs val_rmse_days (days), learning_rate, pairs_seen (train pairs so far), seconds (since training began).
+    `predictions` ([P] float32, days) are those of the latest epoch.
+    """
+
+    def __init__(
+        self, images: np.ndarray, train: pd.DataFrame, validation: pd.DataFrame, pairs_per_epoch: int, settings: TrainSettings
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.pairs_per_epoch = pairs_per_epoch
+        self.train_rows = np.unique(train[["before", "after"]].to_numpy())
+        rows, positions = np.unique(validation[["before", "after"]].to_numpy(), return_inverse=True)
+        self.before, self.after = positions.reshape(-1, 2).T
+        self.images, self.validation_images = images, images[rows]
+        self.true_days = validation["time_delta_days"].to_numpy()
+        self.predictions = np.empty(0, np.float32)
+
+    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
+        self.started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        encoder, head = split_model(self.model)
+        batch_size = self.settings.clique_size * self.settings.cliques_per_batch
+        if self.settings.reestimate_batchnorm:
+            reestimate_batchnorm(encoder, self.images, self.train_rows, seed=self.settings.seed)
+        features = encode(encoder, self.validation_images, batch_size=batch_size)
+        self.predictions = pair_days(head, features, self.before, self.after)
+        logs["val_rmse_days"] = float(np.sqrt(np.mean(np.square(self.predictions - self.true_days))))
+        logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        logs["pairs_seen"] = (epoch + 1) * self.pairs_per_epoch
+        logs["seconds"] = round(time.monotonic() - self.started, 1)
+
+
+class Progress(keras.callbacks.Callback):
+    """One line that counts steps and shows the latest errors in days."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+
+    def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
+        self.line = tqdm(total=self.steps, desc="train", unit="step", file=sys.stdout, mininterval=5, ncols=110)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        self.line.update()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        errors = {name: round(logs[name], 2) for name in ("rmse_days", "val_rmse_days")}
+        self.line.set_postfix({"epoch": epoch + 1, **errors})
+
+    def on_train_end(self, logs: Any = None) -> None:  # noqa: ARG002
+        self.line.close()

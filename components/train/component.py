@@ -1,0 +1,83 @@
+"""KFP face of train: examples in; a model, its history and its out-of-fold predictions out."""
+
+from kfp import dsl
+
+from components.images import image_for
+
+
+@dsl.component(base_image=image_for("train"), install_kfp_package=False)
+def train(
+    examples: dsl.Input[dsl.Dataset],
+    model: dsl.Output[dsl.Model],
+    history: dsl.Output[dsl.Dataset],
+    out_of_fold: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+    fold: int,
+    encoder: str,
+    dim: int,
+    checkpoint: str,
+    lstm_units: int,
+    dense_units: int,
+    clique_size: int,
+    cliques_per_batch: int,
+    epochs: int,
+    steps_per_epoch: int,
+    learning_rate: float,
+    schedule: str,
+    ema_momentum: float,
+    batchnorm_momentum: float,
+    reestimate_batchnorm: bool,
+    augmentations: int,
+    mixed_precision: str,
+    shuffle_buffer: int,
+    memory_budget_gb: float,
+    seed: int,
+) -> None:
+    """Trains one model on all folds but one and validates it on that one.
+
+    Args:
+        examples: TFRecords and train_pairs.csv.
+        model: model.keras.
+        history: history.csv, one row per epoch.
+        out_of_fold: out_of_fold.csv, one row per pair of the held-out fold.
+        metrics: RMSE in days, out of fold and of the baseline.
+
+    The parameters are the fields of components.settings.TrainSettings, which tells their meaning, units and bounds.
+    """
+    from pathlib import Path
+
+    from components.settings import TrainSettings
+    from components.train.fit import train
+
+    settings = TrainSettings(
+        fold=fold,
+        encoder=encoder,
+        dim=dim,
+        checkpoint=checkpoint,
+        lstm_units=lstm_units,
+        dense_units=dense_units,
+        clique_size=clique_size,
+        cliques_per_batch=cliques_per_batch,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        ema_momentum=ema_momentum,
+        batchnorm_momentum=batchnorm_momentum,
+        reestimate_batchnorm=reestimate_batchnorm,
+        augmentations=augmentations,
+        mixed_precision=mixed_precision,
+        shuffle_buffer=shuffle_buffer,
+        memory_budget_gb=memory_budget_gb,
+        seed=seed,
+    )
+    record = train(
+        examples=Path(examples.path),
+        model=Path(model.path),
+        history=Path(history.path),
+        out_of_fold=Path(out_of_fold.path),
+        settings=settings,
+    )
+    model.metadata.update(record["counts"])
+    metrics.log_metric("validation_rmse_days", record["counts"]["validation_rmse_days"])
+    metrics.log_metric("baseline_rmse_days", record["counts"]["baseline_rmse_days"])

@@ -1,0 +1,173 @@
+"""TFRecords and folded pairs in; a trained model, its history and its out-of-fold predictions out.
+
+C cliques per batch, K images per clique, P = K(K-1)/2 pairs.
+"""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from components import schema
+from components.generate_pairs.tables import read_images
+from components.settings import TrainSettings
+from components.storage import whole_file, write_record
+from components.train.callbacks import Progress, ValidatePairs
+from components.train.checkpoint import load_checkpoint
+from components.train.cliques import draw_cliques, pair_positions
+from components.train.load import load_images, training_batches
+from components.train.model import build_model, split_model
+from components.write_tfrecords.tables import read_pair_table
+
+
+@dataclasses.dataclass(frozen=True)
+class FoldData:
+    """What one training run sees.
+
+    Attributes:
+        images: [N, dim, dim, 3] uint8, every train image.
+        table: N rows: image_id, series, day.
+        train: pairs of the other folds in stored order, with before and after as rows of `images`.
+        validation: pairs of the held-out fold, likewise.
+    """
+
+    images: np.ndarray
+    table: pd.DataFrame
+    train: pd.DataFrame
+    validation: pd.DataFrame
+
+
+def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, settings: TrainSettings) -> dict[str, Any]:
+    """Trains on all folds but `settings.fold` and validates on that one.
+
+    Returns:
+        The stage record; its counts hold validation_rmse_days and baseline_rmse_days.
+
+    Raises:
+        ValueError: no such fold, a checkpoint that does not fit, or a loss that stopped being a number.
+        FileNotFoundError: a checkpoint that is not there.
+    """
+    started = time.monotonic()
+    make_deterministic(settings.seed + settings.fold)
+    network = build_model(settings)
+    load_checkpoint(split_model(network)[0], settings.checkpoint, settings.encoder)
+    data = load_fold(examples, settings)
+    steps_per_epoch = settings.steps_per_epoch or derive_steps(len(data.train), settings)
+    epochs, predictions = fit(network, data, steps_per_epoch, settings)
+    results = data.validation[["pair_id", "species", "series", "fold", "time_delta_days"]].assign(
+        baseline_days=data.train["time_delta_days"].mean(), prediction_days=predictions
+    )
+    for folder in (model, history, out_of_fold):
+        folder.mkdir(parents=True, exist_ok=True)
+    network.save(model / schema.MODEL_FILE)
+    for table, path in ((epochs, history / schema.HISTORY_CSV), (results, out_of_fold / schema.OUT_OF_FOLD_CSV)):
+        with whole_file(path) as partial:
+            table.to_csv(partial, index=False)
+    counts = {
+        "train_pairs": len(data.train),
+        "validation_pairs": len(data.validation),
+        "train_images": len(np.unique(data.train[["before", "after"]])),
+        "parameters": network.count_params(),
+        "steps": steps_per_epoch * settings.epochs,
+        "baseline_rmse_days": rmse(results["baseline_days"] - results["time_delta_days"]),
+        "validation_rmse_days": rmse(results["prediction_days"] - results["time_delta_days"]),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    for folder in (history, out_of_fold):
+        write_record(folder, "train", settings, counts, ())
+    return write_record(model, "train", settings, counts, ())
+
+
+def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: TrainSettings) -> tuple[pd.DataFrame, np.ndarray]:
+    """Runs Keras's training loop: (one row per epoch, days predicted for the validation pairs by the final weights)."""
+    steps = steps_per_epoch * settings.epochs
+    cliques = draw_cliques(
+        data.table,
+        data.train,
+        num_cliques=steps * settings.cliques_per_batch,
+        clique_size=settings.clique_size,
+        augmentations=settings.augmentations,
+        shuffle_buffer=settings.shuffle_buffer,
+        rng=np.random.default_rng(settings.seed + settings.fold),
+    )
+    batches = training_batches(
+        data.images, cliques, cliques_per_batch=settings.cliques_per_batch, augmentations=settings.augmentations
+    )
+    compile_model(network, steps, settings)
+    pairs_per_step = settings.cliques_per_batch * len(pair_positions(settings.clique_size)[0])
+    validate = ValidatePairs(data.images, data.train, data.validation, pairs_per_step * steps_per_epoch, settings)
+    callbacks = [validate, Progress(steps), keras.callbacks.TerminateOnNaN()]
+    if settings.ema_momentum:  # first: what follows at an epoch's end must see the averaged weights
+        callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    log = network.fit(batches, epochs=settings.epochs, steps_per_epoch=steps_per_epoch, verbose=0, callbacks=callbacks)
+    if not np.isfinite(log.history["loss"]).all() or not np.isfinite(validate.predictions).all():
+        raise ValueError(
+            f"the loss stopped being a number in epoch {len(log.history['loss'])} of {settings.epochs} "
+            f"(learning_rate={settings.learning_rate}, mixed_precision={settings.mixed_precision!r}); "
+            "lower learning_rate, or set mixed_precision=float32."
+        )
+    epochs = pd.DataFrame({"epoch": [epoch + 1 for epoch in log.epoch], **log.history})
+    return epochs, validate.predictions
+
+
+def compile_model(network: keras.Model, steps: int, settings: TrainSettings) -> None:
+    """Adam, mean squared error over the pairs that count, RMSE in days."""
+    rate: Any = settings.learning_rate
+    if settings.schedule == "cosine":
+        warmup = max(1, steps // 10)
+        rate = keras.optimizers.schedules.CosineDecay(rate / 100, max(1, steps - warmup), warmup_target=rate, warmup_steps=warmup)
+    network.compile(
+        optimizer=keras.optimizers.Adam(rate, use_ema=settings.ema_momentum > 0, ema_momentum=settings.ema_momentum or 0.99),
+        loss=keras.losses.MeanSquaredError(reduction="mean_with_sample_weight"),
+        weighted_metrics=[keras.metrics.RootMeanSquaredError(name="rmse_days")],
+        # XLA pays on accelerators; on a CPU it costs a minute to compile and then loses.
+        jit_compile=keras.backend.backend() == "jax",
+    )
+
+
+def load_fold(examples: Path, settings: TrainSettings) -> FoldData:
+    """Decodes every train image and splits the pairs by fold; training order is the stored files', fold after fold."""
+    pairs = read_pair_table(examples / schema.TRAIN_PAIRS_CSV)
+    if settings.fold not in set(pairs["fold"]):
+        raise ValueError(
+            f"fold={settings.fold}: the examples have folds {sorted(set(pairs['fold']))}; choose among them or raise num_folds."
+        )
+    table = read_images(examples)
+    used = set(pairs["before_image_id"]) | set(pairs["after_image_id"])
+    table = table[(table["split"] == schema.TRAIN) & table["image_id"].isin(used)].reset_index(drop=True)
+    images = load_images(
+        examples,
+        split=schema.TRAIN,
+        table=table,
+        pairs=pairs,
+        dim=settings.dim,
+        memory_budget_gb=settings.memory_budget_gb,
+    )
+    row_of = pd.Series(table.index, index=table["image_id"])
+    pairs = pairs.assign(before=pairs["before_image_id"].map(row_of), after=pairs["after_image_id"].map(row_of))
+    held_out = pairs["fold"] == settings.fold
+    in_file_order = pairs[~held_out].sort_values("fold", kind="stable").reset_index(drop=True)
+    return FoldData(images, table, in_file_order, pairs[held_out].reset_index(drop=True))
+
+
+def derive_steps(num_pairs: int, settings: TrainSettings) -> int:
+    """Batches that show as many pairs as the train folds hold, so that clique_size leaves an epoch's meaning alone."""
+    pairs_per_clique = settings.clique_size * (settings.clique_size - 1) // 2
+    return max(1, num_pairs // (pairs_per_clique * settings.cliques_per_batch))
+
+
+def make_deterministic(seed: int) -> None:
+    """Same seed, same machine, same bytes."""
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def rmse(errors: pd.Series) -> float:
+    """Root mean square of errors in days."""
+    return float(np.sqrt(np.mean(np.square(errors.to_numpy(np.float64)))))

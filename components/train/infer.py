@@ -1,0 +1,40 @@
+"""Decoded images and pairs in, predicted days out: the backbone once per image and view, then only the head per pair.
+
+N images, D features, P pairs.
+"""
+
+import keras
+import numpy as np
+
+from components.train.load import view_batches
+
+PAIRS_PER_HEAD_BATCH = 1024
+
+
+def encode(
+    encoder: keras.Model, images: np.ndarray, *, view: int = 0, batch_size: int, show_progress: bool = False
+) -> np.ndarray:
+    """Features of every image under one view.
+
+    Args:
+        encoder: [N, H, W, 3] in [0, 255] to [N, D].
+        images: [N, H, W, 3] uint8.
+        view: which of the ten transforms the images get first.
+        batch_size: images per backbone pass; every batch has this size, as accelerators want static shapes.
+        show_progress: print a counter of batches.
+
+    Returns:
+        [N, D] float32.
+    """
+    batches = view_batches(images, view=view, batch_size=batch_size, show_progress=show_progress)
+    return np.asarray(encoder.predict(batches, verbose=0)[: len(images)], np.float32)
+
+
+def pair_days(head: keras.Model, features: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Days between two images for every pair: rows `before` and `after` [P] of `features` [N, D] to [P] float32."""
+    padded = -(-len(before) // PAIRS_PER_HEAD_BATCH) * PAIRS_PER_HEAD_BATCH
+    days = [
+        head.predict_on_batch(np.stack([features[np.resize(before, padded)[at]], features[np.resize(after, padded)[at]]], axis=1))
+        for at in (slice(start, start + PAIRS_PER_HEAD_BATCH) for start in range(0, padded, PAIRS_PER_HEAD_BATCH))
+    ]
+    return np.concatenate(days)[: len(before), 0].astype(np.float32)

@@ -1,0 +1,72 @@
+"""Settings in, a Keras model out: an EfficientNet that sees each image once, and an LSTM head that sees every pair.
+
+`encoder` and `head` are named sub-models, so that features can be computed once and paired afterwards (infer.py). No tf.* in
+here: the model is the same on every Keras backend.
+
+C cliques, K images per clique, P = K(K-1)/2 pairs, D features; images in [0, 255].
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from components.settings import TrainSettings
+from components.train.cliques import pair_positions
+
+ENCODER, HEAD = "encoder", "head"
+
+
+def build_model(settings: TrainSettings) -> keras.Model:
+    """Builds the network of the winning recipe for cliques: images [C, K, H, W, 3] to days [C, P, 1] float32.
+
+    All K images of all cliques share one batch axis in the encoder, so that BatchNorm sees them together (with K = 2, as in
+    the winner's run; a TimeDistributed layer would split earlier and later images into two batches).
+    """
+    clique_size, dim = settings.clique_size, settings.dim
+    keras.config.set_dtype_policy(settings.mixed_precision)
+    encoder = build_encoder(settings.encoder, dim, batchnorm_momentum=settings.batchnorm_momentum)
+    num_features = encoder.output_shape[-1]
+    head = build_head(num_features, lstm_units=settings.lstm_units, dense_units=settings.dense_units)
+    earlier, later = (positions.tolist() for positions in pair_positions(clique_size))
+
+    images = keras.Input((clique_size, dim, dim, 3), name="images")
+    features = encoder(ops.reshape(images, (-1, dim, dim, 3)))
+    features = ops.reshape(features, (-1, clique_size, num_features))
+    pairs = ops.stack([ops.take(features, earlier, axis=1), ops.take(features, later, axis=1)], axis=2)
+    days = head(ops.reshape(pairs, (-1, 2, num_features)))
+    return keras.Model(images, ops.reshape(days, (-1, len(earlier), 1)), name="verdelta")
+
+
+def build_encoder(variant: str, dim: int, *, batchnorm_momentum: float = 0.99) -> keras.Model:
+    """EfficientNet without its top, random weights, global average pooling: [N, dim, dim, 3] in [0, 255] to [N, D].
+
+    With `weights=None` the model divides by 255 and does nothing else to its input, as the winner's does.
+    """
+    encoder = getattr(keras.applications, f"EfficientNet{variant}")(
+        include_top=False, weights=None, input_shape=(dim, dim, 3), pooling="avg", name=ENCODER
+    )
+    for layer in batchnorms(encoder):
+        layer.momentum = batchnorm_momentum
+    return encoder
+
+
+def build_head(num_features: int, *, lstm_units: int, dense_units: int) -> keras.Model:
+    """LSTM, Dense relu, Dense: [N, 2, D] features, earlier then later, to [N, 1] days; float32 whatever the encoder's policy."""
+    layers: list[Any] = [
+        keras.Input((2, num_features), name="features"),
+        keras.layers.LSTM(lstm_units, dtype="float32", name="lstm"),
+        keras.layers.Dense(dense_units, activation="relu", dtype="float32", name="hidden"),
+        keras.layers.Dense(1, dtype="float32", name="days"),
+    ]
+    return keras.Sequential(layers, name=HEAD)
+
+
+def batchnorms(encoder: keras.Model) -> list[Any]:
+    """The BatchNormalization layers of an encoder."""
+    return [layer for layer in encoder.layers if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def split_model(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """The encoder and the head of a model that `build_model` made, or that was loaded from its file."""
+    return model.get_layer(ENCODER), model.get_layer(HEAD)

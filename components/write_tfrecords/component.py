@@ -1,0 +1,42 @@
+"""KFP face of write_tfrecords: resized photos and folded pairs in, TFRecords out."""
+
+from kfp import dsl
+
+from components.images import image_for
+
+
+@dsl.component(base_image=image_for("write_tfrecords"), install_kfp_package=False)
+def write_tfrecords(
+    images: dsl.Input[dsl.Dataset],
+    catalog: dsl.Input[dsl.Dataset],
+    pairs: dsl.Input[dsl.Dataset],
+    folded_pairs: dsl.Input[dsl.Dataset],
+    examples: dsl.Output[dsl.Dataset],
+    layout: str,
+    num_shards: int,
+) -> None:
+    """Writes the photos of all pairs as TFRecords, one set of files per fold and one for the test set.
+
+    Args:
+        images: resized photos.
+        catalog: images.csv.
+        pairs: test_pairs.csv.
+        folded_pairs: train_pairs.csv with folds, in stored order.
+        examples: TFRecords, tables and dataset.json.
+        layout: one record per image, or the winner's one per pair.
+        num_shards: files per fold and for the test set.
+    """
+    from pathlib import Path
+
+    from components.settings import WriteTfrecordsSettings
+    from components.write_tfrecords.write import write_tfrecords
+
+    record = write_tfrecords(
+        images=Path(images.path),
+        catalog=Path(catalog.path),
+        pairs=Path(pairs.path),
+        folded_pairs=Path(folded_pairs.path),
+        examples=Path(examples.path),
+        settings=WriteTfrecordsSettings(layout=layout, num_shards=num_shards),
+    )
+    examples.metadata.update(record["counts"])

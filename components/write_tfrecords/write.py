@@ -1,0 +1,134 @@
+"""Resized photos and folded pairs in, sharded TFRecords and the tables that explain them out.
+
+Two layouts. `images`: one record per photo, in the file of its fold; pairs are rows of a table. `pairs`: the winner's, one
+record per pair with both photos inside, about 39 times the bytes.
+"""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import tensorflow as tf
+from tqdm import tqdm
+
+from components import schema
+from components.generate_pairs.tables import read_images
+from components.settings import WriteTfrecordsSettings
+from components.storage import whole_file, write_record
+from components.write_tfrecords.tables import read_pair_table
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """One TFRecord before serialization: photos by path; a label only in layout=pairs."""
+
+    record_id: str
+    paths: tuple[Path, ...]
+    label_days: int | None = None
+
+
+def write_tfrecords(
+    *, images: Path, catalog: Path, pairs: Path, folded_pairs: Path, examples: Path, settings: WriteTfrecordsSettings
+) -> dict[str, Any]:
+    """Writes `examples/`: TFRecords per fold and for the test set, images.csv, both pair tables, dataset.json, stage.json.
+
+    Returns:
+        The stage record.
+
+    Raises:
+        FileNotFoundError: a photo that the catalog lists is not in `images`.
+    """
+    table = read_images(catalog)
+    train = read_pair_table(folded_pairs / schema.TRAIN_PAIRS_CSV)
+    test = read_pair_table(pairs / schema.TEST_PAIRS_CSV)
+    path_of = {image_id: images / path for image_id, path in zip(table["image_id"], table["path"], strict=True)}
+    require_files(path_of[name] for name in referenced_images(train, test))
+    examples.mkdir(parents=True, exist_ok=True)
+    plan = list(plan_files(train, test, path_of, settings))
+    files = []
+    total = sum(len(records) for _, records in plan)
+    with tqdm(total=total, desc="write_tfrecords", unit="record", file=sys.stdout, mininterval=2, ncols=90) as progress:
+        for name, records in plan:
+            files.append(write_file(examples / name, records))
+            progress.update(len(records))
+    for source, name in ((catalog, schema.IMAGES_CSV), (folded_pairs, schema.TRAIN_PAIRS_CSV), (pairs, schema.TEST_PAIRS_CSV)):
+        shutil.copyfile(source / name, examples / name)
+    counts = {
+        "train_images": int((table["split"] == schema.TRAIN).sum()),
+        "test_images": int((table["split"] == schema.TEST).sum()),
+        "train_pairs": len(train),
+        "test_pairs": len(test),
+        "records": sum(file["records"] for file in files),
+        "bytes": sum(file["bytes"] for file in files),
+    }
+    dataset = {"layout": settings.layout, "folds": sorted(train["fold"].unique().tolist()), "counts": counts, "files": files}
+    with whole_file(examples / schema.DATASET_JSON) as path:
+        path.write_text(json.dumps(dataset, indent=2) + "\n")
+    return write_record(examples, "write_tfrecords", settings, counts, ())
+
+
+def plan_files(
+    train: pd.DataFrame, test: pd.DataFrame, path_of: dict[str, Path], settings: WriteTfrecordsSettings
+) -> Iterator[tuple[str, list[Record]]]:
+    """Which records go into which file, in order: every num_shards-th record of its fold, or of the test set."""
+    groups = [(schema.FOLD_TFRECORD.replace("{fold}", str(fold)), rows) for fold, rows in train.groupby("fold", sort=True)]
+    for pattern, rows in [*groups, (schema.TEST_TFRECORD, test)]:
+        if settings.layout == "pairs":
+            records = [pair_record(row, path_of) for row in rows.itertuples()]
+        else:
+            records = [Record(name, (path_of[name],)) for name in referenced_images(rows)]
+        for shard in range(settings.num_shards):
+            yield pattern.format(shard=shard, num_shards=settings.num_shards), records[shard :: settings.num_shards]
+
+
+def referenced_images(*pair_tables: pd.DataFrame) -> list[str]:
+    """The distinct image ids of pair tables, sorted."""
+    return sorted({name for table in pair_tables for column in ("before_image_id", "after_image_id") for name in table[column]})
+
+
+def pair_record(row: Any, path_of: dict[str, Path]) -> Record:
+    """The winner's record of one pair; a test pair, whose days nobody knows, has label 0."""
+    paths = (path_of[row.before_image_id], path_of[row.after_image_id])
+    return Record(row.pair_id, paths, int(getattr(row, "time_delta_days", 0)))
+
+
+def require_files(paths: Iterable[Path]) -> None:
+    """Raises FileNotFoundError with the first missing photos, before anything is written."""
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{len(missing)} photos of the catalog are missing, such as {', '.join(missing[:3])}; run resize_images again."
+        )
+
+
+def write_file(path: Path, records: list[Record]) -> dict[str, Any]:
+    """Writes one TFRecord file and returns its entry of dataset.json: name, records, bytes, sha256."""
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in records:
+            writer.write(serialize(record))
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"name": path.name, "records": len(records), "bytes": path.stat().st_size, "sha256": digest}
+
+
+def serialize(record: Record) -> bytes:
+    """One tf.train.Example: image_id and image (one or two JPEGs); for pairs also label_id (text) and label (int64)."""
+    feature = {
+        schema.FEATURE_IMAGE_ID: bytes_feature(record.record_id.encode()),
+        schema.FEATURE_IMAGE: bytes_feature(*(path.read_bytes() for path in record.paths)),
+    }
+    if record.label_days is not None:
+        feature[schema.FEATURE_LABEL_ID] = bytes_feature(str(record.label_days).encode())
+        feature[schema.FEATURE_LABEL] = tf.train.Feature(int64_list=tf.train.Int64List(value=[record.label_days]))
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+
+
+def bytes_feature(*values: bytes) -> tf.train.Feature:
+    """A bytes_list feature."""
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))

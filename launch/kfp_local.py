@@ -1,0 +1,206 @@
+"""Runs a pipeline with kfp.local: its parameters go in, each stage's record, lines and outputs come out, all ended or done.
+
+kfp.local has no way to hook into its tasks, so for the length of one run some of its functions are replaced: to record each
+task, to check what it left behind, to keep kfp's own talk out of the terminal and to end every process. This is why kfp is
+pinned to one release; tests/test_launch.py shows that each replacement still bites.
+"""
+
+import contextlib
+import dataclasses
+import logging
+import shlex
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kfp import local
+from kfp.local import cache, config, logging_utils, subprocess_task_handler, task_dispatcher
+from kfp.local.orchestrator import task_executor
+from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
+from kfp.local.status import Status
+
+from launch.kfp_tasks import loop_fold, missing_outputs, stage_environment, stage_name, uri_of, write_metrics
+from launch.processes import StageProcesses, stop_on_signal
+from launch.record import CACHED, EXECUTED, STAGE_FAILED, RunRecord, StageEntry
+from launch.stage_cache import StageCache
+from launch.stage_output import Watched, failure_reason
+from launch.terminal import Terminal, stage_label
+
+RUN_LOG = "run.log"
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A stage that failed, why, and the file that holds its lines."""
+
+    stage: str
+    fold: int | None
+    reason: str
+    log: Path
+
+
+class LocalRun:
+    """One run of a pipeline in a folder.
+
+    Attributes:
+        failures: every stage that failed, in the order in which they did.
+        outputs: stage name to the outputs (artifact name to URI) of its last task.
+    """
+
+    def __init__(self, folder: Path, cache_folder: Path, record: RunRecord, terminal: Terminal, parallel: int = 1) -> None:
+        self.folder, self.record, self.terminal = folder, record, terminal
+        self.cache = StageCache(str(cache_folder))
+        self.processes = StageProcesses()
+        self.slots = threading.Semaphore(parallel)
+        self.task = threading.local()  # kfp runs each fold's tasks in a thread of their own
+        self.failures: list[Failure] = []
+        self.outputs: dict[str, dict[str, Any]] = {}
+        self.logs = folder / "logs"
+        self.environment: dict[str, str] = {}
+
+    def execute(self, pipeline: Callable[..., Any], parameters: Mapping[str, Any]) -> bool:
+        """Runs the pipeline and returns whether every stage succeeded; a signal ends it as a failed stage does."""
+        self.logs.mkdir()
+        with tempfile.TemporaryDirectory(prefix="verdelta-") as scratch, self.adapted_kfp(), stop_on_signal(self.processes):
+            self.environment = stage_environment(scratch)
+            workspace = Path(scratch, "workspace")
+            local.init(
+                runner=local.SubprocessRunner(use_venv=False),
+                pipeline_root=str(self.folder / "artifacts"),
+                workspace_root=str(workspace),
+                enable_caching=True,
+                cache_root=self.cache.cache_root,
+            )
+            try:
+                pipeline(**parameters)
+            except RuntimeError as error:  # kfp's way to say that a task failed
+                if not self.failures and not self.processes.stopped_by:
+                    self.failures.append(Failure("pipeline", None, str(error), self.folder / RUN_LOG))
+        return not self.failures and not self.processes.stopped_by
+
+    def execute_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:
+        """Stands in for kfp's `execute_single_task`: the same, and its record."""
+        stage = stage_name(task)
+        if stage is None:  # the importer
+            return original(**task)
+        with self.slots:
+            if self.processes.stopped_by:
+                return {}, Status.FAILURE
+            inputs = OrchestratorUtils.make_task_arguments(task_inputs_spec=task["task_spec"].inputs, io_store=task["io_store"])
+            fold = loop_fold(task["io_store"])
+            self.task.label = label = stage_label(stage, fold)
+            self.task.log = self.logs / f"{stage}{'' if fold is None else f'-{fold}'}.log"
+            self.task.state, self.task.reason = CACHED, ""
+            start = time.monotonic()
+            try:
+                outputs, status = original(**task)
+            except Exception as error:
+                logging.exception("%s could not be run", label)
+                self.task.reason = f"{type(error).__name__}: {error}"
+                outputs, status = {}, Status.FAILURE
+            state = self.task.state if status == Status.SUCCESS else STAGE_FAILED
+            entry = StageEntry(
+                stage=stage,
+                fold=fold,
+                state=state,
+                seconds=round(time.monotonic() - start, 3),
+                inputs={name: uri_of(value) for name, value in inputs.items()},
+                outputs={name: uri_of(value) for name, value in outputs.items()},
+            )
+            self.terminal.stage_ended(label, state, entry.seconds)
+            self.record.add(entry)
+            self.outputs[stage] = entry.outputs
+            if state == STAGE_FAILED and not self.processes.stopped_by:
+                self.failures.append(Failure(stage, fold, self.task.reason, self.task.log))
+            return outputs, status
+
+    def run_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:
+        """Stands in for kfp's `run_single_task_implementation`: a stage that left a declared output out has failed."""
+        outputs, status = original(**task)
+        if status != Status.SUCCESS:
+            return outputs, status
+        write_metrics(outputs)
+        if missing := missing_outputs(task["component_spec"], outputs):
+            self.task.reason = f"it ended without an error, but did not write {', '.join(missing)}, which it declares as output."
+            return {}, Status.FAILURE
+        return outputs, status
+
+    def run_process(self, full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
+        """Stands in for kfp's `run_local_subprocess`: the stage's lines go to its log and, most of them, to the terminal."""
+        label, watched, lines = self.task.label, Watched(), []
+        self.task.state = EXECUTED
+        self.terminal.stage_started(label)
+        with self.task.log.open("w", encoding="utf-8", buffering=1) as log:
+
+            def on_line(line: str) -> None:
+                lines.append(line)
+                log.write(line + "\n")
+                if watched.shows(line):
+                    self.terminal.stage_line(label, line)
+
+            status = self.processes.run(full_command, {**self.environment, **(env_vars or {})}, on_line)
+        if status:
+            self.task.reason = failure_reason(lines, status)
+        return status
+
+    @contextlib.contextmanager
+    def adapted_kfp(self) -> Iterator[None]:
+        """Within the block kfp.local runs its tasks through this object and talks to run.log only."""
+        with contextlib.ExitStack() as stack:
+            for module, name, replacement in self.replacements():
+                stack.enter_context(replaced(module, name, replacement))
+            stack.enter_context(replaced(config.LocalExecutionConfig, "instance", None))
+            stack.enter_context(logging_to(self.folder / RUN_LOG))
+            yield
+
+    def replacements(self) -> Iterator[tuple[Any, str, Any]]:
+        """Yields (module, name, replacement) of what is replaced in kfp."""
+        yield task_executor, "execute_single_task", around(task_executor.execute_single_task, self.execute_task)
+        original = task_dispatcher.run_single_task_implementation
+        yield task_dispatcher, "run_single_task_implementation", around(original, self.run_task)
+        yield subprocess_task_handler, "run_local_subprocess", self.run_process
+        yield cache, "get_local_cache", lambda: self.cache
+        # the interpreter's path goes into a shell script, and may hold a space
+        put_python = subprocess_task_handler.replace_python_executable
+        yield subprocess_task_handler, "replace_python_executable", lambda command, path: put_python(command, shlex.quote(path))
+        # the next two would replace the root logger's handlers and builtins.print, which threads cannot share
+        yield logging_utils, "local_logger_context", contextlib.nullcontext
+        yield logging_utils, "indented_print", contextlib.nullcontext
+        yield logging_utils, "print_horizontal_line", lambda: None
+
+
+def around(original: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function that calls `wrapper` with `original` before its arguments."""
+    return lambda **task: wrapper(original, **task)
+
+
+@contextlib.contextmanager
+def replaced(module: Any, name: str, replacement: Any) -> Iterator[None]:
+    """Within the block `module.name` is `replacement`."""
+    original = getattr(module, name)
+    setattr(module, name, replacement)
+    try:
+        yield
+    finally:
+        setattr(module, name, original)
+
+
+@contextlib.contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    """Within the block log records and warnings go to the file at `path`, and nowhere else."""
+    logger, handler = logging.getLogger(), logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handlers, level = logger.handlers[:], logger.level
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+        handler.close()

@@ -1,0 +1,61 @@
+"""Reads a task of kfp.local: the task goes in, its stage, fold, URIs and missing outputs come out."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kfp import dsl
+
+from components.images import ROOT
+
+LOOP_ITEM = "pipelinechannel--folds-loop-item"  # kfp's name for the fold of the loop that a task is in
+
+
+def stage_environment(scratch: str) -> dict[str, str]:
+    """Returns the environment of a stage's process: it finds the components, writes unbuffered, and is quiet."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    defaults = {"TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}
+    # kfp leaves a folder per task in TMPDIR
+    fixed = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "TMPDIR": scratch}
+    return {**defaults, **os.environ, **fixed}
+
+
+def stage_name(task: Mapping[str, Any]) -> str | None:
+    """Returns the name of the function that a task runs, or None for the importer, which runs none."""
+    component = task["components"][task["task_spec"].component_ref.name]
+    arguments = list(task["executors"][component.executor_label].container.args)
+    return arguments[arguments.index("--function_to_execute") + 1] if "--function_to_execute" in arguments else None
+
+
+def loop_fold(io_store: Any) -> int | None:
+    """Returns the fold of the loop that a task is in, or None outside the loop."""
+    try:
+        return int(io_store.get_parent_input(LOOP_ITEM))
+    except ValueError:
+        return None
+
+
+def uri_of(value: Any) -> Any:
+    """Returns an artifact's URI, a list's URIs, or a parameter as it is."""
+    if isinstance(value, list):
+        return [uri_of(each) for each in value]
+    return value.uri if isinstance(value, dsl.Artifact) else value
+
+
+def write_metrics(outputs: Mapping[str, Any]) -> None:
+    """Writes the file of every metrics artifact: kfp keeps metrics in metadata alone, and its cache asks for the file."""
+    for artifact in outputs.values():
+        if isinstance(artifact, dsl.Metrics) and artifact.metadata and not Path(artifact.path).exists():
+            Path(artifact.path).write_text(json.dumps(artifact.metadata, indent=2) + "\n", encoding="utf-8")
+
+
+def missing_outputs(component: Any, outputs: Mapping[str, Any]) -> list[str]:
+    """Returns the artifacts that a component declares and that are not there, or are folders with nothing in them."""
+    return [name for name in component.output_definitions.artifacts if name not in outputs or is_empty(Path(outputs[name].path))]
+
+
+def is_empty(path: Path) -> bool:
+    """Whether nothing is at `path`, or an empty folder."""
+    return not any(path.iterdir()) if path.is_dir() else not path.exists()

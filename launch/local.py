@@ -1,0 +1,170 @@
+"""`run`: a dataset, a preset and parameters go in; a folder runs/<name> with submissions, report and record comes out."""
+
+import argparse
+import datetime
+import json
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from components import schema
+from components.storage import content_digest, find_photos, whole_file
+from launch.kfp_local import LocalRun
+from launch.parameters import default, fields, parse, resolve, table
+from launch.presets import PRESETS
+from launch.record import FAILED, SUCCEEDED, RunRecord
+from launch.sample import sample_dataset
+from launch.terminal import Terminal, score_table
+
+RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+RESULTS = {  # stage, output: the files of it that a run's folder shows
+    ("calibrate", "submission"): (schema.SUBMISSION_RAW_CSV, schema.SUBMISSION_CALIBRATED_CSV),
+    ("report", "html"): ("report.html",),
+    ("report", "summary"): ("summary.md",),
+}
+RESUME = "Repeat the command (under another --name, if you gave one): stages that succeeded are taken from the cache."
+
+
+def add_parser(commands: Any) -> None:
+    """Adds `run` to the command line."""
+    parser = commands.add_parser(
+        "run",
+        help="run the whole pipeline on this machine",
+        description="Runs the whole pipeline on this machine, from raw photos to calibrated submission and report.",
+        epilog=f"parameters, for --set NAME=VALUE:\n\n{table()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    data = parser.add_mutually_exclusive_group(required=True)
+    data.add_argument("--sample", action="store_true", help="run on synthetic plants, which are written first")
+    data.add_argument("--raw", type=Path, metavar="DIR", help="run on this folder, which holds train_dataset and test_dataset")
+    parser.add_argument("--preset", choices=list(PRESETS), help="start from these parameters (none: the defaults below)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="assignments", help="change one parameter; repeatable"
+    )
+    parser.add_argument("--runner", choices=["subprocess"], default="subprocess", help="how stages run (default: subprocess)")
+    parser.add_argument("--name", help="the run's name (default: the preset and the time)")
+    parser.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+    parser.add_argument(
+        "--parallel", type=int, choices=[1, 2], default=1, metavar="N",
+        help="folds trained at the same time, 1 or 2; each needs its own memory and accelerator (default: 1)",
+    )  # fmt: skip
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
+    """Runs the pipeline as the command line says and returns the exit status.
+
+    Raises:
+        ValueError: a parameter or a name that cannot be.
+        FileNotFoundError: raw data that is not there or not complete.
+        FileExistsError: a run of that name.
+    """
+    terminal = Terminal()
+    parameters = resolve(PRESETS[arguments.preset]() if arguments.preset else {}, parse(arguments.assignments))
+    if arguments.raw:
+        find_photos(arguments.raw)
+    runs = arguments.runs_dir.resolve()
+    folder = claim_folder(runs, arguments.name, arguments.preset)
+    record = RunRecord(folder, arguments.preset, parameters)
+    with failing_into(record):
+        terminal.say(f"run {folder.name} in {folder}\n{describe(parameters)}")
+        raw = sample_dataset(runs) if arguments.sample else arguments.raw.resolve()
+        inputs = {"raw": str(raw), "raw_digest": content_digest(raw)}
+        local_run = LocalRun(folder, runs / ".cache", record, terminal, arguments.parallel)
+        return execute(local_run, pipeline, inputs | parameters)
+
+
+def execute(local_run: LocalRun, pipeline: Callable[..., Any], parameters: dict[str, Any]) -> int:
+    """Runs the pipeline, puts its results into the run's folder, says how it ended and returns the exit status."""
+    start, folder, record, terminal = time.monotonic(), local_run.folder, local_run.record, local_run.terminal
+    succeeded = local_run.execute(pipeline, parameters)
+    stopped = local_run.processes.stopped_by
+    if stopped:
+        record.finish(FAILED, f"stopped by {stopped.name}")
+        terminal.say(f"\nSTOPPED by {stopped.name}. {RESUME}")
+        return 128 + stopped
+    if not succeeded:
+        messages = [f"stage {failure.stage}{of_fold(failure.fold)}: {failure.reason}" for failure in local_run.failures]
+        record.finish(FAILED, "; ".join(messages))
+        for message, failure in zip(messages, local_run.failures, strict=True):
+            terminal.say(f"\nFAILED: {message}\n  log: {failure.log}")
+        terminal.say(f"  {RESUME}")
+        return 1
+    metrics = collect_results(folder, local_run.outputs)
+    record.finish(SUCCEEDED, None, metrics)
+    terminal.say(f"\n{score_table(metrics)}\n\nSUCCEEDED in {time.monotonic() - start:.0f} s")
+    for name in sorted(name for names in RESULTS.values() for name in names if name.endswith((".csv", ".html"))):
+        terminal.say(f"  {folder / name}")
+    return 0
+
+
+def of_fold(fold: int | None) -> str:
+    """Returns " (fold 0)" for a stage of fold 0, nothing for a stage of the whole run."""
+    return "" if fold is None else f" (fold {fold})"
+
+
+def collect_results(folder: Path, outputs: dict[str, dict[str, str]]) -> dict[str, float]:
+    """Copies the submissions and the report of a run into its folder and returns the headline metrics.
+
+    Args:
+        folder: the run's folder.
+        outputs: stage name to artifact name to path.
+    """
+    for (stage, output), names in RESULTS.items():
+        source = Path(outputs[stage][output])
+        for name in names:
+            with whole_file(folder / name) as target:
+                shutil.copyfile(source / name if source.is_dir() else source, target)
+    metrics = json.loads(Path(outputs["calibrate"]["submission"], schema.METRICS_JSON).read_text(encoding="utf-8"))
+    return {name: metrics[name] for name in schema.HEADLINE_METRICS if name in metrics}
+
+
+def claim_folder(runs: Path, name: str | None, preset: str | None) -> Path:
+    """Makes and returns the folder of a new run; a default name that is taken gets a number.
+
+    Raises:
+        ValueError: a name that is not one plain folder name.
+        FileExistsError: a run of that name exists.
+    """
+    if name is not None:
+        if not RUN_NAME.fullmatch(name):
+            raise ValueError(f"--name {name}: expected letters, digits, '.', '_' and '-', the first a letter or digit.")
+        names: Iterator[str] = iter([name])
+    else:
+        stem = f"{preset or 'run'}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+        names = (stem if number == 1 else f"{stem}-{number}" for number in range(1, 100))
+    runs.mkdir(parents=True, exist_ok=True)
+    for candidate in names:
+        try:
+            (runs / candidate).mkdir()
+        except FileExistsError:
+            continue
+        return runs / candidate
+    raise FileExistsError(f"{runs / (name or stem)}: a run of this name exists; choose another --name, or delete that folder.")
+
+
+@contextmanager
+def failing_into(record: RunRecord) -> Iterator[None]:
+    """Within the block an exception, Ctrl-C included, is written into the record before it goes on."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            record.finish(FAILED, f"{type(error).__name__}: {error}")
+        except OSError:  # the disk is full: the record says FAILED already
+            print(f"run.json could not be brought up to date in {record.folder}", file=sys.stderr)
+        raise
+    finally:
+        record.close()
+
+
+def describe(parameters: dict[str, Any]) -> str:
+    """Returns the parameters that differ from their defaults."""
+    known = fields()
+    changed = [f"{name}={json.dumps(value)}" for name, value in parameters.items() if value != default(known[name])]
+    return "  " + ("\n  ".join(changed) if changed else "all parameters at their defaults")

@@ -1,0 +1,146 @@
+"""The parameters of a run: a preset and NAME=VALUE texts go in, every parameter with a checked value comes out.
+
+Nothing is declared here but `folds`, which belongs to no stage; all others are the fields of `components.settings`.
+"""
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from components.settings import STAGES, Settings, parameter
+
+LOOP = "fold"  # train's own field: the pipeline gives it each of `folds` in turn
+RUN = "run"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunSettings(Settings):
+    """What concerns the whole run."""
+
+    folds: list = parameter([0], "Folds to train a model for, each validated on its own fold; their predictions are averaged.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole = all(isinstance(fold, int) and not isinstance(fold, bool) and fold >= 0 for fold in self.folds)
+        if not self.folds or not whole or len(set(self.folds)) != len(self.folds):
+            raise ValueError(f"folds={self.folds!r}: expected different whole numbers from 0, such as [0] or [0,1,2,3,4].")
+
+
+def fields() -> dict[str, dataclasses.Field[Any]]:
+    """Returns the field of every parameter of a run by name, in data order, `folds` first."""
+    return {field.name: field for settings in groups().values() for field in settings}
+
+
+def groups() -> dict[str, list[dataclasses.Field[Any]]]:
+    """Returns the fields of each stage that has any, in data order, those of the whole run first."""
+    owners: dict[str, type[Settings]] = {RUN: RunSettings, **STAGES}
+    found = {owner: [field for field in dataclasses.fields(cls) if field.name != LOOP] for owner, cls in owners.items()}
+    return {owner: declared for owner, declared in found.items() if declared}
+
+
+def default(field: dataclasses.Field[Any]) -> Any:
+    """Returns the value that a field has when none is given."""
+    return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+
+
+def parse(texts: Iterable[str]) -> dict[str, Any]:
+    """Returns the values of NAME=VALUE texts, each read as its parameter's type; lists are JSON, booleans true or false.
+
+    Raises:
+        ValueError: no "=", no such parameter (the nearest name is proposed), given twice, or not a value of its type.
+    """
+    known, values = fields(), dict[str, Any]()
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"--set {text}: expected NAME=VALUE, such as --set epochs=2.")
+        if name not in known:
+            raise ValueError(unknown(name, known))
+        if name in values:
+            raise ValueError(f"--set {name}: given twice; give it once.")
+        values[name] = read(known[name], value)
+    return values
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """Returns what to say of a name that is no parameter."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    guess = f" Did you mean {near[0]}?" if near else ""
+    return f"--set {name}: no such parameter.{guess} Known: {', '.join(names)}."
+
+
+def read(field: dataclasses.Field[Any], text: str) -> Any:
+    """Returns `text` as a value of the field's type; bounds are checked later, with all values at hand.
+
+    Raises:
+        ValueError: names the parameter, the text and what was expected.
+    """
+    expected = {int: "a whole number", float: "a number", bool: "true or false", list: 'a JSON list, such as [0,1] or ["a"]'}
+    try:
+        if field.type is str:
+            return text
+        if field.type is float or field.type is int:
+            return field.type(text)
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, field.type):  # type: ignore[arg-type]
+        raise ValueError(f"--set {field.name}={text}: expected {expected[field.type]}.")  # type: ignore[index]
+    return value
+
+
+def resolve(preset: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns every parameter of a run: the defaults, the preset over them, what was given over both; all checked together.
+
+    Raises:
+        ValueError: a value that its settings class refuses, or a fold that num_folds does not have.
+    """
+    values = {name: default(field) for name, field in fields().items()} | dict(preset) | dict(given)
+    return check(values)
+
+
+def check(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns `values` as the settings classes hold them (1 as 1.0 where a number is meant).
+
+    Raises:
+        ValueError: as `resolve`.
+    """
+    run = RunSettings(folds=values["folds"])
+    beyond = [fold for fold in run.folds if fold >= values["num_folds"]]
+    if beyond:
+        raise ValueError(
+            f"folds={run.folds}: {beyond[0]} is not one of the num_folds={values['num_folds']} folds, 0 to "
+            f"{values['num_folds'] - 1}; change folds or num_folds."
+        )
+    checked = dataclasses.asdict(run)
+    for settings in STAGES.values():
+        names = [field.name for field in dataclasses.fields(settings) if field.name != LOOP]
+        stage = settings(**{name: values[name] for name in names})
+        checked |= {name: getattr(stage, name) for name in names}
+    return checked
+
+
+def table() -> str:
+    """Returns the parameters for people: name, default, unit, bounds and help, grouped by stage."""
+    lines = []
+    for owner, declared in groups().items():
+        lines.append(f"{owner}:")
+        for field in declared:
+            shown = json.dumps(default(field)) if field.type is not str else default(field)
+            lines.append(f"  {field.name}={shown}{describe(field)}")
+            lines.append(f"      {field.metadata['help']}")
+    return "\n".join(lines)
+
+
+def describe(field: dataclasses.Field[Any]) -> str:
+    """Returns a field's unit and bounds, such as "  [px, at least 16]", or nothing."""
+    low, high, choices = (field.metadata[key] for key in ("at_least", "at_most", "choices"))
+    bounds = [field.metadata["unit"]] if field.metadata["unit"] else []
+    if low is not None and high is not None:
+        bounds.append(f"{low:g} to {high:g}")
+    elif low is not None:
+        bounds.append(f"at least {low:g}")
+    return f"  [{', '.join([*bounds, *(['one of ' + ', '.join(choices)] if choices else [])])}]" if bounds or choices else ""

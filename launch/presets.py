@@ -1,0 +1,62 @@
+"""Named sets of parameters: each function returns what it changes of the defaults in components/settings.py."""
+
+from collections.abc import Callable
+from typing import Any
+
+
+def smoke() -> dict[str, Any]:
+    """Shows that everything works, on the sample data: a small network from random weights.
+
+    Hardware: 2 CPU cores, 4 GiB. Duration: not measured. Score: not measured.
+    """
+    return {
+        "image_size": 128,
+        "encoder": "B0",
+        "dim": 64,
+        "checkpoint": "none",
+        "mixed_precision": "float32",
+        "clique_size": 8,
+        "cliques_per_batch": 4,
+        "epochs": 3,
+        "learning_rate": 1e-3,
+        "schedule": "cosine",
+        "ema_momentum": 0.99,
+        "reestimate_batchnorm": True,
+        "calibration": "fit",
+    }
+
+
+def winner() -> dict[str, Any]:
+    """Repeats the winning recipe to the letter; the settings' defaults are the winner's, so only its calibration is left.
+
+    Hardware: one GPU of 32 GB. Duration: the winner reports under 1 hour for its own code. Score: not measured here.
+    """
+    return {
+        "folds": [0],
+        "calibration": "rules",
+        "calibration_rules": [
+            {"species": "LT", "factor": 1.1},
+            {"species": "BC", "factor": 1.05},
+            {"series": "LT_1088", "factor": 0.65},
+            {"series": "LT_1089", "factor": 0.65},
+        ],
+    }
+
+
+def fast() -> dict[str, Any]:
+    """What we recommend: the winner's network, trained on cliques, all five folds averaged, calibration fitted out of fold.
+
+    Hardware: one GPU of 32 GB. Duration: not measured. Score: not measured.
+    """
+    return {
+        "folds": [0, 1, 2, 3, 4],
+        "clique_size": 8,
+        "cliques_per_batch": 2,
+        "schedule": "cosine",
+        "ema_momentum": 0.99,
+        "reestimate_batchnorm": True,
+        "calibration": "fit",
+    }
+
+
+PRESETS: dict[str, Callable[[], dict[str, Any]]] = {"smoke": smoke, "winner": winner, "fast": fast}

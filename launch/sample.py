@@ -1,0 +1,39 @@
+"""The sample data of `run --sample`: written once for its settings and its source, then found again."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+from components.images import digest_of, room_files
+
+SAMPLE = ".sample"
+
+
+def sample_dataset(runs: Path) -> Path:
+    """Returns the folder of the sample data below `runs`; writes it where it is not there yet.
+
+    It is written elsewhere and moved there whole, so that a run that was stopped meanwhile leaves nothing half done.
+    """
+    from components.sample_dataset.settings import SampleDatasetSettings
+    from components.sample_dataset.write import write_sample_dataset  # NumPy and Pillow take a while to import
+
+    settings = SampleDatasetSettings()
+    source = digest_of(room_files("sample_dataset"))
+    key = hashlib.sha256(json.dumps([source, dataclasses.asdict(settings)]).encode()).hexdigest()[:16]
+    folder = runs / SAMPLE / key
+    if folder.is_dir():
+        return folder
+    partial = folder.with_name(f"{key}.partial-{os.getpid()}")
+    try:
+        write_sample_dataset(partial, settings)
+        try:
+            partial.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another run wrote it meanwhile: the same bytes
+                raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder

@@ -1,0 +1,42 @@
+"""kfp.local's cache, with the trust it lacks: outputs go in with a fingerprint of their files, and come out only unchanged."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from kfp import dsl
+from kfp.local.cache import LocalCache
+
+FINGERPRINT = "files"
+
+
+class StageCache(LocalCache):
+    """A cache whose hits still hold what the stage wrote.
+
+    kfp asks only whether an output's path exists, so a folder that someone emptied, or a file that someone edited, would be
+    a hit. Here a hit also needs every file to have the size and modification time it was left with.
+    """
+
+    def put(self, key: str, outputs: dict[str, Any]) -> None:
+        """Stores the outputs of a stage that has succeeded."""
+        super().put(key, {**outputs, FINGERPRINT: fingerprint(outputs)})
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """Returns the outputs stored under `key`, or None where there are none or their files have changed."""
+        outputs = super().get(key)
+        if outputs is None or outputs.pop(FINGERPRINT, None) != fingerprint(outputs):
+            return None
+        return outputs
+
+
+def fingerprint(outputs: dict[str, Any]) -> str:
+    """Returns a hash of the name, size and modification time of every file in the outputs' paths."""
+    digest = hashlib.sha256()
+    for name, artifact in sorted(outputs.items()):
+        if isinstance(artifact, dsl.Artifact):
+            root = Path(artifact.path)
+            for path in [root, *sorted(root.rglob("*"))]:
+                if path.is_file():
+                    stat = path.stat()
+                    digest.update(f"{name}\0{path.relative_to(root)}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+    return digest.hexdigest()

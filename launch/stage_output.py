@@ -1,0 +1,68 @@
+"""A stage's lines: they all go to its log; out come those that a person watches, and, when it failed, why."""
+
+import errno
+import re
+import signal
+from collections.abc import Sequence
+
+TRACEBACK = "Traceback (most recent call last):"
+KFP_LINE = "[KFP Executor "
+KFP_DUMP = "Got executor_input:"  # followed by JSON over many lines, the last of which is "}"
+EXCEPTION = re.compile(r"^(?:\w+\.)*(?P<name>[A-Z]\w*)(?:: (?P<message>.*))?$")
+NO_SPACE, FULL_DISK = f"[Errno {errno.ENOSPC}]", "; free some space on the disk."
+CHAIN = re.compile(r'"""$|The above exception was the direct cause|During handling of the above exception|\S+\._RemoteTraceback:')
+
+
+class Watched:
+    """Decides line by line what is shown: not kfp's own lines, and no tracebacks, whose last line is shown at the end."""
+
+    def __init__(self) -> None:
+        self.hidden_until = re.compile("")
+        self.hiding = False
+
+    def shows(self, line: str) -> bool:
+        """Whether `line`, the next one of the stage, is for the terminal."""
+        if self.hiding:
+            self.hiding = not self.hidden_until.match(line)
+            return False
+        if line.startswith(KFP_LINE):
+            self.hiding, self.hidden_until = line.endswith(KFP_DUMP), re.compile(r"}$")
+            return False
+        if line.startswith(TRACEBACK):
+            self.hiding, self.hidden_until = True, re.compile(r"\S")
+            return False
+        return bool(line.strip()) and not CHAIN.match(line)
+
+
+def failure_reason(lines: Sequence[str], status: int) -> str:
+    """Returns why a stage failed, in words: the exception its process ended with, or the signal that ended it.
+
+    Args:
+        lines: what the stage wrote.
+        status: its exit status; 128 + n where a shell reports signal n.
+    """
+    number = -status if status < 0 else status - 128
+    if number > 0:
+        return killed(number)
+    starts = [position for position, line in enumerate(lines) if line.startswith(TRACEBACK)]
+    for position in range(starts[-1] + 1 if starts else len(lines), len(lines)):
+        if EXCEPTION.match(lines[position]):
+            message = list(lines[position : position + 1])
+            for line in lines[position + 1 :]:  # a message of several lines
+                if line.startswith((KFP_LINE, TRACEBACK)) or not line.strip():
+                    break
+                message.append(line)
+            return "\n".join(message) + (FULL_DISK if NO_SPACE in message[0] else "")
+    last = next((line for line in reversed(lines) if line.strip()), "it wrote nothing")
+    return f"exit status {status}; its last line: {last}"
+
+
+def killed(number: int) -> str:
+    """Returns what to say of a stage that signal `number` ended."""
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    if number == signal.SIGKILL:
+        return f"ended by {name}: most often the machine ran out of memory; lower the batch or memory_budget_gb, or add memory."
+    return f"ended by {name}."

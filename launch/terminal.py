@@ -1,0 +1,69 @@
+"""What a person sees of a local run: stages as they start and end, their lines behind their names, the scores at the end."""
+
+import re
+import sys
+import threading
+from collections.abc import Mapping
+from typing import TextIO
+
+from components.settings import STAGES
+
+WIDTH = max(map(len, STAGES))
+PROGRESS = re.compile(r"\d+%\|")  # a tqdm bar
+SCORES = (  # row, (baseline, raw, calibrated)
+    ("validation", ("baseline_rmse_days", "validation_rmse_days", "validation_rmse_days_calibrated")),
+    ("test", ("", "test_rmse_days_raw", "test_rmse_days_calibrated")),
+)
+
+
+def stage_label(stage: str, fold: int | None) -> str:
+    """Returns "train[0]" for a stage of one fold, "calibrate" for a stage of the whole run."""
+    return stage if fold is None else f"{stage}[{fold}]"
+
+
+class Terminal:
+    """Writes whole lines from several threads; on a screen, a progress bar's line is written over by the next one."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stdout
+        self.lock = threading.Lock()
+        self.bar_open = False
+
+    def say(self, text: str) -> None:
+        """Writes `text` on lines of its own."""
+        with self.lock:
+            self._close_bar()
+            print(text, file=self.stream, flush=True)
+
+    def stage_line(self, label: str, line: str) -> None:
+        """Writes one line of a stage behind its name."""
+        text = f"{label:<{WIDTH}} | {line}"
+        with self.lock:
+            if self.stream.isatty() and PROGRESS.search(line):
+                print(f"\r\033[K{text}", end="", file=self.stream, flush=True)
+                self.bar_open = True
+            else:
+                self._close_bar()
+                print(text, file=self.stream, flush=True)
+
+    def stage_started(self, label: str) -> None:
+        """Says that a stage is being executed."""
+        self.say(f"{label:<{WIDTH}}   started")
+
+    def stage_ended(self, label: str, state: str, seconds: float) -> None:
+        """Says how a stage ended, and after how long where it was executed."""
+        self.say(f"{label:<{WIDTH}}   {state}" + ("" if state == "cached" else f"  {seconds:.1f} s"))
+
+    def _close_bar(self) -> None:
+        if self.bar_open:
+            print(file=self.stream)
+            self.bar_open = False
+
+
+def score_table(metrics: Mapping[str, float]) -> str:
+    """Returns the headline metrics as a table: RMSE in days of the baseline, the raw and the calibrated predictions."""
+    lines = [f"{'RMSE in days':<14}{'baseline':>10}{'raw':>10}{'calibrated':>12}"]
+    for row, names in SCORES:
+        shown = [f"{metrics[name]:.2f}" if metrics.get(name) is not None else "-" for name in names]
+        lines.append(f"{row:<14}{shown[0]:>10}{shown[1]:>10}{shown[2]:>12}")
+    return "\n".join(lines)

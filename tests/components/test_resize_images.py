@@ -1,0 +1,261 @@
+"""Photos as people have them, good and bad, against Pillow by hand."""
+
+import io
+import json
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from kfp import dsl
+from PIL import Image
+
+from components.resize_images import resize
+from components.resize_images.component import resize_images as face
+from components.settings import ResizeImagesSettings
+
+TEST_DATA = "idx,before_file_path,after_file_path\n0,idx_LT_1003_00341,idx_LT_1003_00112\n"
+
+
+def photo(seed: int, size: tuple[int, int] = (41, 31)) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def put(raw: Path, name: str, content: bytes) -> Path:
+    path = raw / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    raw = tmp_path / "raw"
+    for seed, name in enumerate(
+        [
+            "train_dataset/LT/LT_02/DAT10.png",
+            "train_dataset/LT/LT_02/DAT7.png",
+            "train_dataset/LT/LT_01/DAT02.png",
+            "train_dataset/LT/LT_01/DAT01.png",
+            "train_dataset/BC/BC_01/DAT03.PNG",
+            "test_dataset/LT/1003/idx_LT_1003_00341.png",
+            "test_dataset/LT/1003/idx_LT_1003_00112.png",
+        ]
+    ):
+        put(raw, name, encode(photo(seed)))
+    put(raw, "test_dataset/test_data.csv", TEST_DATA.encode())
+    return raw
+
+
+def run(raw: Path, on_bad_photo: str = "fail", image_size: int = 24, jpeg_quality: int = 75) -> dict:
+    settings = ResizeImagesSettings(image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo=on_bad_photo)
+    return resize.resize_images(raw=raw, images=raw.parent / "images", catalog=raw.parent / "catalog", settings=settings)
+
+
+def read_catalog(raw: Path) -> pd.DataFrame:
+    return pd.read_csv(raw.parent / "catalog/images.csv", dtype={"day": "Int64"})
+
+
+def by_hand(source: Path, image_size: int = 24, jpeg_quality: int = 75) -> bytes:
+    return encode(Image.open(source).convert("RGB").resize((image_size, image_size)), "JPEG", quality=jpeg_quality)
+
+
+@pytest.mark.parametrize(("image_size", "jpeg_quality"), [(24, 75), (64, 40)])  # smaller than the photo, and larger
+def test_jpegs_are_pillows_own_bytes(raw: Path, image_size: int, jpeg_quality: int) -> None:
+    run(raw, image_size=image_size, jpeg_quality=jpeg_quality)
+    sources = sorted([*raw.rglob("*.png"), *raw.rglob("*.PNG")])
+    assert len(sources) == 7
+    for source in sources:
+        stored = (raw.parent / "images" / source.relative_to(raw)).with_suffix(".jpg")
+        assert stored.read_bytes() == by_hand(source, image_size, jpeg_quality)
+
+
+def test_quality_75_is_pillows_default(raw: Path) -> None:
+    run(raw)
+    source = raw / "train_dataset/LT/LT_01/DAT01.png"
+    stored = raw.parent / "images/train_dataset/LT/LT_01/DAT01.jpg"
+    assert stored.read_bytes() == encode(Image.open(source).resize((24, 24)), "JPEG")
+
+
+def test_catalog_has_one_row_per_photo_train_by_day_then_test(raw: Path) -> None:
+    run(raw)
+    expected = pd.DataFrame(
+        [
+            ("train/BC_01/DAT03", "train", "BC", "BC_01", 3, "train_dataset/BC/BC_01/DAT03.jpg"),
+            ("train/LT_01/DAT01", "train", "LT", "LT_01", 1, "train_dataset/LT/LT_01/DAT01.jpg"),
+            ("train/LT_01/DAT02", "train", "LT", "LT_01", 2, "train_dataset/LT/LT_01/DAT02.jpg"),
+            ("train/LT_02/DAT7", "train", "LT", "LT_02", 7, "train_dataset/LT/LT_02/DAT7.jpg"),
+            ("train/LT_02/DAT10", "train", "LT", "LT_02", 10, "train_dataset/LT/LT_02/DAT10.jpg"),
+            ("test/LT_1003/idx_LT_1003_00112", "test", "LT", "LT_1003", None, "test_dataset/LT/1003/idx_LT_1003_00112.jpg"),
+            ("test/LT_1003/idx_LT_1003_00341", "test", "LT", "LT_1003", None, "test_dataset/LT/1003/idx_LT_1003_00341.jpg"),
+        ],
+        columns=["image_id", "split", "species", "series", "day", "path"],
+    ).astype({"day": "Int64"})
+    pd.testing.assert_frame_equal(read_catalog(raw), expected)
+    assert all((raw.parent / "images" / path).is_file() for path in expected["path"])
+
+
+def test_padded_names_come_in_the_winners_order_which_is_by_name(raw: Path) -> None:
+    for day in range(12, 0, -1):
+        put(raw, f"train_dataset/BC/BC_02/DAT{day:02d}.png", encode(photo(day)))
+    run(raw)
+    images = read_catalog(raw)
+    by_name = sorted(path.stem for path in (raw / "train_dataset/BC/BC_02").iterdir())
+    assert [name.rsplit("/")[-1] for name in images[images["series"] == "BC_02"]["image_id"]] == by_name
+
+
+def test_tables_are_copied_byte_for_byte(raw: Path) -> None:
+    put(raw, "test_dataset/test_labels.csv", b"idx,time_delta\r\n0,3\r\n")
+    run(raw)
+    catalog = raw.parent / "catalog"
+    assert (catalog / "test_data.csv").read_bytes() == TEST_DATA.encode()
+    assert (catalog / "test_labels.csv").read_bytes() == b"idx,time_delta\r\n0,3\r\n"
+    assert not (catalog / "sample_submission.csv").exists()
+
+
+def test_record_counts_photos_and_series(raw: Path) -> None:
+    put(raw, "train_dataset/LT/LT_01/Thumbs.db", b"")
+    record = run(raw)
+    assert json.loads((raw.parent / "catalog/stage.json").read_text()) == record
+    assert record["counts"] == {
+        "photos": 7, "train_photos": 5, "test_photos": 2, "train_series": 3, "test_series": 1, "bad_photos": 0, "other_files": 1,
+    }  # fmt: skip
+    assert record["skipped"] == [{"what": "train_dataset/LT/LT_01/Thumbs.db", "why": "not a photo by its name"}]
+
+
+def rotated_by_exif() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn me by 90 degrees"
+    return encode(photo(1), "JPEG", exif=exif)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        encode(photo(1).convert("RGBA")),
+        encode(photo(1).quantize(16)),
+        encode(photo(1).convert("L")),
+        encode(photo(1).convert("1")),
+        encode(photo(1).convert("CMYK"), "JPEG"),
+        rotated_by_exif(),
+    ],
+    ids=["alpha", "palette", "grey", "black and white", "CMYK JPEG", "EXIF orientation"],
+)
+def test_other_pixel_formats_become_rgb_as_they_lie(raw: Path, content: bytes) -> None:
+    source = put(raw, "train_dataset/LT/LT_01/DAT03.png", content)
+    run(raw)
+    stored = raw.parent / "images/train_dataset/LT/LT_01/DAT03.jpg"
+    assert stored.read_bytes() == by_hand(source)
+    with Image.open(stored) as image:
+        assert (image.mode, image.size) == ("RGB", (24, 24))
+
+
+def bomb() -> bytes:
+    """A PNG whose header claims 10,000 x 10,000 pixels, above Pillow's limit of 89,478,485, in under 100 bytes."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", 10_000, 10_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+BAD = [
+    pytest.param(encode(photo(1, (200, 200)))[:60_000], "truncated", id="truncated PNG"),
+    pytest.param(encode(photo(1, (200, 200)), "JPEG")[:5_000], "truncated", id="truncated JPEG"),
+    pytest.param(b"DAT03 was lost\n", "no image format", id="text"),
+    pytest.param(b"", "the file is empty", id="zero bytes"),
+    pytest.param(bomb(), "100000000 pixels", id="bomb"),
+    pytest.param(encode(Image.fromarray(np.full((9, 9), 4096, np.uint16))), "more than 8 bits", id="16-bit"),
+]
+
+
+@pytest.mark.parametrize(("content", "reason"), BAD)
+def test_a_bad_photo_ends_the_run_with_its_name_and_the_fix(raw: Path, content: bytes, reason: str) -> None:
+    bad = put(raw, "train_dataset/LT/LT_01/DAT03.png", content)
+    with pytest.raises(ValueError) as error:
+        run(raw)
+    for word in (str(bad), reason, "on_bad_photo=skip", "replace"):
+        assert word in str(error.value)
+    assert not (raw.parent / "catalog/stage.json").exists()
+    assert not (raw.parent / "catalog/images.csv").exists()
+
+
+@pytest.mark.parametrize(("content", "reason"), BAD)
+def test_a_bad_photo_is_left_out_counted_and_reported(raw: Path, content: bytes, reason: str) -> None:
+    put(raw, "train_dataset/LT/LT_01/DAT03.png", content)
+    record = run(raw, on_bad_photo="skip")
+    assert record["counts"]["bad_photos"] == 1
+    assert record["counts"]["photos"] == len(read_catalog(raw)) == 7
+    (skipped,) = record["skipped"]
+    assert skipped["what"] == "train_dataset/LT/LT_01/DAT03.png"
+    assert reason in skipped["why"]
+    assert " at 0x" not in skipped["why"]  # no memory address: the same data gives the same record
+    assert not (raw.parent / "images/train_dataset/LT/LT_01/DAT03.jpg").exists()
+
+
+def test_a_photo_of_the_challenges_size_is_no_bomb(raw: Path) -> None:
+    put(raw, "train_dataset/LT/LT_01/DAT03.png", encode(Image.new("RGB", (3280, 2464)), compress_level=1))
+    assert run(raw)["counts"]["photos"] == 8
+
+
+def test_the_first_bad_photo_stops_the_rest(raw: Path) -> None:
+    for day in range(100, 400):
+        put(raw, f"train_dataset/LT/LT_09/DAT{day}.png", encode(photo(day)))
+    put(raw, "train_dataset/BC/BC_01/DAT01.png", b"no photo")
+    with pytest.raises(ValueError, match="DAT01"):
+        run(raw)
+    assert len(list((raw.parent / "images").rglob("*.jpg"))) < 200
+
+
+def test_no_good_test_photo_is_an_error_even_when_skipping(raw: Path) -> None:
+    for path in (raw / "test_dataset/LT/1003").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"test_dataset: none of its photos can be decoded \(2 bad photos"):
+        run(raw, on_bad_photo="skip")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["train_dataset/LT/LT_01/cover.png"], ["LT_01/cover.png", "does not end in digits", "DAT07.png"]),
+        (["train_dataset/LT/LT_01/IMG_20210701.png"], ["IMG_20210701", "36525", "rename"]),
+        (["train_dataset/LT/LT_01/DAT01.jpg"], ["LT_01/DAT01.jpg", "LT_01/DAT01.png", "two photos", "Rename"]),
+        (["train_dataset/BC/LT_01/DAT09.png"], ["BC", "LT_01", "rename"]),
+        (["test_dataset/BC/1100/idx_LT_1003_00341.png"], ["BC/1100/idx_LT_1003_00341.png", "LT/1003/idx_LT_1003_00341.png"]),
+    ],
+    ids=["no digits", "a date", "same stem in a series", "same series in two species", "same stem in the test set"],
+)
+def test_names_that_cannot_be_told_apart_or_dated_are_errors(raw: Path, names: list[str], words: list[str]) -> None:
+    for name in names:
+        put(raw, name, encode(photo(0)))
+    with pytest.raises(ValueError) as error:
+        run(raw)
+    assert all(word in str(error.value) for word in words), error.value
+    assert not (raw.parent / "images").exists()  # found out before the first photo is decoded
+
+
+def test_component_writes_the_same_and_logs_counts(raw: Path, tmp_path: Path) -> None:
+    images, catalog = (dsl.Dataset(uri=str(tmp_path / "out" / name)) for name in ("images", "catalog"))
+    face.python_func(
+        raw=dsl.Dataset(uri=str(raw)), images=images, catalog=catalog, image_size=24, jpeg_quality=75, on_bad_photo="fail"
+    )
+    run(raw)
+    for name in ("images", "catalog"):
+        ours = {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*") if path.is_file()}
+        assert ours
+        assert ours == {
+            path.relative_to(tmp_path / "out" / name): path.read_bytes()
+            for path in (tmp_path / "out" / name).rglob("*.*")
+            if path.is_file()
+        }
+    assert catalog.metadata["photos"] == images.metadata["photos"] == 7

@@ -1,0 +1,134 @@
+"""Image names: what changes them, and what does not."""
+
+import hashlib
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from components.images import FLAVOURS, ROOT, image_for, room_files, source_files, source_tag
+from components.settings import STAGES
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A small repository: the room `train` imports near and far; `lonely` is imported by none."""
+    files = {
+        "requirements/tensorflow.txt": "keras==3\n",
+        "requirements/data.txt": "pandas==3\n",
+        "components/__init__.py": "",
+        "components/lonely.py": "",
+        "components/schema.py": "import json\n",
+        "components/train/__init__.py": "",
+        "components/train/README.md": "first",
+        "components/train/table.jinja": "{{ rows }}",
+        "components/train/component.py": "def train():\n    from components.train.fit import fit\n    fit()\n",
+        "components/train/fit.py": "from components.predict import infer\nfrom . import load\n",
+        "components/train/load.py": "import components.schema\n",
+        "components/predict/__init__.py": "",
+        "components/predict/infer.py": "from ..storage import read as reader\n",
+        "components/predict/component.py": "",
+        "components/storage.py": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_closure_holds_the_room_and_every_module_it_imports(tree: Path) -> None:
+    assert source_files("train", tree) == {
+        "requirements/tensorflow.txt",
+        "components/__init__.py",
+        "components/schema.py",  # import a.b
+        "components/storage.py",  # relative, from another room
+        "components/train/__init__.py",
+        "components/train/table.jinja",
+        "components/train/component.py",
+        "components/train/fit.py",  # imported inside a function
+        "components/train/load.py",  # from . import module
+        "components/predict/__init__.py",
+        "components/predict/infer.py",  # from package import module
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [
+        ("components/train/fit.py", True),
+        ("components/storage.py", True),  # three imports away
+        ("components/train/table.jinja", True),
+        ("requirements/tensorflow.txt", True),
+        ("docker/tensorflow.Dockerfile", True),
+        ("components/train/new_module.py", True),
+        ("components/train/README.md", False),
+        ("components/train/__pycache__/fit.pyc", False),
+        ("components/train/.fit.py.swp", False),
+        ("components/lonely.py", False),
+        ("components/predict/component.py", False),  # another stage's face
+        ("requirements/data.txt", False),
+        ("docker/data.Dockerfile", False),
+    ],
+)
+def test_tag_changes_with_what_the_stage_computes(tree: Path, path: str, changes: bool) -> None:
+    before = source_tag("train", tree)
+    (tree / path).parent.mkdir(exist_ok=True)
+    (tree / path).write_text("# another text\n")
+    assert (source_tag("train", tree) != before) == changes
+
+
+def test_same_tree_has_the_same_tag_in_any_folder(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    copy = shutil.copytree(tree, tmp_path_factory.mktemp("elsewhere") / "copy")
+    assert source_tag("train", copy) == source_tag("train", tree)
+
+
+def test_content_moved_between_files_changes_the_tag(tree: Path) -> None:
+    (tree / "components/train/one.py").write_text("# ab\n")
+    (tree / "components/train/two.py").write_text("# c\n")
+    before = source_tag("train", tree)
+    (tree / "components/train/one.py").write_text("# a\n")
+    (tree / "components/train/two.py").write_text("# bc\n")
+    assert source_tag("train", tree) != before
+
+
+def test_tag_is_a_sha256_over_paths_and_bytes(tree: Path) -> None:
+    digest = hashlib.sha256()
+    for path in sorted(source_files("predict", tree)):
+        content = (tree / path).read_bytes()
+        digest.update(path.encode() + b"\0" + str(len(content)).encode() + b"\0" + content)
+    assert source_tag("predict", tree) == digest.hexdigest()[:16]
+
+
+def test_every_stage_has_an_image_of_its_flavour() -> None:
+    assert list(FLAVOURS) == list(STAGES)
+    for stage, flavour in FLAVOURS.items():
+        assert re.fullmatch(rf"verdelta-{flavour}:[0-9a-f]{{16}}", image_for(stage))
+
+
+def test_registry_goes_before_the_name() -> None:
+    assert image_for("train", "host/project/") == f"host/project/{image_for('train')}"
+
+
+def test_stages_without_tensors_do_not_reach_the_rooms_that_have_them() -> None:
+    for stage in ("resize_images", "generate_pairs", "split_folds", "calibrate", "report"):
+        rooms = {Path(path).parts[1] for path in room_files(stage) if len(Path(path).parts) > 2}
+        assert not rooms & {"write_tfrecords", "train", "predict"}, stage
+
+
+def test_unknown_stage_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"stage='trian': expected one of resize_images, .*report"):
+        image_for("trian")
+
+
+def test_missing_lock_file_is_named(tree: Path) -> None:
+    (tree / "requirements/tensorflow.txt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"requirements/tensorflow\.txt: missing"):
+        source_tag("train", tree)
+
+
+def test_real_closures_name_existing_files_and_the_shared_contracts() -> None:
+    for stage in STAGES:
+        files = source_files(stage)
+        assert {"components/settings.py", "components/images.py", f"components/{stage}/component.py"} <= files, stage
+        assert all((ROOT / path).is_file() for path in files)

@@ -1,0 +1,404 @@
+"""Local runs: what is cached, what is recorded, what a person sees, and how a run fails. Real processes, real kfp."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from kfp import dsl
+from PIL import Image
+
+from components.images import ROOT
+from launch.stage_cache import StageCache
+
+STAGES = ["resize_images", "generate_pairs", "split_folds"]
+
+
+def launch(tree: Path, pipeline: str, runs: Path, name: str, parameters: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Runs a pipeline of tests/launch_pipelines.py with the code in `tree`."""
+    command = [sys.executable, "tests/launch_pipelines.py", pipeline, str(runs), name, json.dumps(parameters)]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def record(runs: Path, name: str) -> dict[str, Any]:
+    """A run's record."""
+    return json.loads((runs / name / "run.json").read_text(encoding="utf-8"))
+
+
+def states(runs: Path, name: str) -> dict[str, str]:
+    """Stage (and fold) to state, of one run."""
+    return {
+        entry["stage"] + ("" if entry["fold"] is None else f"[{entry['fold']}]"): entry["state"]
+        for entry in record(runs, name)["stages"]
+    }
+
+
+def write_raw(raw: Path) -> Path:
+    """Two train series of two photos and one test pair, in the challenge's layout."""
+    for number, photo in enumerate(("train_dataset/BC/BC_01", "train_dataset/LT/LT_01", "test_dataset/LT/1003")):
+        folder = raw / photo
+        folder.mkdir(parents=True)
+        for day in (1, 2):
+            stem = f"idx_LT_1003_0000{day}" if "test" in photo else f"DAT0{day}"
+            Image.new("RGB", (20, 20), (90 * number, 90 * day, 40)).save(folder / f"{stem}.png")
+    table = pd.DataFrame({"idx": [0], "before_file_path": ["idx_LT_1003_00001"], "after_file_path": ["idx_LT_1003_00002"]})
+    table.to_csv(raw / "test_dataset/test_data.csv", index=False)
+    return raw
+
+
+# Caching. Every test below starts from one finished run, `first`, in a cache of its own.
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """(tree, raw, runs) after one run of the stages without tensors."""
+    place = tmp_path_factory.mktemp("finished")
+    tree = place / "tree with a space"
+    for folder in ("components", "launch", "requirements"):
+        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (tree / "docker").mkdir(exist_ok=True)  # a folder that Python could take for the package `docker`
+    (tree / "tests").mkdir()
+    shutil.copy(ROOT / "tests/launch_pipelines.py", tree / "tests")
+    raw, runs = write_raw(place / "raw"), place / "runs"
+    done = launch(tree, "tables", runs, "first", {"raw": str(raw)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert states(runs, "first") == dict.fromkeys(STAGES, "executed")
+    return tree, raw, runs
+
+
+@pytest.fixture
+def workplace(finished: tuple[Path, Path, Path], tmp_path: Path) -> tuple[Path, Path, Path]:
+    """The finished run with a cache and a source tree that the test may spoil; the run's own folder is shared."""
+    tree, raw, runs = finished
+    copy = shutil.copytree(tree, tmp_path / "tree")
+    (tmp_path / "runs").mkdir()
+    shutil.copytree(runs / ".cache", tmp_path / "runs/.cache")
+    return copy, raw, tmp_path / "runs"
+
+
+def test_a_second_run_executes_nothing_even_from_another_folder(workplace: tuple[Path, Path, Path]) -> None:
+    tree, raw, runs = workplace
+    done = launch(tree, "tables", runs, "second", {"raw": str(raw)})
+    assert (done.returncode, states(runs, "second")) == (0, dict.fromkeys(STAGES, "cached"))
+
+
+@pytest.mark.parametrize(("changed", "executed"), [({"num_folds": 3}, 1), ({"jpeg_quality": 70}, 3)])
+def test_a_changed_parameter_executes_its_stage_and_what_follows(
+    workplace: tuple[Path, Path, Path], changed: dict[str, int], executed: int
+) -> None:
+    tree, raw, runs = workplace
+    launch(tree, "tables", runs, "second", {"raw": str(raw), **changed})
+    state = "executed" if executed == 3 else "failed"  # three folds of two series: split_folds ran, and said so
+    expected = ["cached"] * (3 - executed) + ["executed"] * (executed - 1) + [state]
+    assert states(runs, "second") == dict(zip(STAGES, expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("path", "first_executed"),
+    [
+        ("components/split_folds/split.py", 2),
+        ("components/generate_pairs/component.py", 1),
+        ("requirements/data.txt", 0),  # another version of a library
+        ("components/generate_pairs/README.md", 3),
+        ("components/train/fit.py", 3),  # no stage of this pipeline imports it
+    ],
+)
+def test_a_changed_source_executes_its_stage_and_what_follows(
+    workplace: tuple[Path, Path, Path], path: str, first_executed: int
+) -> None:
+    tree, raw, runs = workplace
+    with (tree / path).open("a") as file:
+        file.write("\n# another version\n")
+    assert launch(tree, "tables", runs, "second", {"raw": str(raw)}).returncode == 0
+    expected = ["cached"] * first_executed + ["executed"] * (3 - first_executed)
+    assert states(runs, "second") == dict(zip(STAGES, expected, strict=True))
+
+
+def test_changed_bytes_of_a_photo_execute_from_resize_on(workplace: tuple[Path, Path, Path]) -> None:
+    tree, raw, runs = workplace
+    photo = raw / "train_dataset/BC/BC_01/DAT01.png"
+    content, stat = photo.read_bytes(), photo.stat()
+    try:
+        Image.new("RGB", (20, 20), (1, 2, 3)).save(photo)
+        os.utime(photo, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # not even the time tells
+        assert launch(tree, "tables", runs, "second", {"raw": str(raw)}).returncode == 0
+    finally:
+        photo.write_bytes(content)
+    assert states(runs, "second") == dict.fromkeys(STAGES, "executed")
+
+
+def test_a_deleted_run_is_made_anew(workplace: tuple[Path, Path, Path]) -> None:
+    tree, raw, runs = workplace
+    assert launch(tree, "tables", runs, "base", {"raw": str(raw), "image_size": 17}).returncode == 0
+    shutil.rmtree(runs / "base")
+    assert launch(tree, "tables", runs, "again", {"raw": str(raw), "image_size": 17}).returncode == 0
+    assert states(runs, "again") == dict.fromkeys(STAGES, "executed")
+
+
+@pytest.mark.parametrize("damage", ["none", "folder emptied", "folder lost", "file edited", "file lost", "file added"])
+def test_a_hit_needs_the_files_as_the_stage_left_them(tmp_path: Path, damage: str) -> None:
+    folder, page = tmp_path / "out/images", tmp_path / "out/page"
+    (folder / "BC").mkdir(parents=True)
+    photo = folder / "BC/DAT01.jpg"
+    photo.write_bytes(b"abc")
+    page.write_text("one file, no folder")
+    outputs = {"images": dsl.Dataset(uri=str(folder)), "page": dsl.HTML(uri=str(page), metadata={"bytes": 19})}
+    StageCache(str(tmp_path / "cache")).put("key", outputs)
+    if damage == "folder emptied":
+        shutil.rmtree(folder / "BC")
+    elif damage == "folder lost":
+        shutil.rmtree(folder)
+    elif damage == "file edited":
+        photo.write_bytes(b"abd")
+    elif damage == "file lost":
+        photo.unlink()
+    elif damage == "file added":
+        (folder / "DAT02.jpg").touch()
+    found = StageCache(str(tmp_path / "cache")).get("key")
+    if damage == "none":
+        assert found is not None
+        assert {name: (type(each), each.uri, each.metadata) for name, each in found.items()} == {
+            "images": (dsl.Dataset, str(folder), {}),
+            "page": (dsl.HTML, str(page), {"bytes": 19}),
+        }
+    else:
+        assert found is None
+
+
+def test_two_runs_at_once_do_not_disturb_each_other(workplace: tuple[Path, Path, Path]) -> None:
+    tree, raw, runs = workplace
+    command = [sys.executable, "tests/launch_pipelines.py", "tables", str(runs)]
+    parameters = json.dumps({"raw": str(raw), "image_size": 18})
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    both = [subprocess.Popen([*command, name, parameters], cwd=tree, env=environment, stdout=subprocess.DEVNULL) for name in "ab"]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    for name in "ab":
+        assert list(states(runs, name)) == STAGES
+        assert str(runs / name) in str(record(runs, name)["stages"]) or "cached" in states(runs, name).values()
+    assert launch(tree, "tables", runs, "third", {"raw": str(raw), "image_size": 18}).returncode == 0
+    assert states(runs, "third") == dict.fromkeys(STAGES, "cached")
+
+
+# The record, and what a person sees.
+
+
+def test_the_record_holds_inputs_outputs_and_seconds_in_data_order(finished: tuple[Path, Path, Path]) -> None:
+    _, raw, runs = finished
+    run = record(runs, "first")
+    assert (run["name"], run["preset"], run["state"], run["error"]) == ("first", None, "SUCCEEDED", None)
+    resize, pairs, folds = run["stages"]
+    assert resize["inputs"] == {"raw": str(raw), "image_size": 16, "jpeg_quality": 75, "on_bad_photo": "fail"}
+    assert set(resize["outputs"]) == {"images", "catalog"}
+    assert pairs["inputs"] == {"catalog": resize["outputs"]["catalog"]}
+    assert folds["inputs"] == {"pairs": pairs["outputs"]["pairs"], "num_folds": 2, "shuffle_seed": 34}
+    assert all(Path(uri).is_dir() and Path(uri).is_relative_to(runs / "first") for uri in resize["outputs"].values())
+    assert all(entry["seconds"] > 0 for entry in run["stages"])
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """(runs, terminal) of a run with a loop in which all goes well."""
+    runs = tmp_path_factory.mktemp("good")
+    done = launch(ROOT, "moods", runs, "good", {})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return runs, done.stdout + done.stderr
+
+
+def test_stages_of_a_loop_are_recorded_by_fold_and_collected_in_order(good: tuple[Path, str]) -> None:
+    runs, _ = good
+    assert states(runs, "good") == {"work[0]": "executed", "work[1]": "executed", "read": "executed"}
+    entries = {(entry["stage"], entry["fold"]): entry for entry in record(runs, "good")["stages"]}
+    written = [entries["work", fold]["outputs"]["note"] for fold in (0, 1)]
+    assert entries["read", None]["inputs"]["notes"] == written
+
+
+def test_metrics_are_kept_as_a_file_and_so_can_be_cached(good: tuple[Path, str]) -> None:
+    runs, _ = good
+    scores = record(runs, "good")["stages"][0]["outputs"]["scores"]
+    assert json.loads(Path(scores).read_text(encoding="utf-8")) == {"score": 1.5}
+    assert launch(ROOT, "moods", runs, "again", {}).returncode == 0
+    assert set(states(runs, "again").values()) == {"cached"}
+
+
+def test_the_terminal_shows_stages_and_their_lines_but_not_kfp(good: tuple[Path, str]) -> None:
+    runs, terminal = good
+    lines = [" ".join(line.split()) for line in terminal.splitlines()]
+    assert [line for line in lines if "work[0]" in line][:2] == ["work[0] started", "work[0] | mood good"]
+    assert any(line.startswith("read executed ") and line.endswith(" s") for line in lines)
+    assert len(lines) == 8, terminal  # started, its one line, executed; read prints nothing
+    assert "KFP" not in terminal
+    assert "Executing task" in (runs / "good/run.log").read_text()
+    assert "mood good" in (runs / "good/logs/work-1.log").read_text()
+
+
+# Failing.
+
+
+@pytest.mark.parametrize(
+    ("parameters", "state", "error"),
+    [
+        ({"broken_fold": 1}, "failed", "work[1]: ValueError: fold 1 is broken,\nmend it"),
+        ({"mood": "forgetful"}, "failed", "did not write note, which it declares as output"),
+        ({"mood": "killed"}, "failed", "ended by SIGKILL: most often the machine ran out of memory"),
+        ({"mood": "full"}, "failed", "No space left on device; free some space on the disk."),
+    ],
+)
+def test_a_failing_stage_ends_the_run_with_its_reason(tmp_path: Path, parameters: dict[str, Any], state: str, error: str) -> None:
+    done = launch(ROOT, "moods", tmp_path, "bad", {"folds": [1], **parameters})
+    run = record(tmp_path, "bad")
+    assert (done.returncode, run["state"], states(tmp_path, "bad")) == (1, "FAILED", {"work[1]": state})
+    assert error in run["error"]
+    assert "Traceback" not in done.stdout + done.stderr
+    again = launch(ROOT, "moods", tmp_path, "again", {"folds": [1], **parameters})
+    assert (again.returncode, states(tmp_path, "again")) == (1, {"work[1]": "failed"}), "a failure is never a cache hit"
+
+
+def test_folds_that_succeeded_are_kept_when_another_fails(tmp_path: Path) -> None:
+    assert launch(ROOT, "moods", tmp_path, "bad", {"broken_fold": 1}).returncode == 1
+    assert states(tmp_path, "bad") == {"work[0]": "executed", "work[1]": "failed"}
+    assert launch(ROOT, "moods", tmp_path, "next", {"broken_fold": 1, "folds": [0]}).returncode == 0
+    assert states(tmp_path, "next") == {"work[0]": "cached", "read": "executed"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_run_never_looks_complete_and_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
+    marker = f"{tmp_path}/slow"
+    command = [
+        sys.executable,
+        "tests/launch_pipelines.py",
+        "moods",
+        str(tmp_path),
+        "slow",
+        json.dumps({"mood": "slow", "folds": [0]}),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while "mood slow" not in process.stdout.readline():
+        assert process.poll() is None
+    assert listed(tmp_path)[0][1] == "RUNNING"
+    process.send_signal(number)
+    assert process.wait(timeout=30) != 0
+    assert record(tmp_path, "slow")["state"] == "FAILED"
+    assert listed(tmp_path)[0][1] == "FAILED"
+    if number != signal.SIGKILL:  # nobody can clean up after that
+        assert marker not in running_commands()
+    else:
+        end_orphans(marker)
+
+
+def running_commands() -> str:
+    """The command lines of all processes."""
+    return subprocess.run(["ps", "-eo", "pid,args", "-ww"], capture_output=True, text=True, check=True).stdout
+
+
+def end_orphans(marker: str) -> None:
+    """Ends the processes whose command line holds `marker`."""
+    for line in running_commands().splitlines():
+        if marker in line:
+            os.kill(int(line.split()[0]), signal.SIGKILL)
+
+
+# The command line.
+
+
+def pipeline_py(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs `python pipeline.py` with `arguments`."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "pipeline.py"), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def listed(runs: Path) -> list[list[str]]:
+    """The rows of `list`, as words."""
+    done = pipeline_py("list", "--runs-dir", str(runs))
+    assert done.returncode == 0, done.stderr
+    return [line.split() for line in done.stdout.splitlines()[1:]]
+
+
+def test_a_bad_photo_ends_the_run_naming_stage_file_and_log(tmp_path: Path) -> None:
+    raw = write_raw(tmp_path / "raw")
+    bad = raw / "train_dataset/BC/BC_01/DAT02.png"
+    bad.write_bytes(bad.read_bytes()[:40])
+    done = pipeline_py("run", "--raw", str(raw), "--runs-dir", str(tmp_path / "runs"), "--name", "bad", "--set", "image_size=16")
+    assert done.returncode == 1
+    assert "\nFAILED: stage resize_images: ValueError: " in done.stdout
+    assert "DAT02.png" in done.stdout
+    assert f"log: {tmp_path}/runs/bad/logs/resize_images.log" in done.stdout
+    assert "taken from the cache" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "Traceback" in (tmp_path / "runs/bad/logs/resize_images.log").read_text()
+    assert record(tmp_path / "runs", "bad")["state"] == "FAILED"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--raw", "{tmp}/nowhere"], "{tmp}/nowhere: no such folder"),
+        (["--raw", "{tmp}"], "no photo found"),
+        (["--sample", "--set", "learning_rat=1"], "Did you mean learning_rate?"),
+        (["--sample", "--set", "folds=[9]"], "9 is not one of the num_folds=5 folds"),
+        (["--sample", "--name", "taken"], "taken: a run of this name exists; choose another --name"),
+        (["--sample", "--name", "../elsewhere"], "--name ../elsewhere: expected letters"),
+        (["--sample", "--preset", "best"], "invalid choice: 'best'"),
+        ([], "one of the arguments --sample --raw is required"),
+    ],
+)
+def test_a_command_that_cannot_be_is_refused_before_anything_runs(tmp_path: Path, arguments: list[str], message: str) -> None:
+    runs = tmp_path / "runs"
+    (runs / "taken").mkdir(parents=True)
+    done = pipeline_py("run", *(argument.format(tmp=tmp_path) for argument in arguments), "--runs-dir", str(runs))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message.format(tmp=tmp_path) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in runs.iterdir()] == ["taken"]
+
+
+def test_help_holds_every_parameter() -> None:
+    from launch.parameters import table
+
+    assert table() in pipeline_py("run", "--help").stdout
+
+
+def test_list_shows_what_differs_and_lives_with_broken_folders(tmp_path: Path) -> None:
+    for name, day, rate, error in (("one", 2, 0.1, 3.14159), ("two", 1, 0.2, 2.5)):
+        content = {
+            "name": name,
+            "preset": "smoke",
+            "state": "SUCCEEDED",
+            "error": None,
+            "started": f"2026-01-0{day}T10:00:00",
+            "parameters": {"learning_rate": rate, "epochs": 3},
+            "stages": [],
+            "metrics": {"validation_rmse_days": error},
+        }
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps(content))
+    for name, text in (("half", '{"name": "half", "sta'), ("list", "[]"), ("old", '{"name": "old"}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(text)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / "a file").write_text("")
+    done = pipeline_py("list", "--runs-dir", str(tmp_path))
+    header, *rows = [line.split() for line in done.stdout.splitlines()]
+    assert header == ["name", "state", "preset", "started", "learning_rate", "validation"]
+    assert sorted(row[0] for row in rows[:4]) == ["empty", "half", "list", "old"]
+    assert {row[1] for row in rows[:4]} == {"BROKEN"}
+    assert rows[4:] == [  # by start, not by name
+        ["two", "SUCCEEDED", "smoke", "2026-01-01", "10:00", "0.2", "2.50"],
+        ["one", "SUCCEEDED", "smoke", "2026-01-02", "10:00", "0.1", "3.14"],
+    ]
+
+
+def test_list_of_no_runs_says_how_to_start_one(tmp_path: Path) -> None:
+    done = pipeline_py("list", "--runs-dir", str(tmp_path / "none"))
+    assert done.returncode == 0
+    assert "python pipeline.py run --sample --preset smoke" in done.stdout

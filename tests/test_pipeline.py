@@ -1,0 +1,93 @@
+"""The compiled pipeline: what is wired to what, and that a cluster would get it without complaint."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.images import ROOT, image_for
+from components.settings import STAGES
+
+COMPILE = "import sys; from kfp import compiler; import pipeline; compiler.Compiler().compile(pipeline.verdelta, sys.argv[1])"
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The pipeline as kfp compiles it, in a process where every warning is an error."""
+    target = tmp_path_factory.mktemp("compiled") / "verdelta.yaml"
+    command = [sys.executable, "-W", "error", "-c", COMPILE, str(target)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return next(yaml.safe_load_all(target.read_text(encoding="utf-8")))
+
+
+def tasks(spec: dict[str, Any]) -> dict[str, Any]:
+    """Every task of the pipeline by name, those of the loop included."""
+    inner = (component["dag"]["tasks"] for component in spec["components"].values() if "dag" in component)
+    return spec["root"]["dag"]["tasks"] | {name: task for group in inner for name, task in group.items()}
+
+
+def test_every_stage_is_one_task_in_its_image(compiled: dict[str, Any]) -> None:
+    executors = compiled["deploymentSpec"]["executors"]
+    images = {
+        name.removeprefix("exec-").replace("-", "_"): each["container"]["image"]
+        for name, each in executors.items()
+        if "container" in each
+    }
+    assert images == {stage: image_for(stage) for stage in STAGES}
+
+
+def test_stages_follow_each_other_as_data_does(compiled: dict[str, Any]) -> None:
+    after = {name: set(task.get("dependentTasks", [])) for name, task in tasks(compiled).items()}
+    loop = next(name for name in after if name.startswith("for-loop"))
+    assert after == {
+        "importer": set(),
+        "resize-images": {"importer"},
+        "generate-pairs": {"resize-images"},
+        "split-folds": {"generate-pairs"},
+        "write-tfrecords": {"resize-images", "generate-pairs", "split-folds"},
+        loop: {"write-tfrecords"},
+        "train": set(),  # the first of the loop
+        "predict": {"train"},
+        "calibrate": {"resize-images", loop},
+        "report": {"resize-images", "generate-pairs", "split-folds", "write-tfrecords", loop, "calibrate"},
+    }
+
+
+def test_the_loop_runs_over_the_folds_given_at_run_time(compiled: dict[str, Any]) -> None:
+    loop = next(task for name, task in tasks(compiled).items() if name.startswith("for-loop"))
+    assert loop["parameterIterator"]["items"] == {"inputParameter": "pipelinechannel--folds"}
+
+
+def test_the_content_of_raw_data_is_in_its_metadata(compiled: dict[str, Any]) -> None:
+    """Cache keys hold the metadata of inputs, not their content: this is what makes a changed photo a new input."""
+    task = tasks(compiled)["importer"]
+    assert task["inputs"]["parameters"]["metadata"]["componentInputParameter"] == "raw_digest"
+    assert compiled["deploymentSpec"]["executors"]["exec-importer"]["importer"]["metadata"] == {
+        "content": "{{$.inputs.parameters['metadata']}}"
+    }
+
+
+def test_each_parameter_reaches_the_stage_that_declares_it(compiled: dict[str, Any]) -> None:
+    """By its own name: a swapped pair of arguments would compile."""
+    for stage in STAGES:
+        parameters = tasks(compiled)[stage.replace("_", "-")]["inputs"].get("parameters", {})
+        for name, source in parameters.items():
+            channel = re.sub(r"^pipelinechannel--", "", source["componentInputParameter"])
+            assert channel == ("folds-loop-item" if name == "fold" else name), (stage, name)
+
+
+def test_the_loop_gets_the_parameters_of_the_same_name(compiled: dict[str, Any]) -> None:
+    loop = next(task for name, task in tasks(compiled).items() if name.startswith("for-loop"))
+    for name, source in loop["inputs"]["parameters"].items():
+        assert name == f"pipelinechannel--{source['componentInputParameter']}"
+
+
+def test_no_component_face_has_a_branch_or_a_loop_or_many_lines() -> None:
+    for stage in STAGES:
+        text = Path(ROOT, "components", stage, "component.py").read_text(encoding="utf-8")
+        assert not re.search(r"^\s+(if|for|while|try|with|match)\b.*:$", text, re.MULTILINE), stage

@@ -64,7 +64,7 @@ def verdelta(
     calibration: str = CalibrateSettings.calibration,
     calibration_rules: list = [],  # noqa: B006
     strip_pairs: int = ReportSettings.strip_pairs,
-):
+) -> None:
     """Trains a model per fold on pairs of dated photos and predicts the days between the two photos of each test pair.
 
     Args:

@@ -2,9 +2,10 @@
 
 kfp.local has no way to hook into its tasks, so for the length of one run some of its functions are replaced: to record each
 task, to check what it left behind, to keep kfp's own talk out of the terminal and to end every process. This is why kfp is
-pinned to one release; tests/test_launch.py shows that each replacement still bites.
+pinned to one release; tests/test_launch.py shows what each replacement is for.
 """
 
+import collections
 import contextlib
 import dataclasses
 import logging
@@ -30,6 +31,7 @@ from launch.stage_output import Watched, failure_reason
 from launch.terminal import Terminal, stage_label
 
 RUN_LOG = "run.log"
+LAST_LINES = 1000  # of a stage, in which the reason of a failure is looked for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +132,8 @@ class LocalRun:
 
     def run_process(self, full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
         """Stands in for kfp's `run_local_subprocess`: the stage's lines go to its log and, most of them, to the terminal."""
-        label, watched, lines = self.task.label, Watched(), []
+        label, watched = self.task.label, Watched()
+        lines: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
         self.task.state = EXECUTED
         self.terminal.stage_started(label)
         with self.task.log.open("w", encoding="utf-8", buffering=1) as log:
@@ -138,12 +141,12 @@ class LocalRun:
             def on_line(line: str) -> None:
                 lines.append(line)
                 log.write(line + "\n")
-                if watched.shows(line):
-                    self.terminal.stage_line(label, line)
+                if text := watched.shown(line):
+                    self.terminal.stage_line(label, text)
 
             status = self.processes.run(full_command, {**self.environment, **(env_vars or {})}, on_line)
         if status:
-            self.task.reason = failure_reason(lines, status)
+            self.task.reason = failure_reason(list(lines), status)
         return status
 
     @contextlib.contextmanager

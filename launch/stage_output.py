@@ -1,4 +1,4 @@
-"""A stage's lines: they all go to its log; out come those that a person watches, and, when it failed, why."""
+"""A stage's lines go in; what a person watches of them comes out and, when the stage failed, why."""
 
 import errno
 import re
@@ -10,28 +10,31 @@ KFP_LINE = "[KFP Executor "
 KFP_DUMP = "Got executor_input:"  # followed by JSON over many lines, the last of which is "}"
 EXCEPTION = re.compile(r"^(?:\w+\.)*(?P<name>[A-Z]\w*)(?:: (?P<message>.*))?$")
 NO_SPACE, FULL_DISK = f"[Errno {errno.ENOSPC}]", "; free some space on the disk."
+NATIVE = re.compile(
+    r"[IWE]\d{4} [\d:.]+\s+\d+ \S+:\d+\] .*|WARNING: All log messages before absl::InitializeLog.*"
+)  # TensorFlow's
 CHAIN = re.compile(r'"""$|The above exception was the direct cause|During handling of the above exception|\S+\._RemoteTraceback:')
 
 
 class Watched:
-    """Decides line by line what is shown: not kfp's own lines, and no tracebacks, whose last line is shown at the end."""
+    """Decides line by line what is shown: no talk of kfp or of native libraries, and no traceback, whose end is shown later."""
 
     def __init__(self) -> None:
-        self.hidden_until = re.compile("")
-        self.hiding = False
+        self.hidden_until: re.Pattern[str] | None = None
 
-    def shows(self, line: str) -> bool:
-        """Whether `line`, the next one of the stage, is for the terminal."""
-        if self.hiding:
-            self.hiding = not self.hidden_until.match(line)
-            return False
+    def shown(self, line: str) -> str:
+        """Returns what the terminal shows of `line`, the next one of the stage; nothing of a line that is for the log only."""
+        if self.hidden_until:
+            if self.hidden_until.match(line):
+                self.hidden_until = None
+            return ""
         if line.startswith(KFP_LINE):
-            self.hiding, self.hidden_until = line.endswith(KFP_DUMP), re.compile(r"}$")
-            return False
+            self.hidden_until = re.compile(r"}$") if line.endswith(KFP_DUMP) else None
+            return ""
         if line.startswith(TRACEBACK):
-            self.hiding, self.hidden_until = True, re.compile(r"\S")
-            return False
-        return bool(line.strip()) and not CHAIN.match(line)
+            self.hidden_until = re.compile(r"\S")
+            return ""
+        return "" if CHAIN.match(line) else NATIVE.sub("", line).rstrip()
 
 
 def failure_reason(lines: Sequence[str], status: int) -> str:

@@ -269,41 +269,34 @@ def test_folds_that_succeeded_are_kept_when_another_fails(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_run_never_looks_complete_and_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
-    marker = f"{tmp_path}/slow"
-    command = [
-        sys.executable,
-        "tests/launch_pipelines.py",
-        "moods",
-        str(tmp_path),
-        "slow",
-        json.dumps({"mood": "slow", "folds": [0]}),
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    runs = tmp_path / "runs"
+    parameters = json.dumps({"mood": "slow", "folds": [0]})
+    command = [sys.executable, "tests/launch_pipelines.py", "moods", str(runs), "slow", parameters]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    while "mood slow" not in process.stdout.readline():
-        assert process.poll() is None
-    assert listed(tmp_path)[0][1] == "RUNNING"
-    process.send_signal(number)
-    assert process.wait(timeout=30) != 0
-    assert record(tmp_path, "slow")["state"] == "FAILED"
-    assert listed(tmp_path)[0][1] == "FAILED"
-    if number != signal.SIGKILL:  # nobody can clean up after that
-        assert marker not in running_commands()
-    else:
-        end_orphans(marker)
+    try:
+        assert process.stdout is not None
+        while "mood slow" not in process.stdout.readline():
+            assert process.poll() is None
+        assert listed(runs)[0][1] == "RUNNING"
+        process.send_signal(number)
+        assert process.wait(timeout=30) != 0
+        assert record(runs, "slow")["state"] == "FAILED"
+        assert listed(runs)[0][1] == "FAILED"
+        if number != signal.SIGKILL:  # after which nobody can clean up
+            assert processes_of(runs) == []
+    finally:
+        for left in processes_of(runs):
+            os.kill(left, signal.SIGKILL)
 
 
-def running_commands() -> str:
-    """The command lines of all processes."""
-    return subprocess.run(["ps", "-eo", "pid,args", "-ww"], capture_output=True, text=True, check=True).stdout
-
-
-def end_orphans(marker: str) -> None:
-    """Ends the processes whose command line holds `marker`."""
-    for line in running_commands().splitlines():
-        if marker in line:
-            os.kill(int(line.split()[0]), signal.SIGKILL)
+def processes_of(runs: Path) -> list[int]:
+    """The processes whose command line names the folder."""
+    return [
+        int(entry.parent.name)
+        for entry in Path("/proc").glob("[0-9]*/cmdline")
+        if entry.exists() and str(runs) in entry.read_bytes().decode(errors="replace")
+    ]
 
 
 # The command line.
@@ -313,7 +306,7 @@ def pipeline_py(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs `python pipeline.py` with `arguments`."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(ROOT / "pipeline.py"), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
 def listed(runs: Path) -> list[list[str]]:
@@ -402,3 +395,41 @@ def test_list_of_no_runs_says_how_to_start_one(tmp_path: Path) -> None:
     done = pipeline_py("list", "--runs-dir", str(tmp_path / "none"))
     assert done.returncode == 0
     assert "python pipeline.py run --sample --preset smoke" in done.stdout
+
+
+# All of it, with TensorFlow: slow, and therefore once.
+
+TINY = {
+    "image_size": 32, "dim": 32, "encoder": "B0", "checkpoint": "none", "lstm_units": 2, "dense_units": 2, "num_folds": 2,
+    "cliques_per_batch": 1, "steps_per_epoch": 1, "augmentations": 0, "mixed_precision": "float32", "strip_pairs": 1,
+}  # fmt: skip
+
+
+def test_a_changed_learning_rate_executes_training_and_what_follows_only(tmp_path: Path) -> None:
+    raw, runs = write_raw(tmp_path / "raw"), tmp_path / "runs"
+    settings = [text for name, value in TINY.items() for text in ("--set", f"{name}={value}")]
+    command = ["run", "--raw", str(raw), "--runs-dir", str(runs), *settings]
+    first = pipeline_py(*command, "--name", "first")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert set(states(runs, "first").values()) == {"executed"}
+    second = pipeline_py(*command, "--name", "second")
+    assert set(states(runs, "second").values()) == {"cached"}
+    third = pipeline_py(*command, "--name", "third", "--set", "learning_rate=0.5")
+    assert states(runs, "third") == {
+        "resize_images": "cached",
+        "generate_pairs": "cached",
+        "split_folds": "cached",
+        "write_tfrecords": "cached",
+        "train[0]": "executed",
+        "predict[0]": "executed",
+        "calibrate": "executed",
+        "report": "executed",
+    }
+    for name, done in (("first", first), ("second", second), ("third", third)):
+        assert done.returncode == 0, done.stdout + done.stderr
+        files = {path.name for path in (runs / name).iterdir()}
+        assert {"submission_raw.csv", "submission_calibrated.csv", "report.html", "summary.md", "run.json"} <= files
+        assert {"baseline_rmse_days", "validation_rmse_days"} <= set(record(runs, name)["metrics"])
+        assert str(runs / name / "report.html") in done.stdout
+    submissions = [(runs / name / "submission_raw.csv").read_bytes() for name in ("first", "second", "third")]
+    assert submissions[0] == submissions[1] != submissions[2]

@@ -103,7 +103,9 @@ def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: Tr
     callbacks = [validate, Progress(steps), keras.callbacks.TerminateOnNaN()]
     if settings.ema_momentum:  # first: what follows at an epoch's end must see the averaged weights
         callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
-    log = network.fit(batches, epochs=settings.epochs, steps_per_epoch=steps_per_epoch, verbose=0, callbacks=callbacks)
+    log = network.fit(
+        batches, epochs=settings.epochs, steps_per_epoch=steps_per_epoch, shuffle=False, verbose=0, callbacks=callbacks
+    )
     if not np.isfinite(log.history["loss"]).all() or not np.isfinite(validate.predictions).all():
         raise ValueError(
             f"the loss stopped being a number in epoch {len(log.history['loss'])} of {settings.epochs} "

@@ -3,10 +3,13 @@
 N images, D features, P pairs.
 """
 
+import math
+
 import keras
 import numpy as np
+from tqdm import tqdm
 
-from components.train.load import view_batches
+from components.train.load import PROGRESS, view_batches
 
 PAIRS_PER_HEAD_BATCH = 1024
 
@@ -26,8 +29,11 @@ def encode(
     Returns:
         [N, D] float32.
     """
-    batches = view_batches(images, view=view, batch_size=batch_size, show_progress=show_progress)
-    return np.asarray(encoder.predict(batches, verbose=0)[: len(images)], np.float32)
+    batches = view_batches(images, view=view, batch_size=batch_size)
+    total = math.ceil(len(images) / batch_size)
+    progress = tqdm(batches, desc=f"view {view}", total=total, unit="batch", disable=not show_progress, **PROGRESS)
+    features = np.concatenate([encoder.predict_on_batch(batch) for batch in progress])
+    return features[: len(images)].astype(np.float32)
 
 
 def pair_days(head: keras.Model, features: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -121,16 +121,9 @@ def training_batches(images: np.ndarray, cliques: Cliques, *, cliques_per_batch:
     return dataset.batch(cliques_per_batch, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
-def view_batches(images: np.ndarray, *, view: int, batch_size: int, show_progress: bool) -> tf.data.Dataset:
+def view_batches(images: np.ndarray, *, view: int, batch_size: int) -> tf.data.Dataset:
     """Every image once, in order, under one view: [batch_size, H, W, 3]; the last batch is filled up with repeats."""
-    num_batches = math.ceil(len(images) / batch_size)
-    rows = np.resize(np.arange(len(images)), (num_batches, batch_size))
-
-    def gather() -> Iterator[np.ndarray]:
-        progress = tqdm(rows, desc=f"view {view}", unit="batch", disable=not show_progress, **PROGRESS)
-        return (images[some] for some in progress)
-
+    rows = np.resize(np.arange(len(images)), (math.ceil(len(images) / batch_size), batch_size))
     signature = tf.TensorSpec((batch_size, *images.shape[1:]), tf.uint8)
-    dataset = tf.data.Dataset.from_generator(gather, output_signature=signature)
-    dataset = dataset.map(lambda batch: transform(batch, view)).prefetch(tf.data.AUTOTUNE)
-    return dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
+    dataset = tf.data.Dataset.from_generator(lambda: (images[some] for some in rows), output_signature=signature)
+    return dataset.map(lambda batch: transform(batch, view)).prefetch(tf.data.AUTOTUNE)

@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> None:
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--sample", action="store_true", help="run on synthetic plants, which are written first")
     data.add_argument("--raw", type=Path, metavar="DIR", help="run on this folder, which holds train_dataset and test_dataset")
-    parser.add_argument("--preset", choices=list(PRESETS), help="start from these parameters (none: the defaults below)")
+    parser.add_argument("--preset", choices=list(PRESETS), help="start from these parameters (default: smoke with --sample, else the defaults below)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="assignments", help="change one parameter; repeatable"
     )
@@ -65,12 +65,13 @@ def run(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
         FileExistsError: a run of that name.
     """
     terminal = Terminal()
-    parameters = resolve(PRESETS[arguments.preset]() if arguments.preset else {}, parse(arguments.assignments))
+    preset = arguments.preset or ("smoke" if arguments.sample else None)  # the defaults, B7 at 512 px, would take days there
+    parameters = resolve(PRESETS[preset]() if preset else {}, parse(arguments.assignments))
     if arguments.raw:
         find_photos(arguments.raw)
     runs = arguments.runs_dir.resolve()
-    folder = claim_folder(runs, arguments.name, arguments.preset)
-    record = RunRecord(folder, arguments.preset, parameters)
+    folder = claim_folder(runs, arguments.name, preset)
+    record = RunRecord(folder, preset, parameters)
     with failing_into(record):
         terminal.say(f"run {folder.name} in {folder}\n{describe(parameters)}")
         raw = sample_dataset(runs) if arguments.sample else arguments.raw.resolve()

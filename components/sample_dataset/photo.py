@@ -16,7 +16,6 @@ from components.sample_dataset.plants import MOST_LEAVES, grow_plant, leaves_at
 from components.sample_dataset.settings import SampleDatasetSettings
 
 MARGIN = 0.03  # photo heights that the camera may move by
-SMALL = 1000  # px; narrower photos are drawn twice as large and averaged
 
 
 def take_photo(photo: Photo, settings: SampleDatasetSettings) -> np.ndarray:
@@ -24,8 +23,7 @@ def take_photo(photo: Photo, settings: SampleDatasetSettings) -> np.ndarray:
     rng = random_generator(settings.seed, PHOTO_STREAM, *photo.series.key, photo.day)
     if photo.content == NOISE:
         return rng.integers(0, 256, (settings.height, settings.width, 3), dtype=np.uint8)
-    factor = 2 if settings.width < SMALL else 1
-    height, width = settings.height * factor, settings.width * factor
+    height, width = settings.height, settings.width
     margin = math.ceil(MARGIN * height)
     canvas = pot_with_soil(photo.series, settings.seed, height + 2 * margin, width + 2 * margin, height).copy()
     canvas *= np.float32(rng.uniform(0.92, 1.06))  # watered or dry
@@ -37,8 +35,6 @@ def take_photo(photo: Photo, settings: SampleDatasetSettings) -> np.ndarray:
             paint_leaf(canvas, leaf, plant, stem, float(height))
     top, left = (margin + round(margin * shift) for shift in rng.uniform(-0.7, 0.7, 2))
     seen = canvas[:, top : top + height, left : left + width]
-    if factor == 2:
-        seen = (seen[:, ::2, ::2] + seen[:, 1::2, ::2] + seen[:, ::2, 1::2] + seen[:, 1::2, 1::2]) * np.float32(0.25)
     return develop(seen, rng)
 
 

@@ -42,7 +42,11 @@ def add_parser(commands: Any) -> None:
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--sample", action="store_true", help="run on synthetic plants, which are written first")
     data.add_argument("--raw", type=Path, metavar="DIR", help="run on this folder, which holds train_dataset and test_dataset")
-    parser.add_argument("--preset", choices=list(PRESETS), help="start from these parameters (default: smoke with --sample, else the defaults below)")
+    parser.add_argument(
+        "--preset",
+        choices=list(PRESETS),
+        help="start from these parameters (default: smoke with --sample, else the defaults below)",
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="assignments", help="change one parameter; repeatable"
     )

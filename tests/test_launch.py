@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
+from command_line import pipeline_py, record, states, write_raw
 from kfp import dsl
 from PIL import Image
 
@@ -25,32 +25,6 @@ def launch(tree: Path, pipeline: str, runs: Path, name: str, parameters: dict[st
     command = [sys.executable, "tests/launch_pipelines.py", pipeline, str(runs), name, json.dumps(parameters)]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=120, check=False)
-
-
-def record(runs: Path, name: str) -> dict[str, Any]:
-    """A run's record."""
-    return json.loads((runs / name / "run.json").read_text(encoding="utf-8"))
-
-
-def states(runs: Path, name: str) -> dict[str, str]:
-    """Stage (and fold) to state, of one run."""
-    return {
-        entry["stage"] + ("" if entry["fold"] is None else f"[{entry['fold']}]"): entry["state"]
-        for entry in record(runs, name)["stages"]
-    }
-
-
-def write_raw(raw: Path) -> Path:
-    """Two train series of two photos and one test pair, in the challenge's layout."""
-    for number, photo in enumerate(("train_dataset/BC/BC_01", "train_dataset/LT/LT_01", "test_dataset/LT/1003")):
-        folder = raw / photo
-        folder.mkdir(parents=True)
-        for day in (1, 2):
-            stem = f"idx_LT_1003_0000{day}" if "test" in photo else f"DAT0{day}"
-            Image.new("RGB", (20, 20), (90 * number, 90 * day, 40)).save(folder / f"{stem}.png")
-    table = pd.DataFrame({"idx": [0], "before_file_path": ["idx_LT_1003_00001"], "after_file_path": ["idx_LT_1003_00002"]})
-    table.to_csv(raw / "test_dataset/test_data.csv", index=False)
-    return raw
 
 
 # Caching. Every test below starts from one finished run, `first`, in a cache of its own.
@@ -300,13 +274,6 @@ def processes_of(runs: Path) -> list[int]:
 
 
 # The command line.
-
-
-def pipeline_py(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs `python pipeline.py` with `arguments`."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(ROOT / "pipeline.py"), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
 def listed(runs: Path) -> list[list[str]]:

@@ -1,12 +1,16 @@
 """The oracle's answers and the networks compared with it, made once for all tests of this folder."""
 
+import fcntl
+import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 from networks import DENSE_UNITS, DIM, LSTM_UNITS, build_ours, winners_head, without_dropout
-from winner import Winner, interpreter, run_oracle, write_questions
+from winner import LAST_ANSWER, Winner, interpreter, run_oracle, write_questions
 
 from components.settings import WriteTfrecordsSettings
 from components.write_tfrecords.write import write_tfrecords
@@ -18,12 +22,24 @@ SOURCES = ("images", "catalog", "pairs", "folded_pairs")
 def winner(tmp_path_factory: pytest.TempPathFactory) -> Winner:
     if not interpreter().is_file():
         pytest.skip(f"no interpreter with the winner's libraries at {interpreter()}: run `make .venv-parity`")
-    folder = tmp_path_factory.mktemp("parity")
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # one oracle for all workers
+    folder = root / "parity"
+    with (root / "parity.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / LAST_ANSWER).is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            ask_everything(folder)
+    return Winner(folder)
+
+
+def ask_everything(folder: Path) -> None:
+    folder.mkdir()
     write_questions(folder)
     sources = {name: folder / "sources" / name for name in SOURCES}
     write_tfrecords(**sources, examples=folder / "records", settings=WriteTfrecordsSettings(layout="pairs"))
     run_oracle(folder)
-    return Winner(folder)
 
 
 @pytest.fixture(scope="session", autouse=True)

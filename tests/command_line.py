@@ -1,0 +1,46 @@
+"""The command line as its users have it, a small raw folder to give it, and the record that a run leaves."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from PIL import Image
+
+from components.images import ROOT
+
+
+def pipeline_py(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs `python pipeline.py` with `arguments`."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "pipeline.py"), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+
+
+def record(runs: Path, name: str) -> dict[str, Any]:
+    """A run's record."""
+    return json.loads((runs / name / "run.json").read_text(encoding="utf-8"))
+
+
+def states(runs: Path, name: str) -> dict[str, str]:
+    """Stage (and fold) to state, of one run."""
+    return {
+        entry["stage"] + ("" if entry["fold"] is None else f"[{entry['fold']}]"): entry["state"]
+        for entry in record(runs, name)["stages"]
+    }
+
+
+def write_raw(raw: Path) -> Path:
+    """Two train series of two photos and one test pair, in the challenge's layout."""
+    for number, photo in enumerate(("train_dataset/BC/BC_01", "train_dataset/LT/LT_01", "test_dataset/LT/1003")):
+        folder = raw / photo
+        folder.mkdir(parents=True)
+        for day in (1, 2):
+            stem = f"idx_LT_1003_0000{day}" if "test" in photo else f"DAT0{day}"
+            Image.new("RGB", (20, 20), (90 * number, 90 * day, 40)).save(folder / f"{stem}.png")
+    table = pd.DataFrame({"idx": [0], "before_file_path": ["idx_LT_1003_00001"], "after_file_path": ["idx_LT_1003_00002"]})
+    table.to_csv(raw / "test_dataset/test_data.csv", index=False)
+    return raw

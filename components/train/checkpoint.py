@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import keras
 
+BACKBONE = ("stem_", "block", "top_")  # how the names of EfficientNet's layers begin, in Keras and in the package
 NAMED_CHECKPOINTS = {"imagenet": "IMAGENET_WEIGHTS", "noisy-student": "NS_WEIGHTS"}
 
 
@@ -54,17 +55,20 @@ def load_file(encoder: keras.Model, path: Path) -> None:
 
 
 def require_layers(encoder: keras.Model, path: Path) -> None:
-    """Refuses a file that lacks a layer: loading by name would leave that layer random without a word.
+    """Refuses a file with other layers: loading by name would leave a layer random, or one of the file's out, without a word.
 
-    Keras's Normalization layer is not in the package's files; it does nothing here.
+    A larger EfficientNet holds every layer of a smaller one, some in the same shapes. Keras's Normalization layer is not in
+    the package's files; it does nothing here.
     """
     with h5py.File(path) as file:
         group = file.get("model_weights", file)
-        stored = {name for name in group if len(group[name].attrs.get("weight_names", ()))}
-    expected = {layer.name for layer in encoder.layers if layer.weights and not isinstance(layer, keras.layers.Normalization)}
-    absent = sorted(expected - stored)
-    if absent:
-        raise ValueError(f"{len(absent)} of {len(expected)} layers are not in the file, such as {', '.join(absent[:3])}.")
+        stored = {name for name in group if name.startswith(BACKBONE) and len(group[name].attrs.get("weight_names", ()))}
+    expected = {layer.name for layer in encoder.layers if layer.name.startswith(BACKBONE) and layer.weights}
+    if stored != expected:
+        raise ValueError(
+            f"{len(expected - stored)} of {len(expected)} layers are not in the file, and {len(stored - expected)} of the "
+            f"file's are not in the encoder, such as {', '.join(sorted(stored ^ expected)[:3])}."
+        )
 
 
 def download(checkpoint: str, variant: str) -> Path:

@@ -51,8 +51,9 @@ def draw_cliques(
     """Draws cliques so that every pair is equally likely.
 
     Each clique grows from a pair: passes over the shuffled pairs supply the seeds, and the other K - 2 images come from the
-    seed's series, without replacement. A series is thus met in proportion to its number of pairs, and with K = 2 every pair
-    occurs exactly once per pass, as in the winner's pipeline.
+    seed's series, without replacement. A series is thus met in proportion to its number of pairs, and K = 2 visits every pair
+    once per pass, as the winner's pipeline does (a shuffle buffer blurs where a pass ends, as in tf.data). A series of n < K
+    images gives cliques of n(n-1)/2 pairs and padding.
 
     Args:
         images: columns series and day; the row number is the image's place in the image array.

@@ -106,14 +106,19 @@ def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: Tr
     log = network.fit(
         batches, epochs=settings.epochs, steps_per_epoch=steps_per_epoch, shuffle=False, verbose=0, callbacks=callbacks
     )
-    if not np.isfinite(log.history["loss"]).all() or not np.isfinite(validate.predictions).all():
+    require_finite(log.history["loss"], validate.predictions, settings)
+    epochs = pd.DataFrame({"epoch": [epoch + 1 for epoch in log.epoch], **log.history})
+    return epochs, validate.predictions
+
+
+def require_finite(losses: list[float], predictions: np.ndarray, settings: TrainSettings) -> None:
+    """Raises ValueError, with what to change, where training diverged: the loss of any epoch or any prediction is not finite."""
+    if not np.isfinite(losses).all() or not np.isfinite(predictions).all():
         raise ValueError(
-            f"the loss stopped being a number in epoch {len(log.history['loss'])} of {settings.epochs} "
+            f"the loss stopped being a number in epoch {len(losses)} of {settings.epochs} "
             f"(learning_rate={settings.learning_rate}, mixed_precision={settings.mixed_precision!r}); "
             "lower learning_rate, or set mixed_precision=float32."
         )
-    epochs = pd.DataFrame({"epoch": [epoch + 1 for epoch in log.epoch], **log.history})
-    return epochs, validate.predictions
 
 
 def compile_model(network: keras.Model, steps: int, settings: TrainSettings) -> None:

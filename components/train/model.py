@@ -15,6 +15,7 @@ from components.settings import TrainSettings
 from components.train.cliques import pair_positions
 
 ENCODER, HEAD = "encoder", "head"
+DROP_CONNECT, BASE_BLOCKS = 0.2, 16  # the package divides by B0's number of blocks, whatever the variant
 
 
 def build_model(settings: TrainSettings) -> keras.Model:
@@ -41,14 +42,26 @@ def build_model(settings: TrainSettings) -> keras.Model:
 def build_encoder(variant: str, dim: int, *, batchnorm_momentum: float = 0.99) -> keras.Model:
     """EfficientNet without its top, random weights, global average pooling: [N, dim, dim, 3] in [0, 255] to [N, D].
 
-    With `weights=None` the model divides by 255 and does nothing else to its input, as the winner's does.
+    With `weights=None` the model divides by 255 and does nothing else to its input, as the winner's does. Drop-connect rates
+    are those of the `efficientnet` package, which the winner used: they rise by 0.2 / 16 per block in every variant, to 0.675
+    in B7, where Keras scales them to end at 0.2.
     """
     encoder = getattr(keras.applications, f"EfficientNet{variant}")(
         include_top=False, weights=None, input_shape=(dim, dim, 3), pooling="avg", name=ENCODER
     )
     for layer in batchnorms(encoder):
         layer.momentum = batchnorm_momentum
+    for name, rate in drop_connect_rates(encoder).items():
+        encoder.get_layer(name).rate = rate
     return encoder
+
+
+def drop_connect_rates(encoder: keras.Model) -> dict[str, float]:
+    """The `efficientnet` package's rate for each drop-connect layer of an encoder that has one."""
+    blocks = [layer.name.removesuffix("project_conv") for layer in encoder.layers if layer.name.endswith("project_conv")]
+    names = {layer.name for layer in encoder.layers}
+    rates = {f"{block}drop": DROP_CONNECT * number / BASE_BLOCKS for number, block in enumerate(blocks)}
+    return {name: rate for name, rate in rates.items() if name in names}
 
 
 def build_head(num_features: int, *, lstm_units: int, dense_units: int) -> keras.Model:

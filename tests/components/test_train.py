@@ -16,7 +16,7 @@ from components import schema
 from components.predict.predict import predict
 from components.settings import PredictSettings, TrainSettings
 from components.train.batchnorm import BATCH_SIZE, BATCHES, reestimate_batchnorm
-from components.train.fit import derive_steps, train
+from components.train.fit import derive_steps, require_finite, train
 from components.train.model import batchnorms, build_encoder, split_model
 
 TINY = TrainSettings(
@@ -179,6 +179,18 @@ def test_an_epoch_is_as_many_pairs_whatever_the_clique_size() -> None:
     assert derive_steps(11_691, TrainSettings(clique_size=8, cliques_per_batch=2)) == 11_691 // 56
 
 
+def test_the_winners_arithmetic_and_the_cropping_transforms_train(trained, tmp_path: Path) -> None:
+    """mixed_float16, pairs, no averaging, a shuffle buffer: the winner's settings at a small size, with all transforms."""
+    root, _ = trained
+    small = {"encoder": "B0", "dim": 32, "checkpoint": "none", "lstm_units": 8, "steps_per_epoch": 2, "augmentations": 9}
+    record = run_train(root / "examples", tmp_path, TrainSettings(**small))
+    encoder, head = split_model(keras.saving.load_model(tmp_path / "model" / schema.MODEL_FILE))
+    assert encoder.get_layer("top_conv").compute_dtype == "float16"
+    assert {layer.compute_dtype for layer in head.layers} == {"float32"}
+    assert record["counts"]["steps"] == 2
+    assert np.isfinite(pd.read_csv(tmp_path / "out_of_fold" / schema.OUT_OF_FOLD_CSV)["prediction_days"]).all()
+
+
 def test_a_fold_that_does_not_exist_is_refused(trained, tmp_path: Path) -> None:
     root, _ = trained
     with pytest.raises(ValueError, match=r"fold=5: the examples have folds \[0, 1\]"):
@@ -186,13 +198,18 @@ def test_a_fold_that_does_not_exist_is_refused(trained, tmp_path: Path) -> None:
     assert not (tmp_path / "model").exists()
 
 
-def test_a_loss_that_is_not_a_number_is_an_error_and_leaves_nothing(trained, tmp_path: Path) -> None:
-    root, _ = trained
-    broken = keras.saving.load_model(root / "model" / schema.MODEL_FILE)
-    encoder, _ = split_model(broken)
-    encoder.set_weights([np.full_like(weight, np.nan) for weight in encoder.get_weights()])
-    broken.save(tmp_path / "broken.keras")
-    settings = TrainSettings(**{**vars(TINY), "checkpoint": str(tmp_path / "broken.keras")})
-    with pytest.raises(ValueError, match=r"the loss stopped being a number in epoch 1 of 2 .*lower learning_rate"):
-        run_train(root / "examples", tmp_path, settings)
-    assert not (tmp_path / "model").exists()
+@pytest.mark.parametrize(("losses", "prediction"), [([9.0, np.nan], 1.0), ([np.inf, 2.0], 1.0), ([9.0, 2.0], np.nan)])
+def test_a_diverged_training_is_an_error_that_says_what_to_change(losses: list[float], prediction: float) -> None:
+    with pytest.raises(ValueError, match=r"in epoch 2 of 2 \(learning_rate=0.001, .*lower learning_rate"):
+        require_finite(losses, np.array([3.0, prediction]), TINY)
+    require_finite([9.0, 2.0], np.array([3.0, 1.0]), TINY)
+
+
+@pytest.mark.parametrize("variant", ["B0", "B1"])
+def test_drop_connect_rates_are_the_efficientnet_packages(variant: str) -> None:
+    from efficientnet import tfkeras
+
+    package = getattr(tfkeras, f"EfficientNet{variant}")(weights=None, include_top=False, input_shape=(32, 32, 3))
+    expected = {layer.name: layer.rate for layer in package.layers if hasattr(layer, "rate")}
+    ours = {layer.name: layer.rate for layer in build_encoder(variant, 32).layers if hasattr(layer, "rate")}
+    assert ours == pytest.approx(expected)

@@ -61,7 +61,7 @@ def pot_with_soil(series: Series, seed: int, height: int, width: int, unit: int)
     rim = np.array((0.62, 0.34, 0.22)) if rng.random() < 0.35 else np.full(3, rng.uniform(0.10, 0.2))
     power, radius = (8.0, 0.40) if rng.random() < 0.4 else (2.0, 0.43)
     if series.shifted:
-        bench, rim, power, radius = np.array((0.30, 0.36, 0.42)), np.array((0.86, 0.87, 0.86)), 8.0, 0.41
+        bench, rim, power, radius = np.array((0.50, 0.53, 0.57)), np.array((0.36, 0.40, 0.46)), 8.0, 0.41
     x = (np.arange(width, dtype=np.float32) - width / 2 - rng.normal(0, 0.008) * unit) / unit
     y = (np.arange(height, dtype=np.float32) - height / 2 - rng.normal(0, 0.008) * unit)[:, None] / unit
     pixel = 1 / unit
@@ -94,7 +94,7 @@ def texture(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """Returns lit crumbs of soil, about standard normal: octaves of noise, the same picture at every size."""
     relief = np.zeros((height, width), np.float32)
     cells = 12
-    while cells < height / 1.5:
+    while cells < max(height / 1.5, 13):  # one octave at least
         grid = rng.standard_normal((cells, cells * 4 // 3), dtype=np.float32)
         octave = np.asarray(Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC))
         relief += octave * np.float32(1 / cells**0.45)

@@ -63,7 +63,7 @@ def fold_row(fold: int, history: pd.DataFrame) -> FoldRow:
         validation=last(history, "val_rmse_days"),
         best=None if best is None else float(validation.iloc[best]),
         best_epoch=None if best is None else best + 1,
-        seconds=float(history["seconds"].sum()) if "seconds" in history else None,
+        seconds=float(history["seconds"].iloc[-1]) if "seconds" in history else None,
     )
 
 

@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 # Bytecode is written while installing: the stages are many short processes, and compiling imports anew costs each one seconds.
-INSTALL = $(abspath .venv/bin/uv) pip install --quiet --require-hashes --compile-bytecode
+INSTALL = .venv/bin/uv pip install --quiet --require-hashes --compile-bytecode
 LOCKS = uv data tensorflow laptop dev parity
 
 .PHONY: demo test lint locks clean
@@ -28,7 +28,7 @@ locks: .venv/uv.done
 
 # uv installs the locks: several times faster than pip, and it makes the oracle's environment from whatever Python fits.
 .venv/uv.done: requirements/uv.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"verdelta needs Python 3.11 or newer, and $(PYTHON) is {sys.version.split()[0]}; use make PYTHON=python3.12 ...")'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and f"verdelta needs Python 3.11, 3.12 or 3.13 (TensorFlow has no wheels for others), and $(PYTHON) is {sys.version.split()[0]}; use make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
 	touch $@
@@ -43,7 +43,7 @@ locks: .venv/uv.done
 
 # The winner's own libraries, which stop at Python 3.11. Where none is to be had the parity tests say that they were skipped.
 .venv-parity: requirements/parity.txt .venv/uv.done
-	rm -rf $@
+	rm -rf $@ $@.part
 	if .venv/bin/uv venv --quiet --python 3.11 $@.part; then \
 	  $(INSTALL) --python $@.part/bin/python --requirement requirements/parity.txt && mv $@.part $@; \
 	else \
@@ -51,4 +51,4 @@ locks: .venv/uv.done
 	fi
 
 clean:
-	rm -rf .venv .venv-parity runs
+	rm -rf .venv .venv-parity .venv-parity.part runs

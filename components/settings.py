@@ -6,8 +6,10 @@ holds the four together.
 """
 
 import dataclasses
+import math
 from typing import Any
 
+CHECKPOINT_NAMES = ("none", "imagenet", "noisy-student")  # any other checkpoint is a path
 TRANSFORMS = 10  # the winner's augmentations and views, 0 (none) to 9 (rotate 315 degrees and crop)
 
 
@@ -116,7 +118,11 @@ class TrainSettings(Settings):
     encoder: str = parameter("B7", "EfficientNet variant of the encoder.", choices=tuple(f"B{n}" for n in range(8)))
     dim: int = parameter(512, "Width and height of the network's input.", unit="px", at_least=32)
     checkpoint: str = parameter(
-        "imagenet", "Weights the encoder starts from: none, imagenet, noisy-student, or the path of a .h5 or .keras file."
+        "imagenet", f"Weights the encoder starts from: {', '.join(CHECKPOINT_NAMES)}, or the path of a .h5 or .keras file."
+    )
+    checkpoint_digest: str = parameter(
+        "",
+        "SHA-256 that a checkpoint file must have; empty for any. A local run fills it in: a changed file trains anew.",
     )
     lstm_units: int = parameter(1024, "Units of the head's LSTM.", at_least=1)
     dense_units: int = parameter(300, "Units of the head's hidden dense layer.", at_least=1)
@@ -203,7 +209,7 @@ def is_rule(rule: Any) -> bool:
         return False
     factor = rule["factor"]
     name = rule.get("species", rule.get("series"))
-    return isinstance(name, str) and isinstance(factor, int | float) and not isinstance(factor, bool) and factor > 0
+    return isinstance(name, str) and isinstance(factor, int | float) and not isinstance(factor, bool) and 0 < factor < math.inf
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -33,10 +33,8 @@ def main(pipeline: Callable[..., Any], arguments: Sequence[str] | None = None) -
         print(f"ERROR: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        place = error.filename or "while writing"
-        print(f"ERROR: no space left on the disk ({place}); free some and repeat the command.", file=sys.stderr)
+        full = "; free some space and repeat the command" if error.errno == errno.ENOSPC else ""
+        print(f"ERROR: {error.filename or 'while writing'}: {error.strerror}{full}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stopped:
         print("STOPPED", file=sys.stderr)

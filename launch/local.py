@@ -7,13 +7,14 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from components import schema
-from components.storage import content_digest, find_photos, whole_file
+from components.settings import CHECKPOINT_NAMES
+from components.storage import content_digest, file_digest, find_photos, whole_file
 from launch.kfp_local import LocalRun
 from launch.parameters import default, fields, parse, resolve, table
 from launch.presets import PRESETS
@@ -71,6 +72,7 @@ def run(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
     terminal = Terminal()
     preset = arguments.preset or ("smoke" if arguments.sample else None)  # the defaults, B7 at 512 px, would take days there
     parameters = resolve(PRESETS[preset]() if preset else {}, parse(arguments.assignments))
+    parameters |= pin_checkpoint(parameters)
     if arguments.raw:
         find_photos(arguments.raw)
     runs = arguments.runs_dir.resolve()
@@ -127,6 +129,17 @@ def collect_results(folder: Path, outputs: dict[str, dict[str, str]]) -> dict[st
                 shutil.copyfile(source / name if source.is_dir() else source, target)
     metrics = json.loads(Path(outputs["calibrate"]["submission"], schema.METRICS_JSON).read_text(encoding="utf-8"))
     return {name: metrics[name] for name in schema.HEADLINE_METRICS if name in metrics}
+
+
+def pin_checkpoint(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Returns a checkpoint file's absolute path and its SHA-256: kfp's cache looks at parameters, not into files.
+
+    A digest that was given stays. A file that is not there is left for the stage to report, as on a cluster.
+    """
+    path = Path(parameters["checkpoint"]).absolute()
+    if parameters["checkpoint"] in CHECKPOINT_NAMES or parameters["checkpoint_digest"] or not path.is_file():
+        return {}
+    return {"checkpoint": str(path), "checkpoint_digest": file_digest(path)}
 
 
 def claim_folder(runs: Path, name: str | None, preset: str | None) -> Path:

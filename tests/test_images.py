@@ -132,3 +132,15 @@ def test_real_closures_name_existing_files_and_the_shared_contracts() -> None:
         files = source_files(stage)
         assert {"components/settings.py", "components/images.py", f"components/{stage}/component.py"} <= files, stage
         assert all((ROOT / path).is_file() for path in files)
+
+
+@pytest.mark.parametrize("laptop", ["laptop", "dev"])
+@pytest.mark.parametrize("flavour", ["data", "tensorflow"])
+def test_one_machine_installs_the_packages_that_the_tag_is_made_of(laptop: str, flavour: str) -> None:
+    pins = {
+        name: set(re.findall(r"^[A-Za-z0-9._-]+==\S+(?: ; [^\\\n]+)?", (ROOT / f"requirements/{name}.txt").read_text(), re.M))
+        for name in (laptop, flavour)
+    }
+    versions = {name: {pin.split(" ; ")[0] for pin in found} for name, found in pins.items()}
+    assert len(versions[flavour]) > 50
+    assert versions[flavour] - versions[laptop] == set()

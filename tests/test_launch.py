@@ -1,5 +1,6 @@
 """Local runs: what is cached, what is recorded, what a person sees, and how a run fails. Real processes, real kfp."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from kfp import dsl
 from PIL import Image
 
 from components.images import ROOT
+from launch.local import pin_checkpoint
 from launch.stage_cache import StageCache
 
 STAGES = ["resize_images", "generate_pairs", "split_folds"]
@@ -364,18 +366,32 @@ def test_list_of_no_runs_says_how_to_start_one(tmp_path: Path) -> None:
     assert "python pipeline.py run --sample --preset smoke" in done.stdout
 
 
+def test_a_checkpoint_file_is_pinned_by_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("weights.h5").write_bytes(b"one")
+    given = {"checkpoint": "weights.h5", "checkpoint_digest": ""}
+    one = pin_checkpoint(given)
+    assert one == {"checkpoint": str(tmp_path / "weights.h5"), "checkpoint_digest": hashlib.sha256(b"one").hexdigest()}
+    Path("weights.h5").write_bytes(b"two")
+    assert pin_checkpoint(given)["checkpoint_digest"] == hashlib.sha256(b"two").hexdigest()
+    assert pin_checkpoint({**given, "checkpoint_digest": "abc"}) == {}
+    Path("imagenet").write_bytes(b"a file of that name is not meant")
+    assert pin_checkpoint({**given, "checkpoint": "imagenet"}) == pin_checkpoint({**given, "checkpoint": "no.h5"}) == {}
+
+
 # All of it, with TensorFlow: slow, and therefore once.
 
 TINY = {
     "image_size": 32, "dim": 32, "encoder": "B0", "checkpoint": "none", "lstm_units": 2, "dense_units": 2, "num_folds": 2,
     "cliques_per_batch": 1, "steps_per_epoch": 1, "augmentations": 0, "mixed_precision": "float32", "strip_pairs": 1,
+    "folds": "[0,1]", "schedule": "cosine", "ema_momentum": 0.9, "reestimate_batchnorm": "true", "calibration": "fit",
 }  # fmt: skip
 
 
-def test_a_changed_learning_rate_executes_training_and_what_follows_only(tmp_path: Path) -> None:
+def test_all_stages_cached_changed_and_repeated(tmp_path: Path) -> None:
     raw, runs = write_raw(tmp_path / "raw"), tmp_path / "runs"
     settings = [text for name, value in TINY.items() for text in ("--set", f"{name}={value}")]
-    command = ["run", "--raw", str(raw), "--runs-dir", str(runs), *settings]
+    command = ["run", "--raw", str(raw), "--runs-dir", str(runs), "--parallel", "2", *settings]
     first = pipeline_py(*command, "--name", "first")
     assert first.returncode == 0, first.stdout + first.stderr
     assert set(states(runs, "first").values()) == {"executed"}
@@ -389,6 +405,8 @@ def test_a_changed_learning_rate_executes_training_and_what_follows_only(tmp_pat
         "write_tfrecords": "cached",
         "train[0]": "executed",
         "predict[0]": "executed",
+        "train[1]": "executed",
+        "predict[1]": "executed",
         "calibrate": "executed",
         "report": "executed",
     }
@@ -400,3 +418,6 @@ def test_a_changed_learning_rate_executes_training_and_what_follows_only(tmp_pat
         assert str(runs / name / "report.html") in done.stdout
     submissions = [(runs / name / "submission_raw.csv").read_bytes() for name in ("first", "second", "third")]
     assert submissions[0] == submissions[1] != submissions[2]
+    fresh = pipeline_py(*command, "--runs-dir", str(tmp_path / "others"), "--name", "fresh")  # a cache of its own
+    assert set(states(tmp_path / "others", "fresh").values()) == {"executed"}, fresh.stdout + fresh.stderr
+    assert (tmp_path / "others/fresh/submission_raw.csv").read_bytes() == submissions[0]

@@ -13,6 +13,7 @@ import pandas as pd
 from components import schema
 from components.settings import PredictSettings
 from components.storage import whole_file, write_record
+from components.train.fit import make_deterministic
 from components.train.infer import encode, pair_days
 from components.train.load import load_images
 from components.train.model import split_model
@@ -30,6 +31,7 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
     Raises:
         ValueError: the examples lack an image of a test pair.
     """
+    make_deterministic(0)  # nothing is drawn, but sums must not depend on which thread comes first
     encoder, head = split_model(keras.saving.load_model(model / schema.MODEL_FILE, compile=False))
     pairs = read_pair_table(examples / schema.TEST_PAIRS_CSV)
     table = pd.DataFrame({"image_id": sorted({*pairs["before_image_id"], *pairs["after_image_id"]})})

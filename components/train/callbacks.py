@@ -32,9 +32,9 @@ class ValidatePairs(keras.callbacks.Callback):
         self.settings = settings
         self.pairs_per_epoch = pairs_per_epoch
         self.train_rows = np.unique(train[["before", "after"]].to_numpy())
-        rows, positions = np.unique(validation[["before", "after"]].to_numpy(), return_inverse=True)
+        self.rows, positions = np.unique(validation[["before", "after"]].to_numpy(), return_inverse=True)
         self.before, self.after = positions.reshape(-1, 2).T
-        self.images, self.validation_images = images, images[rows]
+        self.images = images
         self.true_days = validation["time_delta_days"].to_numpy()
         self.predictions = np.empty(0, np.float32)
 
@@ -45,8 +45,8 @@ class ValidatePairs(keras.callbacks.Callback):
         encoder, head = split_model(self.model)
         batch_size = self.settings.clique_size * self.settings.cliques_per_batch
         if self.settings.reestimate_batchnorm:
-            reestimate_batchnorm(encoder, self.images, self.train_rows, seed=self.settings.seed)
-        features = encode(encoder, self.validation_images, batch_size=batch_size)
+            reestimate_batchnorm(encoder, self.images, self.train_rows, seed=self.settings.seed + self.settings.fold)
+        features = encode(encoder, self.images, rows=self.rows, batch_size=batch_size)
         self.predictions = pair_days(head, features, self.before, self.after)
         logs["val_rmse_days"] = float(np.sqrt(np.mean(np.square(self.predictions - self.true_days))))
         logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))

@@ -9,11 +9,13 @@ from pathlib import Path
 import h5py
 import keras
 
+from components.storage import file_digest
+
 BACKBONE = ("stem_", "block", "top_")  # how the names of EfficientNet's layers begin, in Keras and in the package
 NAMED_CHECKPOINTS = {"imagenet": "IMAGENET_WEIGHTS", "noisy-student": "NS_WEIGHTS"}
 
 
-def load_checkpoint(encoder: keras.Model, checkpoint: str, variant: str) -> None:
+def load_checkpoint(encoder: keras.Model, checkpoint: str, variant: str, *, digest: str = "") -> None:
     """Sets the encoder's weights.
 
     Args:
@@ -21,10 +23,11 @@ def load_checkpoint(encoder: keras.Model, checkpoint: str, variant: str) -> None
         checkpoint: none (keep the random weights), imagenet, noisy-student, or a path: a Keras 2 .h5 file (the efficientnet
             package's), a .weights.h5 file of such an encoder, or a .keras file of an earlier run.
         variant: B0 to B7.
+        digest: SHA-256 in hex that a file given by path must have; empty for any.
 
     Raises:
         FileNotFoundError: the file does not exist, or cannot be downloaded.
-        ValueError: the file's layers or shapes are not this encoder's.
+        ValueError: the file's layers or shapes are not this encoder's, or it is not the file that was meant.
     """
     if checkpoint == "none":
         return
@@ -34,9 +37,14 @@ def load_checkpoint(encoder: keras.Model, checkpoint: str, variant: str) -> None
             f"checkpoint={checkpoint!r}: no such file; expected none, {', '.join(NAMED_CHECKPOINTS)}, "
             "or the path of a .h5 or .keras file."
         )
+    if digest and file_digest(path) != digest:
+        raise ValueError(
+            f"checkpoint {path} has SHA-256 {file_digest(path)}, expected {digest}: it is another file; "
+            "give the file that was meant, or its checkpoint_digest."
+        )
     try:
         load_file(encoder, path)
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, TypeError) as error:
         raise ValueError(
             f"checkpoint {path} does not fit EfficientNet-{variant} at {encoder.input_shape[1]} px: {error} "
             "Set encoder to the variant that the checkpoint was made with, or checkpoint=none."

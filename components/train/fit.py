@@ -54,7 +54,7 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
     started = time.monotonic()
     make_deterministic(settings.seed + settings.fold)
     network = build_model(settings)
-    load_checkpoint(split_model(network)[0], settings.checkpoint, settings.encoder)
+    load_checkpoint(split_model(network)[0], settings.checkpoint, settings.encoder, digest=settings.checkpoint_digest)
     data = load_fold(examples, settings)
     steps_per_epoch = settings.steps_per_epoch or derive_steps(len(data.train), settings)
     epochs, predictions = fit(network, data, steps_per_epoch, settings)

@@ -1,6 +1,6 @@
 """Decoded images and pairs in, predicted days out: the backbone once per image and view, then only the head per pair.
 
-N images, D features, P pairs.
+N images, M of them chosen, D features, P pairs.
 """
 
 import math
@@ -15,25 +15,33 @@ PAIRS_PER_HEAD_BATCH = 1024
 
 
 def encode(
-    encoder: keras.Model, images: np.ndarray, *, view: int = 0, batch_size: int, show_progress: bool = False
+    encoder: keras.Model,
+    images: np.ndarray,
+    *,
+    rows: np.ndarray | None = None,
+    view: int = 0,
+    batch_size: int,
+    show_progress: bool = False,
 ) -> np.ndarray:
-    """Features of every image under one view.
+    """Features of images under one view.
 
     Args:
         encoder: [N, H, W, 3] in [0, 255] to [N, D].
-        images: [N, H, W, 3] uint8.
+        images: [N, H, W, 3] uint8, in memory or memory-mapped.
+        rows: which of the images, [M] int64; None for all.
         view: which of the ten transforms the images get first.
         batch_size: images per backbone pass; every batch has this size, as accelerators want static shapes.
         show_progress: print a counter of batches.
 
     Returns:
-        [N, D] float32.
+        [M, D] float32.
     """
-    batches = view_batches(images, view=view, batch_size=batch_size)
-    total = math.ceil(len(images) / batch_size)
+    rows = np.arange(len(images)) if rows is None else rows
+    batches = view_batches(images, rows, view=view, batch_size=batch_size)
+    total = math.ceil(len(rows) / batch_size)
     progress = tqdm(batches, desc=f"view {view}", total=total, unit="batch", disable=not show_progress, **PROGRESS)
     features = np.concatenate([encoder.predict_on_batch(batch) for batch in progress])
-    return features[: len(images)].astype(np.float32)
+    return features[: len(rows)].astype(np.float32)
 
 
 def pair_days(head: keras.Model, features: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:

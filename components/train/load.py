@@ -121,9 +121,9 @@ def training_batches(images: np.ndarray, cliques: Cliques, *, cliques_per_batch:
     return dataset.batch(cliques_per_batch, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
-def view_batches(images: np.ndarray, *, view: int, batch_size: int) -> tf.data.Dataset:
-    """Every image once, in order, under one view: [batch_size, H, W, 3]; the last batch is filled up with repeats."""
-    rows = np.resize(np.arange(len(images)), (math.ceil(len(images) / batch_size), batch_size))
+def view_batches(images: np.ndarray, rows: np.ndarray, *, view: int, batch_size: int) -> tf.data.Dataset:
+    """Some images in order, under one view: [batch_size, H, W, 3]; the last batch is filled up with repeats."""
+    batches = np.resize(rows, (math.ceil(len(rows) / batch_size), batch_size))
     signature = tf.TensorSpec((batch_size, *images.shape[1:]), tf.uint8)
-    dataset = tf.data.Dataset.from_generator(lambda: (images[some] for some in rows), output_signature=signature)
+    dataset = tf.data.Dataset.from_generator(lambda: (images[batch] for batch in batches), output_signature=signature)
     return dataset.map(lambda batch: transform(batch, view)).prefetch(tf.data.AUTOTUNE)

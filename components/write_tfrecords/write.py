@@ -5,7 +5,6 @@ record per pair with both photos inside, about 39 times the bytes.
 """
 
 import dataclasses
-import hashlib
 import json
 import shutil
 import sys
@@ -20,7 +19,7 @@ from tqdm import tqdm
 from components import schema
 from components.generate_pairs.tables import read_images
 from components.settings import WriteTfrecordsSettings
-from components.storage import whole_file, write_record
+from components.storage import file_digest, whole_file, write_record
 from components.write_tfrecords.tables import read_pair_table
 
 
@@ -69,7 +68,7 @@ def write_tfrecords(
     }
     dataset = {"layout": settings.layout, "folds": sorted(train["fold"].unique().tolist()), "counts": counts, "files": files}
     with whole_file(examples / schema.DATASET_JSON) as path:
-        path.write_text(json.dumps(dataset, indent=2) + "\n")
+        path.write_text(json.dumps(dataset, indent=2) + "\n", encoding="utf-8")
     return write_record(examples, "write_tfrecords", settings, counts, ())
 
 
@@ -112,9 +111,7 @@ def write_file(path: Path, records: list[Record]) -> dict[str, Any]:
     with tf.io.TFRecordWriter(str(path)) as writer:
         for record in records:
             writer.write(serialize(record))
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"name": path.name, "records": len(records), "bytes": path.stat().st_size, "sha256": digest}
+    return {"name": path.name, "records": len(records), "bytes": path.stat().st_size, "sha256": file_digest(path)}
 
 
 def serialize(record: Record) -> bytes:

@@ -195,3 +195,10 @@ def test_a_checkpoint_with_another_hash_is_not_used(served: Path) -> None:
 def test_without_network_the_error_says_what_to_do() -> None:
     with pytest.raises(FileNotFoundError, match=r"could not fetch file:.*Download it where there is network and give its path"):
         load_checkpoint(build_encoder("B0", DIM), "noisy-student", "B0")
+
+
+def test_another_file_than_the_digest_names_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.h5"
+    path.write_bytes(b"some bytes")
+    with pytest.raises(ValueError, match=r"weights\.h5 has SHA-256 [0-9a-f]{64}, expected abc: it is another file"):
+        load_checkpoint(build_encoder("B0", 32), str(path), "B0", digest="abc")

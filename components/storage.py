@@ -25,6 +25,7 @@ RAW_TABLES = {
     schema.SAMPLE_SUBMISSION_CSV: schema.SAMPLE_SUBMISSION_CSV,
     schema.TEST_LABELS_CSV: f"{schema.TEST_FOLDER}/{schema.TEST_LABELS_CSV}",
 }  # name in the catalog -> path in the raw data
+OTHER_DEPTHS = ("*", "*/*", "*/*/*/**/*")  # of a split's folder, where no photo should be; "*/*/*" is where they should
 LAYOUT = "<split>_dataset/<species>/<series>/<photo>, photo ending in " + ", ".join(PHOTO_SUFFIXES)
 
 
@@ -36,7 +37,7 @@ class RawListing:
         train: photos of the train set, `train_dataset/<species>/<series>/<photo>`.
         test: photos of the test set, `test_dataset/<species>/<series>/<photo>`.
         tables: catalog file name to path, for the tables that are there; test_data.csv always is.
-        ignored: files that lie among the photos and are none.
+        ignored: files that lie among the photos and are none, and photos at another depth (`is_photo` tells them apart).
     """
 
     train: tuple[PurePosixPath, ...]
@@ -61,25 +62,37 @@ def find_photos(raw: Path) -> RawListing:
         raise FileNotFoundError(
             f"{raw / schema.RAW_TEST_DATA}: missing. It names the test pairs (idx,before_file_path,after_file_path); add it."
         )
-    return RawListing(train, test, tables, ignored_train + ignored_test)
+    return RawListing(train, test, tables, tuple(sorted(ignored_train + ignored_test)))
 
 
 def list_split(raw: Path, folder: str) -> tuple[tuple[PurePosixPath, ...], tuple[PurePosixPath, ...]]:
-    """Returns the photos of one split and the other files beside them.
+    """Returns the photos of one split, and what is ignored: the other files beside them, and photos at another depth.
 
     Raises:
         FileNotFoundError: no photo; says which pattern was looked for.
     """
-    visible = (path.relative_to(raw) for path in (raw / folder).glob("*/*/*") if path.is_file())
-    files = sorted(PurePosixPath(*path.parts) for path in visible if not any(part.startswith(".") for part in path.parts))
-    photos = tuple(path for path in files if path.suffix.lower() in PHOTO_SUFFIXES)
+    files = visible_files(raw, folder, "*/*/*")
+    photos = tuple(path for path in files if is_photo(path))
+    elsewhere = [path for depth in OTHER_DEPTHS for path in visible_files(raw, folder, depth) if is_photo(path)]
     if not photos:
         patterns = ", ".join(f"{folder}/*/*/*{suffix}" for suffix in PHOTO_SUFFIXES)
+        astray = f" ({len(elsewhere)} at another depth, such as {elsewhere[0]})" if elsewhere else ""
         raise FileNotFoundError(
-            f"{raw}: no photo found for {patterns}. Put the photos at {folder}/<species>/<series>/, "
+            f"{raw}: no photo found for {patterns}{astray}. Put the photos at {folder}/<species>/<series>/, "
             f"for example {folder}/BC/BC_01/DAT01.png, or give the folder that holds {folder}."
         )
-    return photos, tuple(path for path in files if path.suffix.lower() not in PHOTO_SUFFIXES)
+    return photos, tuple(sorted([*elsewhere, *(path for path in files if not is_photo(path))]))
+
+
+def visible_files(raw: Path, folder: str, pattern: str) -> list[PurePosixPath]:
+    """Returns the files of `raw`/`folder` that match, relative to `raw` and sorted, without names that start with a dot."""
+    files = (path.relative_to(raw) for path in (raw / folder).glob(pattern) if path.is_file())
+    return sorted(PurePosixPath(*path.parts) for path in files if not any(part.startswith(".") for part in path.parts))
+
+
+def is_photo(path: PurePosixPath) -> bool:
+    """Returns whether a file is a photo by its name."""
+    return path.suffix.lower() in PHOTO_SUFFIXES
 
 
 def content_digest(raw: Path) -> str:
@@ -92,7 +105,7 @@ def content_digest(raw: Path) -> str:
     """
     listing = find_photos(raw)
     names = sorted([*listing.train, *listing.test, *listing.tables.values()])
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:  # hashing and reading both release the GIL
+    with ThreadPoolExecutor(max_workers=available_cores()) as pool:  # hashing and reading both release the GIL
         digests = pool.map(file_digest, [raw / name for name in names])
         progress = tqdm(digests, "hash raw data", len(names), unit="file", file=sys.stdout, mininterval=2, ncols=90)
         contents = [(str(name), digest) for name, digest in zip(names, progress, strict=True)]
@@ -103,6 +116,11 @@ def file_digest(path: Path) -> str:
     """Returns the SHA-256 of one file's bytes in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def available_cores() -> int:
+    """Returns the number of cores this process may use, which is all of them where the system does not tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import inspect
 import json
+import re
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def test_every_artifact_of_a_component_is_documented(stage: str) -> None:
     artifacts = set(inspect.signature(face.python_func).parameters) - {field.name for field in dataclasses.fields(STAGES[stage])}
     assert artifacts
     for name in artifacts:
-        assert f"\n        {name}:" in face.python_func.__doc__, (stage, name)
+        assert re.search(rf"^ +{name}:", face.python_func.__doc__, re.MULTILINE), (stage, name)
 
 
 def test_pipeline_parameters_are_the_settings_fields_with_their_defaults() -> None:

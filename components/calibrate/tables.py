@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from components import schema
-from components.generate_pairs.tables import read_test_data
+from components.generate_pairs.tables import read_test_data, read_user_table
 
 RAW, CALIBRATED = "prediction_days", schema.CALIBRATED_DAYS  # columns of days, before and after calibration
 TEXT = dict.fromkeys(("pair_id", "species", "series"), str)
@@ -88,7 +88,7 @@ def read_order(catalog: Path) -> tuple[pd.Series, Path]:
     """Returns `idx` in the order of a submission, and the file it is from: sample_submission.csv, else test_data.csv.
 
     Raises:
-        ValueError: an idx is there twice.
+        ValueError: as `read_user_table`.
     """
     path = catalog / schema.SAMPLE_SUBMISSION_CSV
     if not path.is_file():
@@ -97,15 +97,9 @@ def read_order(catalog: Path) -> tuple[pd.Series, Path]:
 
 
 def read_idx_table(path: Path) -> pd.DataFrame:
-    """Returns a user's table `idx,time_delta`.
+    """Returns a user's table `idx,time_delta`: idx as int64, time_delta as the text that stands there.
 
     Raises:
-        ValueError: one of the columns is missing, or an idx is there twice.
+        ValueError: as `read_user_table`.
     """
-    table = pd.read_csv(path, encoding="utf-8-sig", skipinitialspace=True)
-    if not set(schema.SUBMISSION_COLUMNS) <= set(table.columns):
-        raise ValueError(f"{path}: columns {', '.join(table.columns)}. Expected {', '.join(schema.SUBMISSION_COLUMNS)}.")
-    twice = table["idx"][table["idx"].duplicated()]
-    if len(twice):
-        raise ValueError(f"{path}: idx {twice.iloc[0]} is there twice. Expected each idx once; remove one of the rows.")
-    return table
+    return read_user_table(path, schema.SUBMISSION_COLUMNS)

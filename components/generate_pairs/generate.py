@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from components import schema
-from components.generate_pairs.tables import read_images, read_test_data
+from components.generate_pairs.tables import read_images, read_test_data, read_user_table
 from components.settings import GeneratePairsSettings
 from components.storage import PHOTO_SUFFIXES, whole_file, write_record
 
@@ -31,6 +31,9 @@ def generate_pairs(*, catalog: Path, pairs: Path, settings: GeneratePairsSetting
     images = read_images(catalog)
     train, single = make_train_pairs(images[images["split"] == schema.TRAIN])
     test = make_test_pairs(images[images["split"] == schema.TEST], read_test_data(catalog), catalog)
+    for name in (schema.SAMPLE_SUBMISSION_CSV, schema.TEST_LABELS_CSV):
+        if (catalog / name).is_file():  # calibrate reads them, hours later: what is wrong with them is said now
+            read_user_table(catalog / name, schema.SUBMISSION_COLUMNS)
     pairs.mkdir(parents=True, exist_ok=True)
     for name, table in ((schema.TRAIN_PAIRS_CSV, train), (schema.TEST_PAIRS_CSV, test)):
         with whole_file(pairs / name) as path:

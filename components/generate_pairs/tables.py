@@ -1,7 +1,14 @@
-"""The catalog's tables as they lie on disk enter; checked data frames leave."""
+"""The catalog's tables as they lie on disk enter; checked data frames leave.
 
+images.csv is resize_images' own; the other tables are the user's, copied as they came: `read_user_table` trusts nothing in them.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from components import schema
@@ -20,7 +27,7 @@ def read_images(catalog: Path) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: missing. Expected the catalog that resize_images writes; run that stage first.")
     images = pd.read_csv(path, dtype=str, keep_default_na=False)
-    refuse_missing_columns(images, schema.IMAGES_COLUMNS, path)
+    refuse_missing_columns(list(images.columns), schema.IMAGES_COLUMNS, path)
     images["day"] = pd.to_numeric(images["day"].replace("", None)).astype("Int64")
     dayless = images[(images["split"] == schema.TRAIN) & images["day"].isna()]
     if len(dayless):
@@ -33,27 +40,94 @@ def read_test_data(catalog: Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: the catalog has no test_data.csv.
-        ValueError: columns are missing, no row, an idx that is no whole number >= 0, an idx that is there twice.
+        ValueError: as `read_user_table`.
     """
     path = catalog / schema.TEST_DATA_CSV
     if not path.is_file():
         raise FileNotFoundError(f"{path}: missing. Expected a copy of the raw data's {schema.RAW_TEST_DATA}.")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
-    refuse_missing_columns(table, TEST_DATA_COLUMNS, path)
-    if table.empty:
-        raise ValueError(f"{path}: no row. Expected one row per test pair.")
-    idx = table["idx"].str.strip()
-    wrong = idx[~idx.str.fullmatch("[0-9]{1,18}")]
-    if len(wrong):
-        raise ValueError(f"{path}, line {wrong.index[0] + 2}: idx={wrong.iloc[0]!r}. Expected a whole number of at least 0.")
-    table["idx"] = idx.astype("int64")
-    twice = table[table["idx"].duplicated()]
-    if len(twice):
-        raise ValueError(f"{path}, line {twice.index[0] + 2}: idx={twice['idx'].iloc[0]} is there twice. Expected each idx once.")
+    return read_user_table(path, TEST_DATA_COLUMNS)
+
+
+def read_user_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Returns `columns` of a CSV file that a person made, in the file's order: `idx` as int64, the others as str.
+
+    Further columns, blank lines, a byte order mark and blanks after commas do not matter.
+
+    Args:
+        path: an existing file, one row per test pair.
+        columns: `idx` and the others that the first line has to name.
+
+    Raises:
+        ValueError: no UTF-8, no CSV, no row; a column is missing or there twice; a row of more or fewer fields than the first
+            line; an idx that is no whole number >= 0, or is there twice. Names the file and, where there is one, the line.
+    """
+    lines, rows = read_rows(path)
+    if not rows:
+        raise ValueError(f"{path}: the file is empty. Expected {','.join(columns)} in its first line, then a row per test pair.")
+    header = rows[0]
+    refuse_missing_columns(header, columns, path)
+    for line, row in zip(lines, rows, strict=True):
+        if len(row) != len(header):
+            raise ValueError(
+                f"{path}, line {line}: {len(row)} fields, {','.join(row)}. Expected {len(header)}, as in the first line "
+                f"({','.join(header)}); remove the comma too many or add what is missing."
+            )
+    if len(rows) == 1:
+        raise ValueError(f"{path}: no row. Expected one row per test pair; add them below {','.join(header)}.")
+    table = pd.DataFrame({name: [row[header.index(name)] for row in rows[1:]] for name in columns}, dtype=str)
+    table["idx"] = check_idx(table["idx"].str.strip(), lines[1:], path)
     return table
 
 
-def refuse_missing_columns(table: pd.DataFrame, expected: tuple[str, ...], path: Path) -> None:
-    """Raises ValueError, naming both lists, where `table` lacks one of the expected columns."""
-    if not set(expected) <= set(table.columns):
-        raise ValueError(f"{path}: columns {', '.join(table.columns)}. Expected {', '.join(expected)}; correct the first line.")
+def read_rows(path: Path) -> tuple[list[int], list[list[str]]]:
+    """Returns the lines of a CSV file that are not blank: their numbers, from 1, and their fields.
+
+    Raises:
+        ValueError: the file is not UTF-8, or its quotes do not pair.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path}, line {line}: byte 0x{error.object[error.start]:02x} is no UTF-8. Expected a CSV file in UTF-8; save it as "
+            "UTF-8 (spreadsheets may save in a local encoding such as cp949)."
+        ) from error
+    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
+    try:
+        numbered = [(reader.line_num, row) for row in reader if row not in ([], [""])]
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}, line {reader.line_num}: {error}. Expected comma-separated fields, quotes in pairs; correct the quotes."
+        ) from error
+    return [line for line, _ in numbered], [row for _, row in numbered]
+
+
+def check_idx(idx: pd.Series, lines: Sequence[int], path: Path) -> pd.Series:
+    """Returns `idx` as int64.
+
+    Raises:
+        ValueError: an idx that is no whole number >= 0, or is there twice.
+    """
+    wrong = ~idx.str.fullmatch("[0-9]{1,18}").to_numpy(dtype="bool")
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"{path}, line {lines[row]}: idx={idx[row]!r}. Expected a whole number of at least 0, such as 12; correct the row."
+        )
+    whole = idx.astype("int64")
+    twice = whole.duplicated().to_numpy()
+    if twice.any():
+        row = int(np.argmax(twice))
+        raise ValueError(
+            f"{path}, line {lines[row]}: idx={whole[row]} is there twice. Expected each idx once; remove one of the rows."
+        )
+    return whole
+
+
+def refuse_missing_columns(found: list[str], expected: tuple[str, ...], path: Path) -> None:
+    """Raises ValueError, naming both lists, where one of the expected columns is missing or there twice."""
+    if any(found.count(name) != 1 for name in expected):
+        raise ValueError(
+            f"{path}: columns {', '.join(found)}. Expected {', '.join(expected)}, each once; correct the first line."
+        )

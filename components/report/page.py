@@ -121,7 +121,7 @@ def render_summary(run: Run, page: Page) -> str:
 def as_markdown(value: object) -> str:
     """Escapes a value for a Markdown text or table cell: HTML, and the signs that Markdown reads as markup, line breaks too."""
     text = html.escape(" ".join(str(value).split()), quote=False)
-    return re.sub(r"([\\`*\[\]|~])", r"\\\1", text)
+    return re.sub(r"([\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", text)  # between letters or digits, _ is no markup
 
 
 def days(value: float, digits: int = 1) -> str:

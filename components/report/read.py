@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from components import schema
@@ -108,19 +109,18 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     texts = {"pair_id", "image_id", "split", "species", "series", "path", "before_image_id", "after_image_id"}
     table = read_texts(path, usecols=list(columns), dtype={name: str for name in columns if name in texts})
     for name in columns:
-        if name not in texts and not pd.api.types.is_numeric_dtype(table[name]):
-            raise ValueError(f"{path}: column {name} must hold numbers only; got {first_non_number(table[name])!r}.")
+        if name not in texts:
+            numbers = pd.to_numeric(table[name], errors="coerce")
+            wrong = table[name][~np.isfinite(numbers.to_numpy(dtype="float64"))]
+            if len(wrong):
+                raise ValueError(f"{path}: column {name} must hold finite numbers only; got {str(wrong.iloc[0])!r}.")
+            table[name] = numbers
     return table[list(columns)]
 
 
 def read_texts(path: Path, **how: Any) -> pd.DataFrame:
     """Reads a CSV file, forgiving a byte order mark and blanks after commas, and leaving "NA" as it is."""
     return pd.read_csv(path, encoding="utf-8-sig", skipinitialspace=True, keep_default_na=False, **how)
-
-
-def first_non_number(column: pd.Series) -> Any:
-    """Returns the first value that is not a number, for a message."""
-    return column[pd.to_numeric(column, errors="coerce").isna()].iloc[0]
 
 
 def read_validation(submission: Path, train_pairs: pd.DataFrame) -> pd.DataFrame:

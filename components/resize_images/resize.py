@@ -2,7 +2,6 @@
 
 import functools
 import io
-import os
 import shutil
 import sys
 import warnings
@@ -17,7 +16,9 @@ from tqdm import tqdm
 from components import schema
 from components.resize_images.catalog import RAW_PATH, build_catalog
 from components.settings import ResizeImagesSettings
-from components.storage import find_photos, whole_file, write_record
+from components.storage import available_cores, find_photos, is_photo, whole_file, write_record
+
+MISPLACED = "not at <split>_dataset/<species>/<series>/"
 
 
 class BadPhotoError(ValueError):
@@ -53,7 +54,7 @@ def resize_images(*, raw: Path, images: Path, catalog: Path, settings: ResizeIma
     with whole_file(catalog / schema.IMAGES_CSV) as table:
         good.to_csv(table, columns=list(schema.IMAGES_COLUMNS), index=False)
     skipped = [(path, reason) for path, reason in zip(photos[RAW_PATH], reasons, strict=True) if reason is not None]
-    skipped += [(str(path), "not a photo by its name") for path in listing.ignored]
+    skipped += [(str(path), MISPLACED if is_photo(path) else "not a photo by its name") for path in listing.ignored]
     return write_record(catalog, "resize_images", settings, count(good, len(photos), len(listing.ignored)), skipped)
 
 
@@ -67,7 +68,7 @@ def resize_all(photos: pd.DataFrame, raw: Path, images: Path, settings: ResizeIm
         (images / folder).mkdir(parents=True, exist_ok=True)
     work = functools.partial(resize_photo, settings=settings)
     sources, targets = [raw / path for path in photos[RAW_PATH]], [images / path for path in photos["path"]]
-    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=available_cores()) as pool:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # decode_photo refuses these by itself
         results = pool.map(work, sources, targets)  # in order: the first bad photo is named, and ends what has not begun
         return list(tqdm(results, "resize_images", len(photos), unit="photo", file=sys.stdout, mininterval=2, ncols=90))

@@ -20,6 +20,7 @@ from components.sample_dataset.photo import take_photo
 from components.sample_dataset.plan import Photo, Plan, plan_dataset
 from components.sample_dataset.settings import SampleDatasetSettings
 from components.schema import RAW_TEST_DATA, SAMPLE_SUBMISSION_CSV, TEST_FOLDER, TEST_LABELS_CSV
+from components.storage import available_cores
 
 PNG_LEVEL = 1  # of 9; the grain does not compress: level 6 takes 3.5 times as long for 1 % fewer bytes
 CHUNK = 4  # photos handed to a process at a time; neighbours share their pot
@@ -100,8 +101,3 @@ def write_photos(root: Path, plan: Plan, settings: SampleDatasetSettings, worker
 def write_photo(photo: Photo, *, root: Path, settings: SampleDatasetSettings) -> None:
     """Draws and stores one photo."""
     Image.fromarray(take_photo(photo, settings)).save(root / photo.path, compress_level=PNG_LEVEL)
-
-
-def available_cores() -> int:
-    """Returns the cores this process may use, all of them where the system does not tell."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

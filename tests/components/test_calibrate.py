@@ -300,15 +300,39 @@ def test_tables_that_do_not_fit_are_errors(job: Job, damage, words: list[str]) -
     [
         ("idx,time_delta\n0,0\n1,0\n2,0\n3,0\n4,0\n8,0\n", "idx 8 has no prediction"),
         ("idx,time_delta\n0,0\n1,0\n2,0\n4,0\n", "idx 3 is not in the file"),
-        ("idx,time_delta\n0,0\n0,0\n", "idx 0 is there twice"),
+        ("idx,time_delta\n0,0\n0,0\n", "line 3: idx=0 is there twice"),
         ("id,time_delta\n0,0\n", "Expected idx, time_delta"),
+        ("idx,time_delta\n0,0\nx,0\n", "line 3: idx='x'.*whole number"),
+        ("idx,time_delta\n0,0\n,0\n", "line 3: idx=''.*whole number"),
+        ("idx,time_delta\n0,0,\n1,0,\n", "line 2: 3 fields"),
+        ("", "the file is empty"),
     ],
-    ids=["not predicted", "not asked for", "twice", "column"],
+    ids=["not predicted", "not asked for", "twice", "column", "text", "no idx", "trailing comma", "empty"],
 )
 def test_a_sample_submission_of_other_pairs_is_an_error(job: Job, rows: str, words: str) -> None:
     (job.catalog / "sample_submission.csv").write_text(rows)
     with pytest.raises(ValueError, match=rf"sample_submission\.csv.*{words}"):
         job.run()
+
+
+@pytest.mark.parametrize("name", ["sample_submission.csv", "test_labels.csv"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"idx,time_delta\n0,1,\n1,1,\n", ["line 2", "3 fields", "Expected 2"]),
+        (b"idx,time_delta\n0,1\n1.5,1\n", ["line 3", "idx='1.5'", "whole number"]),
+        (b"idx,time_delta\n0,1\n1,\xc0\xcf\n", ["line 3", "save it as UTF-8"]),
+        (b"", ["the file is empty", "idx,time_delta"]),
+        (b'idx,time_delta\n0,"1\n', ["quotes in pairs"]),
+    ],
+    ids=["trailing comma", "idx no whole number", "cp949", "empty", "open quote"],
+)
+def test_a_malformed_table_is_an_error_that_names_line_and_fix(job: Job, name: str, content: bytes, words: list[str]) -> None:
+    (job.catalog / name).write_bytes(content)
+    with pytest.raises(ValueError) as error:
+        job.run()
+    assert type(error.value) is ValueError
+    assert all(word in str(error.value) for word in [name, *words]), error.value
 
 
 def test_component_writes_the_same_and_logs_scores(job: Job) -> None:

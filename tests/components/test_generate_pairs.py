@@ -13,6 +13,7 @@ from kfp import dsl
 
 from components.generate_pairs import generate
 from components.generate_pairs.component import generate_pairs as face
+from components.generate_pairs.tables import read_user_table
 from components.settings import GeneratePairsSettings
 
 # photos per series, 753 in 19: the sum of n(n-1)/2 is the challenge's 14,613 pairs
@@ -191,6 +192,66 @@ def test_rows_that_do_not_name_two_photos_of_a_series_are_errors(tmp_path: Path,
     for word in ["test_data.csv", *words]:
         assert any(part in str(error.value) for part in word.split("|")), error.value
     assert not (tmp_path / "pairs/stage.json").exists()
+
+
+HEADER = b"idx,before_file_path,after_file_path"
+MALFORMED = [
+    pytest.param(HEADER + b"\n0,a,b,\n1,c,d,\n", ["line 2", "4 fields, 0,a,b,", "Expected 3", "remove the comma"], id="comma"),
+    pytest.param(HEADER + b"\n\n0,a,b\n1,c,d,e\n", ["line 4", "4 fields, 1,c,d,e", "Expected 3"], id="extra field"),
+    pytest.param(HEADER + b"\n0,a,b\n1,c\n", ["line 3", "2 fields, 1,c", "Expected 3", "add what is missing"], id="short row"),
+    pytest.param(b"", ["the file is empty", "idx,before_file_path,after_file_path"], id="empty"),
+    pytest.param(b"\n \n", ["the file is empty"], id="blank"),
+    pytest.param(HEADER + "\n0,a,b\n1,상추,d\n".encode("cp949"), ["line 3", "0xbb", "save it as UTF-8"], id="cp949"),
+    pytest.param((HEADER + b"\n0,a,b\n").decode().encode("utf-16"), ["line 1", "save it as UTF-8"], id="UTF-16"),
+    pytest.param(HEADER + b'\n0,a,b\n1,"c,d\n', ["line 3", "quotes in pairs"], id="open quote"),
+    pytest.param(b"idx," + HEADER + b"\n0,1,a,b\n", ["columns idx, idx,", "each once", "first line"], id="column twice"),
+    pytest.param(HEADER + b"\n0,a,b\n0.5,c,d\n", ["line 3", "idx='0.5'", "whole number", "correct the row"], id="half"),
+    pytest.param(HEADER + b"\n0,a,b\n\n,c,d\n", ["line 4", "idx=''", "whole number"], id="no idx"),
+    pytest.param(HEADER + b"\n0,a,b\n\n00,c,d\n", ["line 4", "idx=0 is there twice", "remove one"], id="idx twice"),
+]
+
+
+@pytest.mark.parametrize(("content", "words"), MALFORMED)
+def test_a_malformed_table_is_an_error_that_names_line_and_fix(tmp_path: Path, content: bytes, words: list[str]) -> None:
+    catalog = write_catalog(tmp_path / "catalog", TWO_PHOTOS)
+    (catalog / "test_data.csv").write_bytes(content)
+    with pytest.raises(ValueError) as error:
+        run(catalog)
+    assert type(error.value) is ValueError  # pandas' and Python's own parse errors are ValueErrors too
+    assert all(word in str(error.value) for word in ["test_data.csv", *words]), error.value
+
+
+def test_further_columns_and_blank_lines_of_a_table_do_not_matter(tmp_path: Path) -> None:
+    catalog = write_catalog(tmp_path / "catalog", TWO_PHOTOS)
+    run(catalog)
+    expected = (tmp_path / "pairs/test_pairs.csv").read_bytes()
+    rows = f'"a note, quoted",{TEST_STEMS[0]},{TEST_STEMS[1]}, 0,\n\n,{TEST_STEMS[2]},{TEST_STEMS[3]},7 ,\n  \n'
+    (catalog / "test_data.csv").write_text("note, before_file_path, after_file_path, idx,\n" + rows)
+    run(catalog)
+    assert (tmp_path / "pairs/test_pairs.csv").read_bytes() == expected
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_table_or_an_error_of_ours(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(b"idx,time_delta\n" + content)
+    try:
+        table = read_user_table(path, ("idx", "time_delta"))
+    except ValueError as error:
+        assert type(error) is ValueError
+        assert str(error).startswith(str(path))
+    else:
+        assert (table["idx"] >= 0).all()
+        assert len(table) == table["idx"].nunique() > 0
+
+
+@pytest.mark.parametrize("name", ["sample_submission.csv", "test_labels.csv"])
+def test_a_table_that_only_calibrate_needs_is_refused_before_anybody_trains(tmp_path: Path, name: str) -> None:
+    catalog = write_catalog(tmp_path / "catalog", train_files())
+    (catalog / name).write_text("idx,days\n0,3\n")
+    with pytest.raises(ValueError, match=rf"{name}: columns idx, days. Expected idx, time_delta"):
+        run(catalog)
+    assert not (tmp_path / "pairs/train_pairs.csv").exists()
 
 
 def test_missing_columns_and_files_are_errors(tmp_path: Path) -> None:

@@ -158,8 +158,23 @@ def test_names_from_data_are_escaped_in_markdown(texts: tuple) -> None:
 def test_markdown_text_cannot_leave_its_cell_or_become_markup(text: str) -> None:
     escaped = as_markdown(text)
     assert not re.search(r"(?<!\\)(?:\\\\)*[|`*\[\]]|[<>\n\r]", escaped)
-    unescaped = html_escapes.unescape(re.sub(r"\\([\\`*\[\]|~])", r"\1", escaped)) if "&" not in text else None
+    unescaped = html_escapes.unescape(re.sub(r"\\([\\`*\[\]|~_])", r"\1", escaped)) if "&" not in text else None
     assert unescaped is None or unescaped == " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("_x_", r"\_x\_"),
+        ("__init__", r"\_\_init\_\_"),
+        ("a _b_ (_c_)", r"a \_b\_ (\_c\_)"),
+        ("learning_rate", "learning_rate"),  # within a word it is no markup, and names stay readable
+        ("LT_1003_00341", "LT_1003_00341"),
+        ("_", r"\_"),
+    ],
+)
+def test_underscores_are_escaped_where_markdown_would_read_emphasis(text: str, escaped: str) -> None:
+    assert as_markdown(text) == escaped
 
 
 def test_what_ran_lists_every_stage_with_settings_and_counts(fake: FakeRun, texts: tuple) -> None:
@@ -272,7 +287,10 @@ def test_folder_without_record_is_reported(tmp_path: Path) -> None:
     [
         ("submission/submission_raw.csv", None, None, "submission_raw.csv is missing"),
         ("submission/submission_raw.csv", "time_delta", None, "time_delta missing"),
-        ("submission/submission_calibrated.csv", "time_delta", "soon", "must hold numbers only; got 'soon'"),
+        ("submission/submission_calibrated.csv", "time_delta", "soon", "must hold finite numbers only; got 'soon'"),
+        ("submission/submission_raw.csv", "time_delta", "inf", "column time_delta must hold finite numbers only; got 'inf'"),
+        ("submission/out_of_fold_calibrated.csv", "prediction_days", "-inf", "column prediction_days must hold finite numbers"),
+        ("predictions_1/predictions.csv", "prediction_days", "nan", "column prediction_days must hold finite numbers"),
         ("catalog/test_labels.csv", "idx", 999, "1 of 40 pairs have no row, first 0"),
         ("predictions_1/predictions.csv", "idx", 1, "idx 1 appears more than once"),
         ("pairs/test_pairs.csv", "before_image_id", "test/LT_1003/gone", "photo test/LT_1003/gone is not in the catalog"),

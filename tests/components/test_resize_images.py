@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
 import struct
+import threading
+import time
 import zlib
 from pathlib import Path
 
@@ -130,6 +133,34 @@ def test_record_counts_photos_and_series(raw: Path) -> None:
         "photos": 7, "train_photos": 5, "test_photos": 2, "train_series": 3, "test_series": 1, "bad_photos": 0, "other_files": 1,
     }  # fmt: skip
     assert record["skipped"] == [{"what": "train_dataset/LT/LT_01/Thumbs.db", "why": "not a photo by its name"}]
+
+
+def test_photos_at_another_depth_are_counted_and_reported_with_their_own_reason(raw: Path) -> None:
+    put(raw, "train_dataset/LT/DAT09.png", encode(photo(9)))
+    put(raw, "train_dataset/LT/LT_01/day/DAT08.png", encode(photo(8)))
+    put(raw, "train_dataset/LT/LT_01/Thumbs.db", b"")
+    record = run(raw)
+    assert (record["counts"]["photos"], record["counts"]["other_files"]) == (7, 3)
+    assert {entry["what"]: entry["why"] for entry in record["skipped"]} == {
+        "train_dataset/LT/DAT09.png": "not at <split>_dataset/<species>/<series>/",
+        "train_dataset/LT/LT_01/Thumbs.db": "not a photo by its name",
+        "train_dataset/LT/LT_01/day/DAT08.png": "not at <split>_dataset/<species>/<series>/",
+    }
+
+
+def test_no_more_photos_at_a_time_than_cores_that_the_process_may_use(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = set()
+    decode = resize.decode_photo
+
+    def decode_and_note(content: bytes) -> Image.Image:
+        names.add(threading.current_thread().name)
+        time.sleep(0.02)  # so that a second thread, were there one, took the next photo
+        return decode(content)
+
+    monkeypatch.setattr(resize, "decode_photo", decode_and_note)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    run(raw)
+    assert len(names) == 1
 
 
 def rotated_by_exif() -> bytes:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -54,6 +55,54 @@ def test_files_that_are_no_photos_are_reported_and_hidden_ones_are_not_looked_at
     assert len(listing.train) == 3
     (raw / "train_dataset/BC/BC_01/notes.txt").write_bytes(b"another note")
     assert storage.content_digest(raw) == before
+
+
+def test_photos_at_another_depth_are_reported_and_not_read(raw: Path) -> None:
+    before = storage.content_digest(raw)
+    astray = ["train_dataset/LT/DAT01.png", "train_dataset/LT/LT_10/day/DAT02.JPG", "train_dataset/LT/LT_10/a/b/DAT03.png"]
+    astray += ["test_dataset/DAT04.png"]
+    for name in [*astray, "train_dataset/LT/.trash/x/DAT05.png", "train_dataset/LT/LT_10/day/notes.txt"]:
+        (raw / name).parent.mkdir(parents=True, exist_ok=True)
+        (raw / name).write_bytes(b"x")
+    listing = storage.find_photos(raw)
+    assert [str(path) for path in listing.ignored] == sorted(astray)
+    assert (len(listing.train), len(listing.test)) == (3, 1)
+    assert storage.content_digest(raw) == before
+
+
+def test_linked_folders_are_looked_into(raw: Path, tmp_path: Path) -> None:
+    shutil.move(raw / "train_dataset/LT", tmp_path / "LT")
+    (tmp_path / "LT/DAT01.png").write_bytes(b"astray")
+    (raw / "train_dataset/LT").symlink_to(tmp_path / "LT")
+    listing = storage.find_photos(raw)
+    assert len(listing.train) == 3
+    assert [str(path) for path in listing.ignored] == ["train_dataset/LT/DAT01.png"]
+
+
+def test_photos_that_are_all_at_another_depth_are_named_in_the_error(raw: Path) -> None:
+    shutil.rmtree(raw / "train_dataset/LT")
+    shutil.move(raw / "train_dataset/BC/BC_01/DAT01.png", raw / "train_dataset/BC/DAT01.png")
+    with pytest.raises(FileNotFoundError, match=r"1 at another depth, such as train_dataset/BC/DAT01\.png"):
+        storage.find_photos(raw)
+
+
+def test_no_more_threads_than_cores_that_the_process_may_use(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, max_workers: int | None = None) -> None:
+            threads.append(max_workers)
+            super().__init__(max_workers)
+
+    monkeypatch.setattr(storage, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 5, 6}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    storage.content_digest(raw)
+    assert threads == [storage.available_cores()] == [3]
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert storage.available_cores() == 64
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert storage.available_cores() == 1
 
 
 @pytest.mark.parametrize("gone", ["sample_submission.csv", "test_dataset/test_labels.csv"])

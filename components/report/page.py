@@ -5,6 +5,7 @@ import html
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -37,6 +38,7 @@ class Page:
     stages: list[Stage]
     skipped: list[Skipped]
     colours: dict[str, str]
+    photo_aspect: float
 
 
 def page_of(run: Run) -> Page:
@@ -63,7 +65,14 @@ def page_of(run: Run) -> Page:
         stages=what_ran(run.records, run.folds),
         skipped=what_was_skipped(run.records),
         colours={name: f"species-{number % NUM_COLOURS}" for number, name in enumerate(species)},
+        photo_aspect=photo_aspect(run.records),
     )
+
+
+def photo_aspect(records: list[dict[str, Any]]) -> float:
+    """Returns width / height of the raw photos (of the first one): stored ones are square, whatever the camera's shape."""
+    counts = next(record["counts"] for record in records if record["stage"] == "resize_images")
+    return counts.get("first_photo_width", 1) / counts.get("first_photo_height", 1)
 
 
 def charts_of(run: Run, page: Page) -> dict[str, list[Chart]]:

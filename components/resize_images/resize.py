@@ -55,7 +55,8 @@ def resize_images(*, raw: Path, images: Path, catalog: Path, settings: ResizeIma
         good.to_csv(table, columns=list(schema.IMAGES_COLUMNS), index=False)
     skipped = [(path, reason) for path, reason in zip(photos[RAW_PATH], reasons, strict=True) if reason is not None]
     skipped += [(str(path), MISPLACED if is_photo(path) else "not a photo by its name") for path in listing.ignored]
-    return write_record(catalog, "resize_images", settings, count(good, len(photos), len(listing.ignored)), skipped)
+    counts = count(good, len(photos), len(listing.ignored)) | size_of(raw / good[RAW_PATH].iloc[0])
+    return write_record(catalog, "resize_images", settings, counts, skipped)
 
 
 def resize_all(photos: pd.DataFrame, raw: Path, images: Path, settings: ResizeImagesSettings) -> list[str | None]:
@@ -121,6 +122,12 @@ def refuse_empty(good: pd.DataFrame, raw: Path, bad: int) -> None:
     for split, folder in ((schema.TRAIN, schema.TRAIN_FOLDER), (schema.TEST, schema.TEST_FOLDER)):
         if not (good["split"] == split).any():
             raise ValueError(f"{raw / folder}: none of its photos can be decoded ({bad} bad photos in all). Replace them.")
+
+
+def size_of(first: Path) -> dict[str, int]:
+    """Returns the width and height of the first photo, px: the resized ones keep no aspect ratio, and people want to see it."""
+    with Image.open(first) as photo:
+        return {"first_photo_width": photo.width, "first_photo_height": photo.height}
 
 
 def count(good: pd.DataFrame, listed: int, ignored: int) -> dict[str, int]:

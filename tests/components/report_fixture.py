@@ -67,8 +67,9 @@ class FakeRun:
         table = pd.DataFrame(rows, columns=[*schema.IMAGES_COLUMNS, "true_day"])
         table["day"] = table["day"].astype("Int64")
         self.save(table[list(schema.IMAGES_COLUMNS)], "catalog", schema.IMAGES_CSV)
-        self.record("catalog", "resize_images", {"image_size": self.size, "jpeg_quality": 75, "on_bad_photo": "skip"},
-                    {"photos": len(table), "series": table["series"].nunique()}, self.skipped)  # fmt: skip
+        settings = {"image_size": self.size, "jpeg_quality": 75, "on_bad_photo": "skip"}
+        counts = {"photos": len(table), "series": table["series"].nunique(), "first_photo_width": 328, "first_photo_height": 246}
+        self.record("catalog", "resize_images", settings, counts, self.skipped)
         return table
 
     def write_train_pairs(self, catalog: pd.DataFrame) -> pd.DataFrame:

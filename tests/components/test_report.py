@@ -219,6 +219,7 @@ def test_cards_show_predicted_and_true_days(fake: FakeRun) -> None:
     html, _, _ = written(fake, strip_pairs=200)  # more than there are: all of them
     calibrated = pd.read_csv(fake.root / "submission" / "submission_calibrated.csv")["time_delta"]
     labels = pd.read_csv(fake.root / "catalog" / "test_labels.csv")["time_delta"]
+    assert html.count('style="--photo-aspect: 1.3333') == 2  # 328 x 246, as the camera saw the plants
     strip = html.split("<h2>Scores</h2>")[0]
     assert sorted(re.findall(r'class="said">([\d.]+) ', strip)) == sorted(f"{value:.1f}" for value in calibrated)
     assert sorted(re.findall(r"<span>true (\d+)</span>", strip)) == sorted(str(value) for value in labels)

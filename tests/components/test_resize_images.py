@@ -131,6 +131,7 @@ def test_record_counts_photos_and_series(raw: Path) -> None:
     assert json.loads((raw.parent / "catalog/stage.json").read_text()) == record
     assert record["counts"] == {
         "photos": 7, "train_photos": 5, "test_photos": 2, "train_series": 3, "test_series": 1, "bad_photos": 0, "other_files": 1,
+        "first_photo_width": 41, "first_photo_height": 31,
     }  # fmt: skip
     assert record["skipped"] == [{"what": "train_dataset/LT/LT_01/Thumbs.db", "why": "not a photo by its name"}]
 

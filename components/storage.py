@@ -149,6 +149,11 @@ def write_record(
         "counts": counts,
         "skipped": [{"what": str(what), "why": why} for what, why in skipped],
     }
-    with whole_file(folder / schema.STAGE_RECORD) as path:
-        path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(folder / schema.STAGE_RECORD, record)
     return record
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes a JSON file, whole."""
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

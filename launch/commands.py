@@ -34,7 +34,7 @@ def main(pipeline: Callable[..., Any], arguments: Sequence[str] | None = None) -
         return 2
     except OSError as error:
         full = "; free some space and repeat the command" if error.errno == errno.ENOSPC else ""
-        print(f"ERROR: {error.filename or 'while writing'}: {error.strerror}{full}.", file=sys.stderr)
+        print(f"ERROR: {error.filename or parsed.runs_dir}: {error.strerror or error}{full}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stopped:
         print("STOPPED", file=sys.stderr)

@@ -6,13 +6,12 @@ The state says FAILED until everything has succeeded, so that a run that was kil
 import dataclasses
 import datetime
 import fcntl
-import json
 import threading
 from pathlib import Path
 from typing import IO, Any
 
 from components.settings import STAGES
-from components.storage import whole_file
+from components.storage import write_json
 
 RUN_JSON = "run.json"
 LOCK = ".lock"
@@ -83,8 +82,7 @@ class RunRecord:
 
     def save(self) -> None:
         """Puts the file down, whole."""
-        with whole_file(self.folder / RUN_JSON) as path:
-            path.write_text(json.dumps(self.content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(self.folder / RUN_JSON, self.content)
 
     def close(self) -> None:
         """Lets go of the lock."""

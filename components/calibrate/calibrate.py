@@ -13,7 +13,7 @@ from components.calibrate.linear import apply_held_out_lines, apply_lines, apply
 from components.calibrate.scores import score_test, score_validation
 from components.calibrate.tables import CALIBRATED, RAW, read_order, read_out_of_fold, read_predictions
 from components.settings import CalibrateSettings
-from components.storage import whole_file, write_record
+from components.storage import whole_file, write_json, write_record
 
 Skipped = list[tuple[str, str]]  # what, and why
 
@@ -116,9 +116,3 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     """Writes a CSV, whole, with floats in the fewest digits that read back exactly."""
     with whole_file(path) as partial:
         table.to_csv(partial, index=False)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes a JSON file, whole."""
-    with whole_file(path) as partial:
-        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

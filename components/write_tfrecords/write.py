@@ -5,7 +5,6 @@ record per pair with both photos inside, about 39 times the bytes.
 """
 
 import dataclasses
-import json
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -19,7 +18,7 @@ from tqdm import tqdm
 from components import schema
 from components.generate_pairs.tables import read_images
 from components.settings import WriteTfrecordsSettings
-from components.storage import file_digest, whole_file, write_record
+from components.storage import file_digest, write_json, write_record
 from components.write_tfrecords.tables import read_pair_table
 
 
@@ -67,8 +66,7 @@ def write_tfrecords(
         "bytes": sum(file["bytes"] for file in files),
     }
     dataset = {"layout": settings.layout, "folds": sorted(train["fold"].unique().tolist()), "counts": counts, "files": files}
-    with whole_file(examples / schema.DATASET_JSON) as path:
-        path.write_text(json.dumps(dataset, indent=2) + "\n", encoding="utf-8")
+    write_json(examples / schema.DATASET_JSON, dataset)
     return write_record(examples, "write_tfrecords", settings, counts, ())
 
 

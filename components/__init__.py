@@ -10,6 +10,10 @@
       -> calibrate         submission_raw.csv, submission_calibrated.csv, the scores
       -> report            one HTML page and a Markdown summary
 
-Beside the rooms: `settings` declares every parameter once, `schema` the names that cross a stage boundary, `images` the
-container image of each stage, `storage` reads raw data, and `sample_dataset` writes synthetic plants to try it all on.
+New photos, on which nothing is trained, go through the same rooms but split_folds and train; a room's face for them is
+`score_component.py`.
+
+Beside the rooms: `settings` declares every parameter once, `schema` the names that cross a stage boundary, `artifacts` puts a
+stage's files down, `images` names each stage's container image, `layout` tells what raw data is made of, `storage` where it lies
+(`gcs` and `gcs_requests`: in a bucket), `tracking` logs a run to MLflow, and `sample_dataset` writes synthetic plants.
 """

@@ -26,28 +26,38 @@ FLAVOURS = {
     "calibrate": "data",
     "report": "data",
 }
+ACCELERATORS = ("none", "gpu", "tpu")
+ACCELERATED = ("train", "predict")  # the stages that compute on the accelerator where there is one
 
 
-def image_for(stage: str, registry: str = "") -> str:
+def image_for(stage: str, registry: str = "", accelerator: str = "none") -> str:
     """Returns the image that `stage` runs in.
 
     Args:
         stage: name of the stage's room in components/.
         registry: where the image is pulled from, such as "europe-docker.pkg.dev/project/repository"; empty for a local image.
+        accelerator: none, gpu or tpu; what the stages that can use one compute on.
 
     Raises:
-        ValueError: no such stage.
+        ValueError: no such stage or accelerator.
         FileNotFoundError: a lock file is missing.
     """
-    if stage not in FLAVOURS:
-        raise ValueError(f"stage={stage!r}: expected one of {', '.join(FLAVOURS)}.")
-    name = f"{PROJECT}-{FLAVOURS[stage]}:{source_tag(stage)}"
+    flavour = flavour_of(stage, accelerator)
+    name = f"{PROJECT}-{flavour}:{digest_of(source_files(stage, flavour))}"
     return f"{registry.rstrip('/')}/{name}" if registry else name
 
 
-def source_tag(stage: str, root: Path = ROOT) -> str:
-    """Returns the tag of the image of `stage`: the same files give the same tag in any folder."""
-    return digest_of(source_files(stage, root), root)
+def flavour_of(stage: str, accelerator: str = "none") -> str:
+    """Returns the kind of image that `stage` runs in: its lock is requirements/<flavour>.txt.
+
+    Raises:
+        ValueError: no such stage or accelerator.
+    """
+    if stage not in FLAVOURS:
+        raise ValueError(f"stage={stage!r}: expected one of {', '.join(FLAVOURS)}.")
+    if accelerator not in ACCELERATORS:
+        raise ValueError(f"accelerator={accelerator!r}: expected one of {', '.join(ACCELERATORS)}.")
+    return accelerator if accelerator != "none" and stage in ACCELERATED else FLAVOURS[stage]
 
 
 def digest_of(files: set[str], root: Path = ROOT) -> str:
@@ -60,9 +70,9 @@ def digest_of(files: set[str], root: Path = ROOT) -> str:
     return digest.hexdigest()[:TAG_LENGTH]
 
 
-def source_files(stage: str, root: Path = ROOT) -> set[str]:
+def source_files(stage: str, flavour: str, root: Path = ROOT) -> set[str]:
     """Returns the files that decide what `stage` computes, as paths relative to `root` with forward slashes."""
-    lock, dockerfile = f"requirements/{FLAVOURS[stage]}.txt", f"docker/{FLAVOURS[stage]}.Dockerfile"
+    lock, dockerfile = f"requirements/{flavour}.txt", f"docker/{flavour}.Dockerfile"
     if not (root / lock).is_file():
         raise FileNotFoundError(f"{root / lock}: missing, and the image of {stage} is named after it; restore it.")
     return room_files(stage, root) | {lock} | ({dockerfile} if (root / dockerfile).is_file() else set())

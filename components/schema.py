@@ -15,7 +15,7 @@ IMAGES_CSV = "images.csv"
 TEST_DATA_CSV = "test_data.csv"
 SAMPLE_SUBMISSION_CSV = "sample_submission.csv"
 TEST_LABELS_CSV = "test_labels.csv"
-TRAIN, TEST = "train", "test"  # values of `split`
+TRAIN, TEST = SPLITS = "train", "test"  # values of `split`
 IMAGES_COLUMNS = ("image_id", "split", "species", "series", "day", "path")
 
 # pairs/ and folded_pairs/

@@ -9,7 +9,7 @@ import dataclasses
 import math
 from typing import Any
 
-CHECKPOINT_NAMES = ("none", "imagenet", "noisy-student")  # any other checkpoint is a path
+CHECKPOINT_NAMES = ("none", "imagenet", "noisy-student")  # any other checkpoint is a path or a gs:// address
 TRANSFORMS = 10  # the winner's augmentations and views, 0 (none) to 9 (rotate 315 degrees and crop)
 
 
@@ -118,7 +118,8 @@ class TrainSettings(Settings):
     encoder: str = parameter("B7", "EfficientNet variant of the encoder.", choices=tuple(f"B{n}" for n in range(8)))
     dim: int = parameter(512, "Width and height of the network's input.", unit="px", at_least=32)
     checkpoint: str = parameter(
-        "imagenet", f"Weights the encoder starts from: {', '.join(CHECKPOINT_NAMES)}, or the path of a .h5 or .keras file."
+        "imagenet",
+        f"Weights the encoder starts from: {', '.join(CHECKPOINT_NAMES)}, or the path or gs:// address of a .h5 or .keras file.",
     )
     checkpoint_digest: str = parameter(
         "",

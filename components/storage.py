@@ -1,10 +1,8 @@
-"""Raw photos and tables: a folder in the challenge's layout enters; its listing and one digest of its content leave.
+"""Raw photos and tables: a folder or a gs:// address enters; the listing of what lies there and a digest of it leave.
 
-Also how every stage puts a file down: whole, or not at all.
+A source is where the raw data lies: RawFolder, or components.gcs.GcsFolder, which alone imports Google's library.
 """
 
-import contextlib
-import dataclasses
 import hashlib
 import json
 import os
@@ -12,148 +10,134 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Protocol
 
 from tqdm import tqdm
 
 from components import schema
-from components.settings import Settings
+from components.artifacts import file_digest
+from components.layout import LAYOUT, RAW_TABLES, RawListing, list_raw, visible
 
-PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg")  # in any case
-RAW_TABLES = {
-    schema.TEST_DATA_CSV: schema.RAW_TEST_DATA,
-    schema.SAMPLE_SUBMISSION_CSV: schema.SAMPLE_SUBMISSION_CSV,
-    schema.TEST_LABELS_CSV: f"{schema.TEST_FOLDER}/{schema.TEST_LABELS_CSV}",
-}  # name in the catalog -> path in the raw data
-OTHER_DEPTHS = ("*", "*/*", "*/*/*/**/*")  # of a split's folder, where no photo should be; "*/*/*" is where they should
-LAYOUT = "<split>_dataset/<species>/<series>/<photo>, photo ending in " + ", ".join(PHOTO_SUFFIXES)
+GS = "gs://"
+DEPTHS = ("*", "*/*", "*/*/*", "*/*/*/**/*")  # of a split's folder: every file in it
 
 
-@dataclasses.dataclass(frozen=True)
-class RawListing:
-    """What the pipeline reads of the raw data; every path is relative to the raw folder, and every tuple is sorted.
+class RawSource(Protocol):
+    """Where raw data lies; `str` of it is what a person calls the place.
 
     Attributes:
-        train: photos of the train set, `train_dataset/<species>/<series>/<photo>`.
-        test: photos of the test set, `test_dataset/<species>/<series>/<photo>`.
-        tables: catalog file name to path, for the tables that are there; test_data.csv always is.
-        ignored: files that lie among the photos and are none, and photos at another depth (`is_photo` tells them apart).
+        concurrency: how many files are best read at a time.
     """
 
-    train: tuple[PurePosixPath, ...]
-    test: tuple[PurePosixPath, ...]
-    tables: dict[str, PurePosixPath]
-    ignored: tuple[PurePosixPath, ...]
+    concurrency: int
+
+    def files(self) -> list[PurePosixPath]:
+        """Returns the files of both splits and the tables, sorted, without names that start with a dot."""
+
+    def size(self, path: PurePosixPath) -> int:
+        """Returns a listed file's size in bytes."""
+
+    def read(self, path: PurePosixPath) -> bytes:
+        """Returns a listed file's content, verified; what stands in the way ends in an OSError."""
+
+    def digests(self, paths: Sequence[PurePosixPath]) -> Iterator[str]:
+        """Yields a digest of each listed file's content."""
 
 
-def find_photos(raw: Path) -> RawListing:
-    """Lists the photos and tables of `raw`. Names that start with a dot are not looked at.
+class RawFolder:
+    """Raw data in a folder of this machine."""
 
-    Raises:
-        FileNotFoundError: no such folder, no train photo, no test photo or no test_data.csv.
-    """
-    if not raw.is_dir():
-        found = "a file, not a folder" if raw.exists() else "no such folder"
-        raise FileNotFoundError(f"{raw}: {found}. Expected the raw data, {LAYOUT}; give the folder that holds train_dataset.")
-    train, ignored_train = list_split(raw, schema.TRAIN_FOLDER)
-    test, ignored_test = list_split(raw, schema.TEST_FOLDER)
-    tables = {name: PurePosixPath(path) for name, path in RAW_TABLES.items() if (raw / path).is_file()}
-    if schema.TEST_DATA_CSV not in tables:
-        raise FileNotFoundError(
-            f"{raw / schema.RAW_TEST_DATA}: missing. It names the test pairs (idx,before_file_path,after_file_path); add it."
-        )
-    return RawListing(train, test, tables, tuple(sorted(ignored_train + ignored_test)))
+    def __init__(self, root: Path) -> None:
+        self.root, self.concurrency = root, available_cores()
 
+    def __str__(self) -> str:
+        return str(self.root)
 
-def list_split(raw: Path, folder: str) -> tuple[tuple[PurePosixPath, ...], tuple[PurePosixPath, ...]]:
-    """Returns the photos of one split, and what is ignored: the other files beside them, and photos at another depth.
+    def files(self) -> list[PurePosixPath]:
+        """Returns what `RawSource.files` does; linked folders are looked into.
 
-    Raises:
-        FileNotFoundError: no photo; says which pattern was looked for.
-    """
-    files = visible_files(raw, folder, "*/*/*")
-    photos = tuple(path for path in files if is_photo(path))
-    elsewhere = [path for depth in OTHER_DEPTHS for path in visible_files(raw, folder, depth) if is_photo(path)]
-    if not photos:
-        patterns = ", ".join(f"{folder}/*/*/*{suffix}" for suffix in PHOTO_SUFFIXES)
-        astray = f" ({len(elsewhere)} at another depth, such as {elsewhere[0]})" if elsewhere else ""
-        raise FileNotFoundError(
-            f"{raw}: no photo found for {patterns}{astray}. Put the photos at {folder}/<species>/<series>/, "
-            f"for example {folder}/BC/BC_01/DAT01.png, or give the folder that holds {folder}."
-        )
-    return photos, tuple(sorted([*elsewhere, *(path for path in files if not is_photo(path))]))
+        Raises:
+            FileNotFoundError: no such folder.
+        """
+        if not self.root.is_dir():
+            found = "a file, not a folder" if self.root.exists() else "no such folder"
+            raise FileNotFoundError(
+                f"{self.root}: {found}. Expected the raw data, {LAYOUT}; give the folder that holds train_dataset."
+            )
+        splits = [self.root / folder for folder in (schema.TRAIN_FOLDER, schema.TEST_FOLDER)]
+        found_files = {path for split in splits for depth in DEPTHS for path in split.glob(depth)}
+        found_files |= {self.root / path for path in RAW_TABLES.values()}
+        return visible(PurePosixPath(*path.relative_to(self.root).parts) for path in found_files if path.is_file())
 
+    def size(self, path: PurePosixPath) -> int:
+        """Returns a file's size in bytes."""
+        return (self.root / path).stat().st_size
 
-def visible_files(raw: Path, folder: str, pattern: str) -> list[PurePosixPath]:
-    """Returns the files of `raw`/`folder` that match, relative to `raw` and sorted, without names that start with a dot."""
-    files = (path.relative_to(raw) for path in (raw / folder).glob(pattern) if path.is_file())
-    return sorted(PurePosixPath(*path.parts) for path in files if not any(part.startswith(".") for part in path.parts))
+    def read(self, path: PurePosixPath) -> bytes:
+        """Returns a file's bytes."""
+        return (self.root / path).read_bytes()
+
+    def digests(self, paths: Sequence[PurePosixPath]) -> Iterator[str]:
+        """Yields each file's SHA-256; all of them are read."""
+        with ThreadPoolExecutor(max_workers=available_cores()) as pool:  # hashing and reading both release the GIL
+            digests = pool.map(file_digest, [self.root / path for path in paths])
+            yield from tqdm(digests, "hash raw data", len(paths), unit="file", file=sys.stdout, mininterval=2, ncols=90)
 
 
-def is_photo(path: PurePosixPath) -> bool:
-    """Returns whether a file is a photo by its name."""
-    return path.suffix.lower() in PHOTO_SUFFIXES
+def open_raw(raw: str | Path) -> RawSource:
+    """Returns the source for a folder or a gs:// address; nothing is read yet."""
+    if not str(raw).startswith(GS):
+        return RawFolder(Path(raw))
+    from components.gcs import GcsFolder  # Google's library takes a while to import
+
+    return GcsFolder(str(raw))
 
 
-def content_digest(raw: Path) -> str:
-    """Returns a SHA-256 in hex over the names and bytes of all files the pipeline reads from `raw`.
+def locate_raw(raw: str | Path) -> str:
+    """Returns one name for one place, as cache keys need it: a folder's absolute path, a gs:// address without "/" at its end."""
+    return str(raw).rstrip("/") if str(raw).startswith(GS) else str(Path(raw).resolve())
 
-    It does not change with modification times, the folder's own place, or files the pipeline does not read.
+
+def check_raw(raw: str | Path, splits: Sequence[str] = schema.SPLITS) -> None:
+    """Refuses raw data without photos of each of `splits`, or without test_data.csv; looks at names alone.
 
     Raises:
         FileNotFoundError: as `find_photos`.
+        OSError: a gs:// address that cannot be listed.
     """
-    listing = find_photos(raw)
-    names = sorted([*listing.train, *listing.test, *listing.tables.values()])
-    with ThreadPoolExecutor(max_workers=available_cores()) as pool:  # hashing and reading both release the GIL
-        digests = pool.map(file_digest, [raw / name for name in names])
-        progress = tqdm(digests, "hash raw data", len(names), unit="file", file=sys.stdout, mininterval=2, ncols=90)
-        contents = [(str(name), digest) for name, digest in zip(names, progress, strict=True)]
+    find_photos(open_raw(raw), splits)
+
+
+def find_photos(source: RawSource, splits: Sequence[str] = schema.SPLITS) -> RawListing:
+    """Lists the photos and tables of raw data. Names that start with a dot are not looked at.
+
+    Args:
+        source: where they lie.
+        splits: as `list_raw` has it.
+
+    Raises:
+        FileNotFoundError: no such place, no train photo, no test photo or no test_data.csv.
+    """
+    return list_raw(source.files(), str(source), splits)
+
+
+def content_digest(raw: str | Path, splits: Sequence[str] = schema.SPLITS) -> str:
+    """Returns a SHA-256 in hex over the names and contents of all files the pipeline reads from `raw`.
+
+    It does not change with modification times, the data's own place, or files the pipeline does not read. Files of a folder
+    are read; of a gs:// address the listing's checksums stand for the contents, so nothing is downloaded, and the digest is
+    another than that of the same files in a folder.
+
+    Raises:
+        FileNotFoundError: as `find_photos`.
+        OSError: a gs:// address that cannot be listed.
+    """
+    source = open_raw(raw)
+    paths = find_photos(source, splits).paths()
+    contents = [(str(path), digest) for path, digest in zip(paths, source.digests(paths), strict=True)]
     return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """Returns the SHA-256 of one file's bytes in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def available_cores() -> int:
     """Returns the number of cores this process may use, which is all of them where the system does not tell."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Yields a temporary path that becomes `path` when the block ends without an error, and is deleted otherwise."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        yield partial
-        os.replace(partial, path)  # noqa: PTH105 - the atomic rename, by its name
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def write_record(
-    folder: Path, stage: str, settings: Settings, counts: dict[str, Any], skipped: Sequence[tuple[Any, str]]
-) -> dict[str, Any]:
-    """Writes a stage's STAGE_RECORD into `folder`, the last file of the stage, and returns it.
-
-    Args:
-        counts: name to int or float.
-        skipped: (path or series, why) of all that was left out.
-    """
-    record = {
-        "stage": stage,
-        "settings": dataclasses.asdict(settings),
-        "counts": counts,
-        "skipped": [{"what": str(what), "why": why} for what, why in skipped],
-    }
-    write_json(folder / schema.STAGE_RECORD, record)
-    return record
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes a JSON file, whole."""
-    with whole_file(path) as partial:
-        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

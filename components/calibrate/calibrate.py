@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from components import schema
+from components.artifacts import whole_file, write_json, write_record
 from components.calibrate.linear import apply_held_out_lines, apply_lines, apply_rules, fit_lines, floor_days, matches
 from components.calibrate.scores import score_test, score_validation
 from components.calibrate.tables import CALIBRATED, RAW, read_order, read_out_of_fold, read_predictions
 from components.settings import CalibrateSettings
-from components.storage import whole_file, write_json, write_record
 
 Skipped = list[tuple[str, str]]  # what, and why
 
@@ -89,13 +89,20 @@ def calibrate_by_rules(
     """As `calibrate_tables`, by ordered factors; without rules every factor is 1."""
     for table in (test, validation):
         table[CALIBRATED] = apply_rules(table[RAW].to_numpy(), table, rules)
+    return {"rules": rules, "fits": {}, "factors": series_factors(test, rules)}, idle_rules(test, rules)
+
+
+def series_factors(test: pd.DataFrame, rules: list[dict[str, Any]]) -> dict[str, float]:
+    """Returns the product of the rules of each test series."""
     series = test.drop_duplicates("series").sort_values(["species", "series"])
     factors = apply_rules(np.ones(len(series)), series, rules).tolist()
+    return dict(zip(series["series"], factors, strict=True))
+
+
+def idle_rules(test: pd.DataFrame, rules: list[dict[str, Any]]) -> Skipped:
+    """Returns the rules that do nothing."""
     idle = [rule for rule in rules if not matches(rule, test).any()]
-    return (
-        {"rules": rules, "fits": {}, "factors": dict(zip(series["series"], factors, strict=True))},
-        [(json.dumps(rule), "a calibration rule that matches no test pair") for rule in idle],
-    )
+    return [(json.dumps(rule), "a calibration rule that matches no test pair") for rule in idle]
 
 
 def calibrate_by_fit(test: pd.DataFrame, validation: pd.DataFrame) -> tuple[dict[str, Any], Skipped]:

@@ -1,6 +1,7 @@
 """The catalog enters; the pair tables leave: every (earlier, later) pair of each train series, and the test pairs."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,18 +9,22 @@ import numpy as np
 import pandas as pd
 
 from components import schema
+from components.artifacts import whole_file, write_record
 from components.generate_pairs.tables import read_images, read_test_data, read_user_table
+from components.layout import PHOTO_SUFFIXES
 from components.settings import GeneratePairsSettings
-from components.storage import PHOTO_SUFFIXES, whole_file, write_record
 
 
-def generate_pairs(*, catalog: Path, pairs: Path, settings: GeneratePairsSettings) -> dict[str, Any]:
+def generate_pairs(
+    *, catalog: Path, pairs: Path, settings: GeneratePairsSettings, splits: Sequence[str] = schema.SPLITS
+) -> dict[str, Any]:
     """Writes train_pairs.csv, test_pairs.csv and, last, stage.json into `pairs`.
 
     Args:
         catalog: images.csv and test_data.csv.
         pairs: the output folder.
         settings: nothing to choose.
+        splits: both, or test alone where nothing is trained: then there is no train_pairs.csv.
 
     Returns:
         The stage's record; series of one photo are in its `skipped`.
@@ -29,22 +34,20 @@ def generate_pairs(*, catalog: Path, pairs: Path, settings: GeneratePairsSetting
         ValueError: no train series has two photos; a row of test_data.csv that does not name two photos of one test series.
     """
     images = read_images(catalog)
-    train, single = make_train_pairs(images[images["split"] == schema.TRAIN])
+    tables, counts, single = {}, dict[str, int](), list[str]()
+    if schema.TRAIN in splits:
+        train, single = make_train_pairs(images[images["split"] == schema.TRAIN])
+        tables[schema.TRAIN_PAIRS_CSV] = train
+        counts = {"train_pairs": len(train), "train_series": train["series"].nunique()}
     test = make_test_pairs(images[images["split"] == schema.TEST], read_test_data(catalog), catalog)
     for name in (schema.SAMPLE_SUBMISSION_CSV, schema.TEST_LABELS_CSV):
         if (catalog / name).is_file():  # calibrate reads them, hours later: what is wrong with them is said now
             read_user_table(catalog / name, schema.SUBMISSION_COLUMNS)
     pairs.mkdir(parents=True, exist_ok=True)
-    for name, table in ((schema.TRAIN_PAIRS_CSV, train), (schema.TEST_PAIRS_CSV, test)):
+    for name, table in (tables | {schema.TEST_PAIRS_CSV: test}).items():
         with whole_file(pairs / name) as path:
             table.to_csv(path, index=False)
-    counts = {
-        "train_pairs": len(train),
-        "train_series": train["series"].nunique(),
-        "test_pairs": len(test),
-        "test_series": test["series"].nunique(),
-        "skipped_series": len(single),
-    }
+    counts |= {"test_pairs": len(test), "test_series": test["series"].nunique(), "skipped_series": len(single)}
     skipped = [(series, "a series of one photo makes no pair") for series in single]
     return write_record(pairs, "generate_pairs", settings, counts, skipped)
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from components import schema
+from components.artifacts import whole_file, write_record
 from components.settings import PredictSettings
-from components.storage import whole_file, write_record
 from components.train.fit import make_deterministic
 from components.train.infer import encode, pair_days
 from components.train.load import load_images

@@ -1,4 +1,4 @@
-"""KFP face of report: every artifact of a run goes in; one HTML page and a Markdown summary come out."""
+"""KFP face of report: every artifact of a run goes in; one HTML page, a Markdown summary and scores come out."""
 
 from kfp import dsl
 
@@ -18,6 +18,7 @@ def report(
     submission: dsl.Input[dsl.Dataset],
     html: dsl.Output[dsl.HTML],
     summary: dsl.Output[dsl.Markdown],
+    metrics: dsl.Output[dsl.Metrics],
     strip_pairs: int,
 ) -> None:
     """Shows how good a run is, in one self-contained page and one Markdown text.
@@ -34,6 +35,7 @@ def report(
         submission: the submissions, the calibrated out-of-fold predictions and the calibration.
         html: the page, one file.
         summary: the Markdown text, one file.
+        metrics: by species, what calibrate gives over all pairs: RMSE in days; and the bias in days.
         strip_pairs: Test pairs shown as photos with their predicted days.
     """
     from pathlib import Path
@@ -56,3 +58,4 @@ def report(
         settings=ReportSettings(strip_pairs=strip_pairs),
     )
     html.metadata.update(record["counts"])
+    metrics.metadata.update(record["scores"])

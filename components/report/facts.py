@@ -41,6 +41,8 @@ def data_rows(run: Run) -> list[DataRow]:
     rows = []
     for split, pairs in ((schema.TRAIN, run.train_pairs), (schema.TEST, run.test)):
         photos = run.images[run.images["split"] == split]
+        if photos.empty:
+            continue  # new photos are scored: the train pairs are another run's
         for species in sorted({*photos["species"], *pairs["species"]}):
             found = photos[photos["species"] == species]
             rows.append(DataRow(split, species, found["series"].nunique(), len(found), int((pairs["species"] == species).sum())))

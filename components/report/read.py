@@ -30,7 +30,7 @@ class Run:
         validation: the out-of-fold pairs, with `fold`.
         test: the test pairs, with `idx`, and with the `lowest_days` and `highest_days` of the models.
         has_test_labels: whether `test` has true_days.
-        histories: (fold, history) of each model, one row per epoch.
+        histories: (fold, history) of each model, one row per epoch; none where an earlier run's models scored new photos.
         calibration: what calibrate did, as it wrote it down.
     """
 
@@ -46,22 +46,28 @@ class Run:
     calibration: dict[str, Any]
 
     @property
+    def is_score(self) -> bool:
+        """Whether models of an earlier run scored new photos; folds and validation are that run's, whose photos are not here."""
+        return not self.histories
+
+    @property
     def is_calibrated(self) -> bool:
         """Whether calibration changed any prediction."""
         return any(bool((frame["raw_days"] != frame["calibrated_days"]).any()) for frame in (self.validation, self.test))
 
 
 def read_run(
-    *, catalog: Path, pairs: Path, folded_pairs: Path, examples: Path, models: Sequence[Path], histories: Sequence[Path],
-    predictions: Sequence[Path], submission: Path,
+    *, catalog: Path, pairs: Path, folded_pairs: Path, examples: Path, models: Sequence[Path],
+    histories: Sequence[Path] | None, predictions: Sequence[Path], submission: Path,
 ) -> Run:  # fmt: skip
-    """Reads and joins the tables of a run.
+    """Reads and joins the tables of a run; `histories` are None where nothing was trained.
 
     Raises:
         FileNotFoundError: a file is missing.
         ValueError: a table lacks a column, a row or a number, or the lists of folders differ in length.
     """
-    lengths = {"models": len(models), "histories": len(histories), "predictions": len(predictions)}
+    lengths = {"models": len(models), "predictions": len(predictions)}
+    lengths |= {} if histories is None else {"histories": len(histories)}
     if not models or len(set(lengths.values())) > 1:
         raise ValueError(f"Expected as many models, histories and predictions, at least one of each; got {lengths}.")
     trained = [read_record(folder, "train") for folder in models]
@@ -86,7 +92,7 @@ def read_run(
         validation=read_validation(submission, train_pairs),
         test=read_test(pairs, submission, predictions, labels if labels.is_file() else None).assign(baseline_days=baseline),
         has_test_labels=labels.is_file(),
-        histories=[(fold, read_history(folder)) for fold, folder in zip(folds, histories, strict=True)],
+        histories=[(fold, read_history(folder)) for fold, folder in zip(folds, histories or [], strict=histories is not None)],
         calibration=json.loads(calibration.read_text(encoding="utf-8")) if calibration.is_file() else {},
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components import schema
+from components.tracking import as_text
 
 FOLD_STAGES = ("train", "predict")  # these run once per fold
 
@@ -98,11 +99,6 @@ def what_was_skipped(records: Sequence[Mapping[str, Any]]) -> list[Skipped]:
         for item in record["skipped"]
     ]
     return list(dict.fromkeys(found))
-
-
-def as_text(value: Any) -> str:
-    """Writes a setting as the command line would take it: text bare, everything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def as_count(value: Any) -> str:

@@ -8,20 +8,25 @@ from typing import Any
 
 from tqdm import tqdm
 
+from components.artifacts import whole_file
 from components.report.page import page_of, render_html, render_summary
 from components.report.read import read_run
+from components.report.scores import detailed_scores
 from components.report.strip import cards, largest_errors, spread_pairs
+from components.report.track import track
 from components.settings import ReportSettings
-from components.storage import whole_file
 
 LARGEST_ERRORS = 6
 
 
 def write_report(
     *, catalog: Path, images: Path, pairs: Path, folded_pairs: Path, examples: Path, models: Sequence[Path],
-    histories: Sequence[Path], predictions: Sequence[Path], submission: Path, html: Path, summary: Path, settings: ReportSettings,
+    histories: Sequence[Path] | None, predictions: Sequence[Path], submission: Path, html: Path, summary: Path,
+    settings: ReportSettings,
 ) -> dict[str, Any]:  # fmt: skip
-    """Writes the page and the summary of one run; see README.md for what is read from each folder.
+    """Writes the page and the summary of one run, and tells an MLflow server of it where the environment names one.
+
+    See README.md for what is read from each folder.
 
     Args:
         catalog: folder of resize_images' table; test scores are shown if it holds test_labels.csv.
@@ -30,7 +35,8 @@ def write_report(
         folded_pairs: folder of split_folds.
         examples: folder of write_tfrecords.
         models: one folder per trained model.
-        histories: the histories, in the order of `models`.
+        histories: the histories, in the order of `models`; None where models of an earlier run scored new photos. Then
+            folded_pairs and models are that run's, and what would show its train photos or its training is left out.
         predictions: the test predictions, in the order of `models`.
         submission: folder of calibrate.
         html: the file that becomes the page.
@@ -38,7 +44,7 @@ def write_report(
         settings: how many test pairs to show.
 
     Returns:
-        The stage's record: settings, counts and what could not be shown.
+        The stage's record: settings, counts, scores and what could not be shown.
 
     Raises:
         FileNotFoundError: a table or a photo is missing.
@@ -48,7 +54,8 @@ def write_report(
         catalog=catalog, pairs=pairs, folded_pairs=folded_pairs, examples=examples, models=models,
         histories=histories, predictions=predictions, submission=submission,
     )  # fmt: skip
-    shown, errors = spread_pairs(run.test, settings.strip_pairs), largest_errors(run.validation, LARGEST_ERRORS)
+    shown = spread_pairs(run.test, settings.strip_pairs)
+    errors = largest_errors(run.validation, 0 if run.is_score else LARGEST_ERRORS)
     with tqdm(total=len(shown) + len(errors), desc="report", unit="pair", file=sys.stdout, mininterval=2, ncols=90) as bar:
         strip, worst = (cards(chosen, run.images, images, bar.update) for chosen in (shown, errors))
     page = page_of(run)
@@ -57,6 +64,7 @@ def write_report(
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as partial:
             partial.write_text(text, encoding="utf-8", newline="\n")
+    track(run, page, settings, written[html], written[summary], submission)
     skipped = [] if run.has_test_labels else [{"what": "test scores", "why": "the dataset has no test_labels.csv"}]
     skipped += [
         {"what": f"validation curve of fold {fold}", "why": "history.csv has no val_rmse_days"}
@@ -67,5 +75,6 @@ def write_report(
         "stage": "report",
         "settings": dataclasses.asdict(settings),
         "counts": {"strip_pairs": len(strip), "largest_errors": len(worst), "html_bytes": html.stat().st_size},
+        "scores": detailed_scores([page.validation, *([page.test] if page.test else [])]),
         "skipped": skipped,
     }

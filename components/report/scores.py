@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from components import schema
+
 DELTA_EDGES = (0, 3, 7, 14, 21, 28)  # days; a bin ends with its edge, the last one is open
 
 
@@ -80,6 +82,22 @@ def by_delta(pairs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
         name = f"over {low} days" if high is None else f"{low + 1} to {high} days"
         if inside.any():
             found.append((name, pairs[inside]))
+    return found
+
+
+def headline_scores(validation: Score, test: Score | None) -> dict[str, float]:
+    """Returns the scores over all pairs by the names of schema.HEADLINE_METRICS; those of the test where there are any."""
+    values = [validation.baseline, validation.raw, validation.calibrated, *([test.raw, test.calibrated] if test else [])]
+    return dict(zip(schema.HEADLINE_METRICS, values, strict=False))
+
+
+def detailed_scores(tables: Sequence[ScoreTable]) -> dict[str, float]:
+    """Returns what the headline leaves out: of each table the bias, and the calibrated RMSE by species, in days."""
+    found = {}
+    for table in tables:
+        split = table.title.lower()
+        found[f"{split}_bias_days"] = table.overall.bias
+        found |= {f"{split}_rmse_days_calibrated_{score.group}": score.calibrated for score in table.by_species}
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from components import schema
-from components.storage import RawListing
+from components.layout import RawListing
 
 RAW_PATH = "raw_path"  # where the photo lies in the raw data; not written to images.csv
 MAX_DAY = 36_525  # a century: a larger number is a date or a serial number, and would make wrong labels

@@ -1,4 +1,4 @@
-"""The KFP face of resize_images: raw photos in, JPEGs of one size and the catalog out."""
+"""The KFP face of resize_images: the address of raw photos in, JPEGs of one size and the catalog out."""
 
 from kfp import dsl
 
@@ -7,9 +7,10 @@ from components.images import image_for
 
 @dsl.component(base_image=image_for("resize_images"), install_kfp_package=False)
 def resize_images(
-    raw: dsl.Input[dsl.Dataset],
     images: dsl.Output[dsl.Dataset],
     catalog: dsl.Output[dsl.Dataset],
+    raw: str,
+    raw_digest: str,
     image_size: int,
     jpeg_quality: int,
     on_bad_photo: str,
@@ -17,9 +18,10 @@ def resize_images(
     """Writes every raw photo as a JPEG of one size, and the catalog: one row per photo, beside the raw data's tables.
 
     Args:
-        raw: folder in the challenge's layout.
         images: JPEGs, laid out as the raw photos.
         catalog: images.csv and the tables test_data, sample_submission, test_labels.
+        raw: folder or gs:// address in the challenge's layout. No artifact: KFP would download it first, file by file.
+        raw_digest: a digest of what lies there, for the cache key, which cannot see it; kept with the artifacts.
         image_size: width and height of the JPEGs in pixels.
         jpeg_quality: 1 to 95.
         on_bad_photo: fail or skip.
@@ -30,6 +32,6 @@ def resize_images(
     from components.settings import ResizeImagesSettings
 
     settings = ResizeImagesSettings(image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo=on_bad_photo)
-    record = resize.resize_images(raw=Path(raw.path), images=Path(images.path), catalog=Path(catalog.path), settings=settings)
-    images.metadata.update(record["counts"])
-    catalog.metadata.update(record["counts"])
+    record = resize.resize_images(raw=raw, images=Path(images.path), catalog=Path(catalog.path), settings=settings)
+    images.metadata.update(record["counts"], raw_digest=raw_digest)
+    catalog.metadata.update(record["counts"], raw_digest=raw_digest)

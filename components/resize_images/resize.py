@@ -1,12 +1,11 @@
 """Raw photos enter; JPEGs of one size and the catalog of all photos leave, with copies of the raw data's tables."""
 
-import functools
+import dataclasses
 import io
-import shutil
 import sys
 import warnings
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -14,9 +13,12 @@ from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from components import schema
+from components.artifacts import whole_file, write_record
+from components.layout import is_photo
 from components.resize_images.catalog import RAW_PATH, build_catalog
+from components.resize_images.read_ahead import map_contents
 from components.settings import ResizeImagesSettings
-from components.storage import available_cores, find_photos, is_photo, whole_file, write_record
+from components.storage import RawSource, find_photos, open_raw
 
 MISPLACED = "not at <split>_dataset/<species>/<series>/"
 
@@ -25,74 +27,94 @@ class BadPhotoError(ValueError):
     """A file that should be a photo cannot be decoded to 8-bit RGB; the message says why."""
 
 
-def resize_images(*, raw: Path, images: Path, catalog: Path, settings: ResizeImagesSettings) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class Resized:
+    """What became of a photo: its own width and height in pixels, or why it was left out."""
+
+    size: tuple[int, int] | None
+    reason: str | None
+
+
+def resize_images(
+    *, raw: str | Path, images: Path, catalog: Path, settings: ResizeImagesSettings, splits: Sequence[str] = schema.SPLITS
+) -> dict[str, Any]:
     """Writes every photo of `raw` to `images` at one size, and the catalog.
 
     Args:
-        raw: folder in the challenge's layout.
+        raw: folder or gs:// address, in the challenge's layout.
         images: receives `<path in raw>.jpg`.
         catalog: receives images.csv, the raw data's tables and, last, stage.json.
         settings: size, quality, and what a photo that cannot be decoded does.
+        splits: both, or test alone where nothing is trained: then train photos are neither needed nor looked at.
 
     Returns:
         The stage's record.
 
     Raises:
-        FileNotFoundError: the raw folder, its photos or test_data.csv are missing.
+        FileNotFoundError: the raw data, its photos or test_data.csv are missing.
+        OSError: a file cannot be read.
         ValueError: a name that gives no day or is there twice; a photo that cannot be decoded, with on_bad_photo=fail; no
             photo left of a split, with on_bad_photo=skip.
     """
-    listing = find_photos(raw)
+    source = open_raw(raw)
+    listing = find_photos(source, splits)
     photos = build_catalog(listing)
-    reasons = resize_all(photos, raw, images, settings)
-    good = photos[[reason is None for reason in reasons]]
-    refuse_empty(good, raw, len(photos) - len(good))
+    resized = resize_all(photos, source, images, settings)
+    good = photos[[each.reason is None for each in resized]]
+    refuse_empty(good, splits, source, len(photos) - len(good))
     catalog.mkdir(parents=True, exist_ok=True)
     for name, path in listing.tables.items():
         with whole_file(catalog / name) as copy:
-            shutil.copyfile(raw / path, copy)
+            copy.write_bytes(source.read(path))
     with whole_file(catalog / schema.IMAGES_CSV) as table:
         good.to_csv(table, columns=list(schema.IMAGES_COLUMNS), index=False)
-    skipped = [(path, reason) for path, reason in zip(photos[RAW_PATH], reasons, strict=True) if reason is not None]
+    skipped = [(path, reason) for path, reason in zip(photos[RAW_PATH], (each.reason for each in resized), strict=True) if reason]
     skipped += [(str(path), MISPLACED if is_photo(path) else "not a photo by its name") for path in listing.ignored]
-    counts = count(good, len(photos), len(listing.ignored)) | size_of(raw / good[RAW_PATH].iloc[0])
+    counts = count(good, len(photos), len(listing.ignored)) | first_size(resized)
     return write_record(catalog, "resize_images", settings, counts, skipped)
 
 
-def resize_all(photos: pd.DataFrame, raw: Path, images: Path, settings: ResizeImagesSettings) -> list[str | None]:
-    """Resizes each photo and returns, in the catalog's order, why it was left out, or None.
+def resize_all(photos: pd.DataFrame, source: RawSource, images: Path, settings: ResizeImagesSettings) -> list[Resized]:
+    """Resizes each photo and returns, in the catalog's order, what became of it.
 
-    Threads, because Pillow decodes, resizes and encodes outside Python's lock: as fast as processes, without their start-up.
     At most one decoded photo per core is in memory.
     """
     for folder in {Path(path).parent for path in photos["path"]}:
         (images / folder).mkdir(parents=True, exist_ok=True)
-    work = functools.partial(resize_photo, settings=settings)
-    sources, targets = [raw / path for path in photos[RAW_PATH]], [images / path for path in photos["path"]]
-    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=available_cores()) as pool:
+    paths = [PurePosixPath(path) for path in photos[RAW_PATH]]
+    targets = dict(zip(paths, (images / path for path in photos["path"]), strict=True))
+
+    def work(path: PurePosixPath, content: bytes) -> Resized:
+        return resize_photo(f"{source}/{path}", content, targets[path], settings)
+
+    resized, read, total = [], 0, sum(map(source.size, paths))
+    bar = tqdm(paths, "resize_images", unit="photo", file=sys.stdout, mininterval=2, ncols=90)
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # decode_photo refuses these by itself
-        results = pool.map(work, sources, targets)  # in order: the first bad photo is named, and ends what has not begun
-        return list(tqdm(results, "resize_images", len(photos), unit="photo", file=sys.stdout, mininterval=2, ncols=90))
+        for path, each in zip(bar, map_contents(source, paths, work), strict=True):  # the first bad photo in order is named
+            resized.append(each)
+            read += source.size(path)
+            bar.set_postfix_str("/".join(tqdm.format_sizeof(size, "B") for size in (read, total)), refresh=False)
+    return resized
 
 
-def resize_photo(source: Path, target: Path, settings: ResizeImagesSettings) -> str | None:
-    """Writes one photo as a JPEG of `image_size` x `image_size` pixels; returns why not, where it is bad and skipped.
+def resize_photo(name: str, content: bytes, target: Path, settings: ResizeImagesSettings) -> Resized:
+    """Writes one photo as a JPEG of `image_size` x `image_size` pixels, or says why not, where it is bad and skipped.
 
     Raises:
         ValueError: a bad photo, with on_bad_photo=fail.
     """
-    content = source.read_bytes()  # a disk or permission error is no bad photo: it ends the run
     try:
         photo = decode_photo(content)
     except BadPhotoError as error:
         if settings.on_bad_photo == "skip":
-            return f"cannot be decoded: {error}"
+            return Resized(None, f"cannot be decoded: {error}")
         raise ValueError(
-            f"{source}: cannot be decoded as a photo: {error}. Expected an 8-bit PNG or JPEG; replace or remove the file, "
+            f"{name}: cannot be decoded as a photo: {error}. Expected an 8-bit PNG or JPEG; replace or remove the file, "
             "or set on_bad_photo=skip to leave such photos out."
         ) from error
     photo.resize((settings.image_size, settings.image_size)).save(target, "JPEG", quality=settings.jpeg_quality)
-    return None
+    return Resized(photo.size, None)
 
 
 def decode_photo(content: bytes) -> Image.Image:
@@ -117,17 +139,17 @@ def decode_photo(content: bytes) -> Image.Image:
         raise BadPhotoError(f"{type(error).__name__}: {error}") from error
 
 
-def refuse_empty(good: pd.DataFrame, raw: Path, bad: int) -> None:
+def refuse_empty(good: pd.DataFrame, splits: Sequence[str], source: RawSource, bad: int) -> None:
     """Raises ValueError where leaving bad photos out leaves none of a split."""
     for split, folder in ((schema.TRAIN, schema.TRAIN_FOLDER), (schema.TEST, schema.TEST_FOLDER)):
-        if not (good["split"] == split).any():
-            raise ValueError(f"{raw / folder}: none of its photos can be decoded ({bad} bad photos in all). Replace them.")
+        if split in splits and not (good["split"] == split).any():
+            raise ValueError(f"{source}/{folder}: none of its photos can be decoded ({bad} bad photos in all). Replace them.")
 
 
-def size_of(first: Path) -> dict[str, int]:
-    """Returns the width and height of the first photo, px: the resized ones keep no aspect ratio, and people want to see it."""
-    with Image.open(first) as photo:
-        return {"first_photo_width": photo.width, "first_photo_height": photo.height}
+def first_size(resized: list[Resized]) -> dict[str, int]:
+    """Returns width and height of the first good photo, px: the resized ones keep no aspect ratio, and people want to see it."""
+    width, height = next(each.size for each in resized if each.size is not None)
+    return {"first_photo_width": width, "first_photo_height": height}
 
 
 def count(good: pd.DataFrame, listed: int, ignored: int) -> dict[str, int]:

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from components import schema
+from components.artifacts import whole_file, write_record
 from components.settings import SplitFoldsSettings
-from components.storage import whole_file, write_record
 
 
 def split_folds(*, pairs: Path, folded_pairs: Path, settings: SplitFoldsSettings) -> dict[str, Any]:

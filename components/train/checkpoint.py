@@ -4,12 +4,14 @@ ImageNet and noisy-student checkpoints are the `efficientnet` package's (its URL
 on its layers, which bear the same names as Keras's own, so they are loaded by name.
 """
 
+import tempfile
 from pathlib import Path
 
 import h5py
 import keras
 
-from components.storage import file_digest
+from components.artifacts import file_digest
+from components.storage import GS
 
 BACKBONE = ("stem_", "block", "top_")  # how the names of EfficientNet's layers begin, in Keras and in the package
 NAMED_CHECKPOINTS = {"imagenet": "IMAGENET_WEIGHTS", "noisy-student": "NS_WEIGHTS"}
@@ -20,33 +22,49 @@ def load_checkpoint(encoder: keras.Model, checkpoint: str, variant: str, *, dige
 
     Args:
         encoder: EfficientNet of `variant`, as build_encoder makes it.
-        checkpoint: none (keep the random weights), imagenet, noisy-student, or a path: a Keras 2 .h5 file (the efficientnet
-            package's), a .weights.h5 file of such an encoder, or a .keras file of an earlier run.
+        checkpoint: none (keep the random weights), imagenet, noisy-student, or a path or gs:// address: a Keras 2 .h5 file
+            (the efficientnet package's), a .weights.h5 file of such an encoder, or a .keras file of an earlier run.
         variant: B0 to B7.
-        digest: SHA-256 in hex that a file given by path must have; empty for any.
+        digest: SHA-256 in hex that a file given by path or address must have; empty for any.
 
     Raises:
         FileNotFoundError: the file does not exist, or cannot be downloaded.
+        OSError: a gs:// address that cannot be read.
         ValueError: the file's layers or shapes are not this encoder's, or it is not the file that was meant.
     """
     if checkpoint == "none":
+        return
+    if checkpoint.startswith(GS):
+        from components import gcs  # Google's library takes a while to import
+
+        with tempfile.TemporaryDirectory(prefix="verdelta-checkpoint-") as folder:
+            load_weights(encoder, gcs.download(checkpoint, Path(folder)), checkpoint, variant, digest)
         return
     path = download(checkpoint, variant) if checkpoint in NAMED_CHECKPOINTS else Path(checkpoint)
     if not path.is_file():
         raise FileNotFoundError(
             f"checkpoint={checkpoint!r}: no such file; expected none, {', '.join(NAMED_CHECKPOINTS)}, "
-            "or the path of a .h5 or .keras file."
+            "or the path or gs:// address of a .h5 or .keras file."
         )
+    load_weights(encoder, path, str(path), variant, digest)
+
+
+def load_weights(encoder: keras.Model, path: Path, name: str, variant: str, digest: str) -> None:
+    """Sets the encoder's weights from the file at `path`, which people know by `name`.
+
+    Raises:
+        ValueError: as `load_checkpoint`.
+    """
     if digest and file_digest(path) != digest:
         raise ValueError(
-            f"checkpoint {path} has SHA-256 {file_digest(path)}, expected {digest}: it is another file; "
+            f"checkpoint {name} has SHA-256 {file_digest(path)}, expected {digest}: it is another file; "
             "give the file that was meant, or its checkpoint_digest."
         )
     try:
         load_file(encoder, path)
     except (ValueError, KeyError, OSError, TypeError) as error:
         raise ValueError(
-            f"checkpoint {path} does not fit EfficientNet-{variant} at {encoder.input_shape[1]} px: {error} "
+            f"checkpoint {name} does not fit EfficientNet-{variant} at {encoder.input_shape[1]} px: {error} "
             "Set encoder to the variant that the checkpoint was made with, or checkpoint=none."
         ) from error
 

@@ -41,7 +41,8 @@ def train(
         model: model.keras.
         history: history.csv, one row per epoch.
         out_of_fold: out_of_fold.csv, one row per pair of the held-out fold.
-        metrics: RMSE in days, out of fold and of the baseline.
+        metrics: RMSE in days, out of fold and of the baseline, by names of this fold: Vertex AI Experiments has one table for
+            all of a run's metrics, in which another fold's, or calibrate's, would take their place.
 
     The parameters are the fields of components.settings.TrainSettings, which tells their meaning, units and bounds.
     """
@@ -81,5 +82,5 @@ def train(
         settings=settings,
     )
     model.metadata.update(record["counts"])
-    metrics.log_metric("validation_rmse_days", record["counts"]["validation_rmse_days"])
-    metrics.log_metric("baseline_rmse_days", record["counts"]["baseline_rmse_days"])
+    metrics.log_metric(f"fold_{fold}_validation_rmse_days", record["counts"]["validation_rmse_days"])
+    metrics.log_metric(f"fold_{fold}_baseline_rmse_days", record["counts"]["baseline_rmse_days"])

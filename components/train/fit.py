@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from components import schema
+from components.artifacts import whole_file, write_record
 from components.generate_pairs.tables import read_images
 from components.settings import TrainSettings
-from components.storage import whole_file, write_record
-from components.train.callbacks import Progress, ValidatePairs
+from components.train.callbacks import OwnAverages, Progress, ValidatePairs
 from components.train.checkpoint import load_checkpoint
 from components.train.cliques import draw_cliques, pair_positions
 from components.train.load import load_images, training_batches
@@ -102,7 +102,7 @@ def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: Tr
     validate = ValidatePairs(data.images, data.train, data.validation, pairs_per_step * steps_per_epoch, settings)
     callbacks = [validate, Progress(steps), keras.callbacks.TerminateOnNaN()]
     if settings.ema_momentum:  # first: what follows at an epoch's end must see the averaged weights
-        callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+        callbacks = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), OwnAverages(), *callbacks]
     log = network.fit(
         batches, epochs=settings.epochs, steps_per_epoch=steps_per_epoch, shuffle=False, verbose=0, callbacks=callbacks
     )

@@ -39,7 +39,10 @@ def encode(
     rows = np.arange(len(images)) if rows is None else rows
     batches = view_batches(images, rows, view=view, batch_size=batch_size)
     total = math.ceil(len(rows) / batch_size)
-    progress = tqdm(batches, desc=f"view {view}", total=total, unit="batch", disable=not show_progress, **PROGRESS)
+    # as NumPy arrays: JAX takes no tensors of TensorFlow
+    progress = tqdm(
+        batches.as_numpy_iterator(), desc=f"view {view}", total=total, unit="batch", disable=not show_progress, **PROGRESS
+    )
     features = np.concatenate([encoder.predict_on_batch(batch) for batch in progress])
     return features[: len(rows)].astype(np.float32)
 

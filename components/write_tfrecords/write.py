@@ -16,9 +16,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from components import schema
+from components.artifacts import file_digest, write_json, write_record
 from components.generate_pairs.tables import read_images
 from components.settings import WriteTfrecordsSettings
-from components.storage import file_digest, write_json, write_record
 from components.write_tfrecords.tables import read_pair_table
 
 
@@ -32,9 +32,11 @@ class Record:
 
 
 def write_tfrecords(
-    *, images: Path, catalog: Path, pairs: Path, folded_pairs: Path, examples: Path, settings: WriteTfrecordsSettings
+    *, images: Path, catalog: Path, pairs: Path, folded_pairs: Path | None, examples: Path, settings: WriteTfrecordsSettings
 ) -> dict[str, Any]:
     """Writes `examples/`: TFRecords per fold and for the test set, images.csv, both pair tables, dataset.json, stage.json.
+
+    Without `folded_pairs`, where nothing is trained, of the test set alone.
 
     Returns:
         The stage record.
@@ -43,7 +45,8 @@ def write_tfrecords(
         FileNotFoundError: a photo that the catalog lists is not in `images`.
     """
     table = read_images(catalog)
-    train = read_pair_table(folded_pairs / schema.TRAIN_PAIRS_CSV)
+    none = pd.DataFrame(columns=list(schema.FOLDED_PAIRS_COLUMNS))
+    train = none if folded_pairs is None else read_pair_table(folded_pairs / schema.TRAIN_PAIRS_CSV)
     test = read_pair_table(pairs / schema.TEST_PAIRS_CSV)
     path_of = {image_id: images / path for image_id, path in zip(table["image_id"], table["path"], strict=True)}
     require_files(path_of[name] for name in referenced_images(train, test))
@@ -56,7 +59,8 @@ def write_tfrecords(
             files.append(write_file(examples / name, records))
             progress.update(len(records))
     for source, name in ((catalog, schema.IMAGES_CSV), (folded_pairs, schema.TRAIN_PAIRS_CSV), (pairs, schema.TEST_PAIRS_CSV)):
-        shutil.copyfile(source / name, examples / name)
+        if source is not None:
+            shutil.copyfile(source / name, examples / name)
     counts = {
         "train_images": int((table["split"] == schema.TRAIN).sum()),
         "test_images": int((table["split"] == schema.TEST).sum()),

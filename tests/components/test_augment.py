@@ -67,7 +67,7 @@ def test_the_crops_turn_counter_clockwise_and_enlarge(view: int, degrees: int) -
 
 
 @given(height=st.integers(2, 70), width=st.integers(2, 70), degrees=st.floats(-360, 360))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_rotation_takes_the_pixel_nearest_to_where_geometry_says(height: int, width: int, degrees: float) -> None:
     """Every pixel carries its own number, so that the result tells where each came from; 0 is filled in."""
     image = np.arange(1, height * width + 1, dtype=np.float32).reshape(1, height, width, 1)

@@ -4,7 +4,8 @@ tests/parity loads files that the winner's libraries wrote.
 """
 
 import hashlib
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ import pytest
 import tensorflow as tf
 from efficientnet import weights as winners_table
 
+from components.gcs import pin
 from components.settings import TrainSettings
 from components.train.checkpoint import load_checkpoint
 from components.train.model import build_encoder, build_model, split_model
+from tests import gcs_server
 
 DIM = 32
 VARIANTS = [f"B{number}" for number in range(8)]
@@ -202,3 +205,49 @@ def test_another_file_than_the_digest_names_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"some bytes")
     with pytest.raises(ValueError, match=r"weights\.h5 has SHA-256 [0-9a-f]{64}, expected abc: it is another file"):
         load_checkpoint(build_encoder("B0", 32), str(path), "B0", digest="abc")
+
+
+# Buckets
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of a storage server; temporary files go to tmp_path/temporary."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    with gcs_server.gcs_server() as url, gcs_server.served_at(url):
+        yield url
+
+
+@pytest.mark.parametrize("name", ["encoder.weights.h5", "encoder.h5", "model.keras"])
+def test_a_file_in_a_bucket_is_used_and_not_kept(bucket: str, tmp_path: Path, name: str) -> None:
+    small: dict[str, Any] = {"encoder": "B0", "dim": DIM, "mixed_precision": "float32", "lstm_units": 4, "dense_units": 4}
+    model = build_model(TrainSettings(clique_size=2, **small))
+    source, encoder = split_model(model)[0], build_encoder("B0", DIM)
+    make_eventful(source, 3)
+    if name.endswith(".weights.h5"):
+        source.save_weights(tmp_path / name)
+    else:
+        (model if name.endswith(".keras") else source).save(tmp_path / name)
+    gcs_server.upload(bucket, f"weights/{name}", (tmp_path / name).read_bytes())
+    address = pin(f"gs://{gcs_server.BUCKET}/weights/{name}")
+    digest = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+    load_checkpoint(encoder, address, "B0", digest=digest)
+    assert_same_weights(encoder, source)
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_file_in_a_bucket_that_is_not_meant_is_refused(bucket: str, tmp_path: Path) -> None:
+    address, encoder = f"gs://{gcs_server.BUCKET}/weights.h5", build_encoder("B0", DIM)
+    with pytest.raises(FileNotFoundError, match=rf"{address}: no such object"):
+        load_checkpoint(encoder, address, "B0")
+    gcs_server.upload(bucket, "weights.h5", b"one")
+    pinned = pin(address)
+    with pytest.raises(ValueError, match=rf"checkpoint {address} has SHA-256 [0-9a-f]{{64}}, expected abc: it is another file"):
+        load_checkpoint(encoder, address, "B0", digest="abc")
+    with pytest.raises(ValueError, match=rf"checkpoint {address} does not fit EfficientNet-B0 at 32 px"):
+        load_checkpoint(encoder, address, "B0")
+    gcs_server.upload(bucket, "weights.h5", b"two")
+    with pytest.raises(FileNotFoundError, match=rf"{pinned}: no such generation of the object"):
+        load_checkpoint(encoder, pinned, "B0")
+    assert list((tmp_path / "temporary").iterdir()) == []

@@ -95,7 +95,7 @@ def test_species_come_before_series_whatever_the_series_are_called(tmp_path: Pat
     assert list(read(tmp_path / "catalog", "train_pairs.csv")["series"]) == ["Z", "A"]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
         st.tuples(st.sampled_from(["BC", "LT", "NA"]), st.sampled_from(["01", "2", "10", "NA", "a b", 'q"u', "x,y"])),

@@ -378,7 +378,7 @@ def test_labels_do_not_overlap(heights: list[float]) -> None:
     assert all(height <= 294 + 1e-6 for height in moved)
 
 
-def test_face_writes_both_files(tmp_path: Path) -> None:
+def test_face_writes_both_files_and_the_scores_that_calibrate_does_not_give(tmp_path: Path) -> None:
     run = FakeRun(root=tmp_path).write()
     arguments = run.arguments()
     single = ("catalog", "images", "pairs", "folded_pairs", "examples", "submission")
@@ -386,10 +386,19 @@ def test_face_writes_both_files(tmp_path: Path) -> None:
     lists = {name: [dsl.Dataset(uri=str(path)) for path in arguments[name]] for name in ("histories", "predictions")}
     lists["models"] = [dsl.Model(uri=str(path)) for path in arguments["models"]]
     page, summary = dsl.HTML(uri=str(tmp_path / "face" / "html")), dsl.Markdown(uri=str(tmp_path / "face" / "summary"))
-    report.python_func(**inputs, **lists, html=page, summary=summary, strip_pairs=3)
+    metrics = dsl.Metrics(uri=str(tmp_path / "face" / "metrics"))
+    report.python_func(**inputs, **lists, html=page, summary=summary, metrics=metrics, strip_pairs=3)
     assert Path(page.path).read_text("utf-8").startswith("<!DOCTYPE html>")
     assert Path(summary.path).read_text("utf-8").startswith("# verdelta")
     assert page.metadata["strip_pairs"] == 3
+    pairs = pd.read_csv(tmp_path / "submission" / "out_of_fold_calibrated.csv")
+    error = pairs["calibrated_days"] - pairs["time_delta_days"]
+    by_species = {name: (error[pairs["species"] == name] ** 2).mean() ** 0.5 for name in ("BC", "LT")}
+    by_species = {f"validation_rmse_days_calibrated_{name}": value for name, value in by_species.items()}
+    expected = {"validation_bias_days": error.mean(), **by_species}
+    assert {name: value for name, value in metrics.metadata.items() if name.startswith("validation")} == pytest.approx(expected)
+    test = {"test_bias_days", "test_rmse_days_calibrated_BC", "test_rmse_days_calibrated_LT"}
+    assert set(metrics.metadata) == test | set(expected)
 
 
 def test_report_imports_no_tensor_library() -> None:

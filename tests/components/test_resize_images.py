@@ -136,6 +136,15 @@ def test_record_counts_photos_and_series(raw: Path) -> None:
     assert record["skipped"] == [{"what": "train_dataset/LT/LT_01/Thumbs.db", "why": "not a photo by its name"}]
 
 
+def test_progress_counts_files_and_bytes(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(raw)
+    size = sum(path.stat().st_size for path in raw.rglob("*") if path.suffix.lower() == ".png")
+    assert 9_500 < size < 99_950  # shown as 12.3kB
+    last = capsys.readouterr().out.split("\r")[-1]
+    assert "| 7/7 [" in last
+    assert f", {size / 1000:.1f}kB/{size / 1000:.1f}kB]" in last
+
+
 def test_photos_at_another_depth_are_counted_and_reported_with_their_own_reason(raw: Path) -> None:
     put(raw, "train_dataset/LT/DAT09.png", encode(photo(9)))
     put(raw, "train_dataset/LT/LT_01/day/DAT08.png", encode(photo(8)))
@@ -279,7 +288,7 @@ def test_names_that_cannot_be_told_apart_or_dated_are_errors(raw: Path, names: l
 def test_component_writes_the_same_and_logs_counts(raw: Path, tmp_path: Path) -> None:
     images, catalog = (dsl.Dataset(uri=str(tmp_path / "out" / name)) for name in ("images", "catalog"))
     face.python_func(
-        raw=dsl.Dataset(uri=str(raw)), images=images, catalog=catalog, image_size=24, jpeg_quality=75, on_bad_photo="fail"
+        images=images, catalog=catalog, raw=str(raw), raw_digest="abc", image_size=24, jpeg_quality=75, on_bad_photo="fail"
     )
     run(raw)
     for name in ("images", "catalog"):
@@ -291,3 +300,4 @@ def test_component_writes_the_same_and_logs_counts(raw: Path, tmp_path: Path) ->
             if path.is_file()
         }
     assert catalog.metadata["photos"] == images.metadata["photos"] == 7
+    assert catalog.metadata["raw_digest"] == images.metadata["raw_digest"] == "abc"

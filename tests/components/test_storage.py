@@ -1,6 +1,5 @@
 """Raw folders as they are found: listing, and a digest that changes with content and names only."""
 
-import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,6 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from components import storage
-from components.settings import SplitFoldsSettings
 
 FILES = {
     "train_dataset/BC/BC_01/DAT01.png": b"one",
@@ -32,7 +30,7 @@ def raw(tmp_path: Path) -> Path:
 
 
 def test_photos_of_both_splits_are_listed_sorted_and_relative(raw: Path) -> None:
-    listing = storage.find_photos(raw)
+    listing = storage.find_photos(storage.open_raw(raw))
     assert [str(path) for path in listing.train] == [
         "train_dataset/BC/BC_01/DAT01.png",
         "train_dataset/LT/LT_10/DAT40.PNG",
@@ -50,7 +48,7 @@ def test_files_that_are_no_photos_are_reported_and_hidden_ones_are_not_looked_at
     for name in ("notes.txt", "._DAT01.png", ".DS_Store"):
         (raw / "train_dataset/BC/BC_01" / name).write_bytes(b"x")
     before = storage.content_digest(raw)
-    listing = storage.find_photos(raw)
+    listing = storage.find_photos(storage.open_raw(raw))
     assert listing.ignored == (PurePosixPath("train_dataset/BC/BC_01/notes.txt"),)
     assert len(listing.train) == 3
     (raw / "train_dataset/BC/BC_01/notes.txt").write_bytes(b"another note")
@@ -64,7 +62,7 @@ def test_photos_at_another_depth_are_reported_and_not_read(raw: Path) -> None:
     for name in [*astray, "train_dataset/LT/.trash/x/DAT05.png", "train_dataset/LT/LT_10/day/notes.txt"]:
         (raw / name).parent.mkdir(parents=True, exist_ok=True)
         (raw / name).write_bytes(b"x")
-    listing = storage.find_photos(raw)
+    listing = storage.find_photos(storage.open_raw(raw))
     assert [str(path) for path in listing.ignored] == sorted(astray)
     assert (len(listing.train), len(listing.test)) == (3, 1)
     assert storage.content_digest(raw) == before
@@ -74,7 +72,7 @@ def test_linked_folders_are_looked_into(raw: Path, tmp_path: Path) -> None:
     shutil.move(raw / "train_dataset/LT", tmp_path / "LT")
     (tmp_path / "LT/DAT01.png").write_bytes(b"astray")
     (raw / "train_dataset/LT").symlink_to(tmp_path / "LT")
-    listing = storage.find_photos(raw)
+    listing = storage.find_photos(storage.open_raw(raw))
     assert len(listing.train) == 3
     assert [str(path) for path in listing.ignored] == ["train_dataset/LT/DAT01.png"]
 
@@ -83,7 +81,7 @@ def test_photos_that_are_all_at_another_depth_are_named_in_the_error(raw: Path) 
     shutil.rmtree(raw / "train_dataset/LT")
     shutil.move(raw / "train_dataset/BC/BC_01/DAT01.png", raw / "train_dataset/BC/DAT01.png")
     with pytest.raises(FileNotFoundError, match=r"1 at another depth, such as train_dataset/BC/DAT01\.png"):
-        storage.find_photos(raw)
+        storage.find_photos(storage.open_raw(raw))
 
 
 def test_no_more_threads_than_cores_that_the_process_may_use(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +106,7 @@ def test_no_more_threads_than_cores_that_the_process_may_use(raw: Path, monkeypa
 @pytest.mark.parametrize("gone", ["sample_submission.csv", "test_dataset/test_labels.csv"])
 def test_optional_tables_may_be_missing(raw: Path, gone: str) -> None:
     (raw / gone).unlink()
-    assert Path(gone).name not in storage.find_photos(raw).tables
+    assert Path(gone).name not in storage.find_photos(storage.open_raw(raw)).tables
 
 
 @pytest.mark.parametrize(
@@ -124,7 +122,7 @@ def test_optional_tables_may_be_missing(raw: Path, gone: str) -> None:
 )
 def test_missing_raw_data_is_an_error_that_says_what_was_looked_for(raw: Path, damage, words) -> None:
     damage(raw)
-    for function in (storage.find_photos, storage.content_digest):
+    for function in (storage.check_raw, storage.content_digest):
         with pytest.raises(FileNotFoundError) as error:
             function(raw)
         assert all(word in str(error.value) for word in words), error.value
@@ -168,27 +166,3 @@ def test_digest_does_not_change_with_times_or_place(raw: Path, tmp_path: Path) -
         os.utime(path, (1, 1))
     moved = shutil.move(raw, tmp_path / "elsewhere" / "data")
     assert storage.content_digest(Path(moved)) == before
-
-
-def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
-    target = tmp_path / "table.csv"
-    with storage.whole_file(target) as path:
-        path.write_text("first")
-        assert not target.exists()
-    with pytest.raises(RuntimeError), storage.whole_file(target) as path:
-        path.write_text("sec")
-        raise RuntimeError
-    assert target.read_text() == "first"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_record_says_stage_settings_counts_and_what_was_skipped(tmp_path: Path) -> None:
-    settings = SplitFoldsSettings(num_folds=3, shuffle_seed=1)
-    record = storage.write_record(tmp_path, "split_folds", settings, {"pairs": 2}, [(PurePosixPath("a/b"), "because")])
-    assert json.loads((tmp_path / "stage.json").read_text()) == record
-    assert record == {
-        "stage": "split_folds",
-        "settings": {"num_folds": 3, "shuffle_seed": 1},
-        "counts": {"pairs": 2},
-        "skipped": [{"what": "a/b", "why": "because"}],
-    }

@@ -1,0 +1,197 @@
+"""A request to Google Cloud Storage enters; its answer leaves, tried again where that helps, or an error that says what to do.
+
+The library's own retries are not used for downloads: they do not fetch a body anew whose checksum is wrong, and know no end
+for a body that trickles.
+"""
+
+import base64
+import contextlib
+import dataclasses
+import errno
+import http.client
+import json
+import os
+import time
+from collections.abc import Iterator
+from typing import IO
+
+import google_crc32c
+import requests.adapters
+import urllib3
+from google.api_core.exceptions import Forbidden, GoogleAPICallError, NotFound, RetryError, Unauthorized
+from google.api_core.retry import Retry
+from google.auth.exceptions import GoogleAuthError
+from google.cloud import storage
+
+
+class DamagedError(Exception):
+    """A body that is not the object's: too short, too long, or with another checksum."""
+
+
+DEADLINE_SECONDS = 120.0  # for one object or one page of a listing, all tries together
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 16.0  # a pause is drawn from 0 to a limit that doubles each time
+CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 30.0  # how long to wait for a connection, and for the next bytes on one
+TIMEOUT = (CONNECT_SECONDS, SILENCE_SECONDS)
+PASSING_CODES = (408, 429, 500, 502, 503, 504)
+PASSING_ERRORS = (  # of the network, at every height of what lies above it
+    ConnectionError,
+    TimeoutError,
+    http.client.HTTPException,
+    urllib3.exceptions.HTTPError,
+    requests.exceptions.ConnectionError,
+    requests.exceptions.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+    requests.exceptions.JSONDecodeError,  # a listing that was cut
+    DamagedError,
+)
+LOG_IN = (
+    "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a service account's key file; "
+    "the account needs the role roles/storage.objectViewer on the bucket"
+)
+
+
+class StorageError(OSError):
+    """An object or a listing that cannot be read; `filename` is its gs:// address, `strerror` why, and what to do."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(errno.EIO, reason, address)
+
+    def __str__(self) -> str:
+        return f"{self.filename}: {self.strerror}."
+
+
+class Sink:
+    """Passes a body on to a file, with its checksum, until the deadline."""
+
+    def __init__(self, file: IO[bytes], deadline: float) -> None:
+        self.file, self.deadline, self.length, self.checksum = file, deadline, 0, google_crc32c.Checksum()
+
+    def write(self, chunk: bytes) -> int:
+        """Takes one piece of the body."""
+        if time.monotonic() > self.deadline:
+            raise TimeoutError(f"only {self.length} bytes had come")
+        self.checksum.update(chunk)
+        self.length += len(chunk)
+        return self.file.write(chunk)
+
+
+def new_client(address: str, connections: int) -> storage.Client:
+    """Returns a client that can hold `connections` at a time; it needs no project, and no account with STORAGE_EMULATOR_HOST.
+
+    Raises:
+        StorageError: no credentials.
+    """
+    # else the library asks for the bucket's own data, for traces; whoever may read its objects need not be allowed that
+    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+    try:
+        client = storage.Client(project=None)
+    except GoogleAuthError as error:
+        raise StorageError(address, reason_of(error, 1)) from error
+    for scheme in ("http://", "https://"):  # urllib3 keeps 10 connections of a host unless told otherwise
+        client._http.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=connections))
+    return client
+
+
+@dataclasses.dataclass(frozen=True)
+class Object:
+    """One generation of an object, as it was listed. `storage.Blob` would take over what a download's headers say."""
+
+    bucket: storage.Bucket
+    name: str
+    generation: int
+    size: int
+    crc32c: str
+    is_gzipped: bool
+
+    @classmethod
+    def of(cls, blob: storage.Blob) -> "Object":
+        """Returns what a listing says of an object."""
+        return cls(blob.bucket, blob.name, blob.generation, int(blob.size), blob.crc32c, blob.content_encoding == "gzip")
+
+    @property
+    def address(self) -> str:
+        """Its gs:// address."""
+        return f"gs://{self.bucket.name}/{self.name}"
+
+
+def fetch(wanted: Object, file: IO[bytes]) -> None:
+    """Writes an object's bytes to `file`, as they are stored; their crc32c is the one that was listed.
+
+    Raises:
+        FileNotFoundError: the object is gone, or another has taken its place.
+        StorageError: it could not be read, though tried again until the deadline.
+    """
+    deadline = time.monotonic() + DEADLINE_SECONDS
+
+    def attempt() -> None:
+        file.seek(0)
+        file.truncate()
+        sink = Sink(file, deadline)
+        blob = wanted.bucket.blob(wanted.name, generation=wanted.generation)
+        blob.download_to_file(sink, raw_download=True, checksum=None, retry=None, timeout=TIMEOUT)
+        found = base64.b64encode(sink.checksum.digest()).decode()
+        if found != wanted.crc32c:
+            raise DamagedError(f"{sink.length} of {wanted.size} bytes came, with crc32c {found}, expected {wanted.crc32c}")
+
+    with explained(wanted.address, "it was deleted or replaced after it was listed; repeat the command") as retry:
+        retry(attempt)()
+
+
+@contextlib.contextmanager
+def explained(address: str, if_missing: str) -> Iterator[Retry]:
+    """Yields a way to try again; within the block, what Google's library raises becomes an error that says what to do.
+
+    Raises:
+        FileNotFoundError: nothing at that address.
+        StorageError: everything else.
+    """
+    passed: list[Exception] = []
+    retry = Retry(
+        predicate=passes,
+        initial=FIRST_PAUSE_SECONDS,
+        maximum=LONGEST_PAUSE_SECONDS,
+        timeout=DEADLINE_SECONDS,
+        on_error=passed.append,
+    )
+    try:
+        yield retry
+    except NotFound as error:
+        raise FileNotFoundError(f"{address}: {answer(error)}; {if_missing}.") from error
+    except (GoogleAPICallError, GoogleAuthError, RetryError) as error:
+        raise StorageError(address, reason_of(error, len(passed))) from error
+
+
+def passes(error: Exception) -> bool:
+    """Whether an error may be gone the next time: too many requests, trouble of the server's or of the network's."""
+    if isinstance(error, GoogleAPICallError):
+        return error.code in PASSING_CODES
+    if isinstance(error, GoogleAuthError):
+        return error.retryable
+    return isinstance(error, PASSING_ERRORS)
+
+
+def reason_of(error: Exception, tries: int) -> str:
+    """Returns why a request has failed for good, and what to do, without a full stop."""
+    if isinstance(error, RetryError):
+        return (
+            f"tried {tries} times within {DEADLINE_SECONDS:g} s without success, the last time: {answer(error.cause)}; "
+            "see whether the network and Google Cloud Storage are up, then repeat the command"
+        )
+    if isinstance(error, Unauthorized | Forbidden):
+        return f"access is refused: {answer(error)}; {LOG_IN}"
+    if isinstance(error, GoogleAuthError):
+        return f"no usable Google Cloud credentials: {answer(error)}; {LOG_IN}"
+    return f"the server refuses the request: {answer(error)}"
+
+
+def answer(error: BaseException | None) -> str:
+    """Returns what came back on one line: the status and, where the server says more, that; or the error."""
+    if not isinstance(error, GoogleAPICallError) or error.code is None:
+        return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".")
+    status = f"{int(error.code)} {http.client.responses.get(int(error.code), '')}".strip()
+    try:
+        said = str(json.loads(error.response.text)["error"]["message"])
+    except (AttributeError, ValueError, KeyError, TypeError):  # no JSON of Google's
+        return status
+    return f"{status} ({' '.join(said.split()).rstrip('.')})"

@@ -1,0 +1,60 @@
+"""Names of files and work for their contents enter; the results leave in order, some contents read while others are worked on."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
+from typing import TypeVar
+
+from components.storage import RawSource, available_cores
+
+READ_AHEAD_BYTES = 256 * 2**20
+Result = TypeVar("Result")
+
+
+class Budget:
+    """Bytes that may be held at a time; a file larger than all of them is held alone."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.held, self.changed = limit, 0, threading.Condition()
+
+    @contextlib.contextmanager
+    def holding(self, size: int) -> Iterator[None]:
+        """Within the block `size` bytes are held; waits until there is room for them."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.held == 0 or self.held + size <= self.limit)
+            self.held += size
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.held -= size
+                self.changed.notify_all()
+
+
+def map_contents(
+    source: RawSource, paths: Sequence[PurePosixPath], work: Callable[[PurePosixPath, bytes], Result]
+) -> Iterator[Result]:
+    """Yields `work(path, content)` of each path, in order.
+
+    As many files are read at a time as suits the source, and at most READ_AHEAD_BYTES of contents are being read, waiting, or
+    being worked on; as many cores work as the process may use. Threads, because Pillow works outside Python's lock: as fast
+    as processes, without their start-up.
+
+    Raises:
+        Exception: that of the first path, in order, whose reading or work raises one; what has not begun then never does.
+    """
+    budget, cores = Budget(READ_AHEAD_BYTES), threading.Semaphore(available_cores())
+
+    def read_and_work(path: PurePosixPath) -> Result:
+        with budget.holding(source.size(path)):
+            content = source.read(path)
+            with cores:
+                return work(path, content)
+
+    pool = ThreadPoolExecutor(max_workers=source.concurrency)
+    try:
+        yield from pool.map(read_and_work, paths)
+    finally:
+        pool.shutdown(cancel_futures=True)

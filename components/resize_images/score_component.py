@@ -1,0 +1,43 @@
+"""KFP face of resize_images for new photos, on which nothing is trained: as component.py, but the test set alone."""
+
+from kfp import dsl
+
+from components.images import image_for
+
+
+@dsl.component(base_image=image_for("resize_images"), install_kfp_package=False)
+def resize_images(
+    images: dsl.Output[dsl.Dataset],
+    catalog: dsl.Output[dsl.Dataset],
+    raw: str,
+    raw_digest: str,
+    image_size: int,
+    jpeg_quality: int,
+    on_bad_photo: str,
+) -> None:
+    """Writes every test photo as a JPEG of one size, and the catalog; train photos are neither needed nor looked at.
+
+    Args:
+        images: JPEGs, laid out as the raw photos.
+        catalog: images.csv and the tables test_data, sample_submission, test_labels.
+        raw: folder or gs:// address that holds test_dataset and its test_data.csv.
+        raw_digest: a digest of what lies there, for the cache key, which cannot see it; kept with the artifacts.
+        image_size: width and height of the JPEGs in pixels.
+        jpeg_quality: 1 to 95.
+        on_bad_photo: fail or skip.
+    """
+    from pathlib import Path
+
+    from components import schema
+    from components.resize_images import resize
+    from components.settings import ResizeImagesSettings
+
+    record = resize.resize_images(
+        raw=raw,
+        images=Path(images.path),
+        catalog=Path(catalog.path),
+        settings=ResizeImagesSettings(image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo=on_bad_photo),
+        splits=(schema.TEST,),
+    )
+    images.metadata.update(record["counts"], raw_digest=raw_digest)
+    catalog.metadata.update(record["counts"], raw_digest=raw_digest)

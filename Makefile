@@ -1,19 +1,31 @@
-# make demo   the whole job on synthetic plants: set up, run, and say where the report is
-# make test   set up, lint, check types, test
-# make locks  resolve requirements/*.txt anew from pyproject.toml
+# make demo    the whole job on synthetic plants: set up, run, and say where the report is
+# make ui      compare the runs in MLflow's UI
+# make test    set up, lint, check types, test
+# make images  build the stages' images: [REGISTRY=host/project/repository] [ACCELERATOR=gpu|tpu] [BASE=image] [PUSH=yes]
+# make locks   resolve requirements/*.txt anew from pyproject.toml
 
 PYTHON ?= python3
 # Bytecode is written while installing: the stages are many short processes, and compiling imports anew costs each one seconds.
-INSTALL = .venv/bin/uv pip install --quiet --require-hashes --compile-bytecode
-LOCKS = uv data tensorflow laptop dev parity
+INSTALL = .venv/bin/uv pip install --quiet --require-hashes --build-constraints requirements/uv.txt --compile-bytecode
+COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
+LOCKS = uv ui parity laptop
+# Resolved within what the laptop has, so that a stage meets the same packages in its image and on the laptop.
+LAPTOP_LOCKS = data tensorflow gpu tpu jax dev
 
-.PHONY: demo test lint locks clean
+.PHONY: demo ui test images lint locks clean
 
 demo: .venv/laptop.done
 	.venv/bin/python pipeline.py run --sample --preset smoke
 
-test: .venv/dev.done .venv-parity lint
+ui: .venv/laptop.done .venv-ui/done
+	.venv/bin/python pipeline.py ui
+
+test: .venv/dev.done .venv-ui/done .venv-jax/done .venv-parity lint
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
+
+images: .venv/laptop.done
+	.venv/bin/python -m launch.build_images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(ACCELERATOR),--accelerator $(ACCELERATOR)) \
+	  $(if $(BASE),--base $(BASE)) $(if $(PUSH),--push)
 
 lint: .venv/dev.done
 	.venv/bin/ruff check .
@@ -21,9 +33,9 @@ lint: .venv/dev.done
 	.venv/bin/mypy
 
 locks: .venv/uv.done
-	for name in $(LOCKS); do \
-	  .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	    --group pyproject.toml:$$name --output-file requirements/$$name.txt || exit 1; \
+	for name in $(LOCKS); do $(COMPILE) --group pyproject.toml:$$name --output-file requirements/$$name.txt || exit 1; done
+	for name in $(LAPTOP_LOCKS); do \
+	  $(COMPILE) --constraint requirements/laptop.txt --group pyproject.toml:$$name --output-file requirements/$$name.txt || exit 1; \
 	done
 
 # uv installs the locks: several times faster than pip, and it makes the oracle's environment from whatever Python fits.
@@ -50,5 +62,17 @@ locks: .venv/uv.done
 	  echo "No Python 3.11 found or fetched: the tests against tensorflow-addons will be skipped."; \
 	fi
 
+# MLflow's server alone: see its group in pyproject.toml.
+.venv-ui/done: requirements/ui.txt .venv/uv.done
+	.venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-ui
+	$(INSTALL) --python .venv-ui/bin/python --requirement requirements/ui.txt
+	touch $@
+
+# JAX beside TensorFlow, as in the images for GPUs and TPUs; apart, as Keras would import it in every stage.
+.venv-jax/done: requirements/jax.txt .venv/uv.done
+	.venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-jax
+	$(INSTALL) --python .venv-jax/bin/python --requirement requirements/jax.txt
+	touch $@
+
 clean:
-	rm -rf .venv .venv-parity .venv-parity.part runs
+	rm -rf .venv .venv-ui .venv-jax .venv-parity .venv-parity.part runs

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.images import FLAVOURS, ROOT, image_for, room_files, source_files, source_tag
+from components.images import FLAVOURS, ROOT, digest_of, image_for, room_files, source_files
 from components.settings import STAGES
 
 
@@ -37,8 +37,12 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def tag(tree: Path, stage: str = "train", flavour: str = "tensorflow") -> str:
+    return digest_of(source_files(stage, flavour, tree), tree)
+
+
 def test_closure_holds_the_room_and_every_module_it_imports(tree: Path) -> None:
-    assert source_files("train", tree) == {
+    assert source_files("train", "tensorflow", tree) == {
         "requirements/tensorflow.txt",
         "components/__init__.py",
         "components/schema.py",  # import a.b
@@ -72,38 +76,50 @@ def test_closure_holds_the_room_and_every_module_it_imports(tree: Path) -> None:
     ],
 )
 def test_tag_changes_with_what_the_stage_computes(tree: Path, path: str, changes: bool) -> None:
-    before = source_tag("train", tree)
+    before = tag(tree)
     (tree / path).parent.mkdir(exist_ok=True)
     (tree / path).write_text("# another text\n")
-    assert (source_tag("train", tree) != before) == changes
+    assert (tag(tree) != before) == changes
 
 
 def test_same_tree_has_the_same_tag_in_any_folder(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     copy = shutil.copytree(tree, tmp_path_factory.mktemp("elsewhere") / "copy")
-    assert source_tag("train", copy) == source_tag("train", tree)
+    assert tag(copy) == tag(tree)
 
 
 def test_content_moved_between_files_changes_the_tag(tree: Path) -> None:
     (tree / "components/train/one.py").write_text("# ab\n")
     (tree / "components/train/two.py").write_text("# c\n")
-    before = source_tag("train", tree)
+    before = tag(tree)
     (tree / "components/train/one.py").write_text("# a\n")
     (tree / "components/train/two.py").write_text("# bc\n")
-    assert source_tag("train", tree) != before
+    assert tag(tree) != before
 
 
 def test_tag_is_a_sha256_over_paths_and_bytes(tree: Path) -> None:
     digest = hashlib.sha256()
-    for path in sorted(source_files("predict", tree)):
+    for path in sorted(source_files("predict", "tensorflow", tree)):
         content = (tree / path).read_bytes()
         digest.update(path.encode() + b"\0" + str(len(content)).encode() + b"\0" + content)
-    assert source_tag("predict", tree) == digest.hexdigest()[:16]
+    assert tag(tree, "predict") == digest.hexdigest()[:16]
 
 
 def test_every_stage_has_an_image_of_its_flavour() -> None:
     assert list(FLAVOURS) == list(STAGES)
     for stage, flavour in FLAVOURS.items():
         assert re.fullmatch(rf"verdelta-{flavour}:[0-9a-f]{{16}}", image_for(stage))
+
+
+@pytest.mark.parametrize("accelerator", ["gpu", "tpu"])
+def test_only_train_and_predict_get_the_accelerators_image(accelerator: str) -> None:
+    for stage, flavour in FLAVOURS.items():
+        expected = accelerator if stage in ("train", "predict") else flavour
+        assert image_for(stage, accelerator=accelerator).startswith(f"verdelta-{expected}:")
+
+
+def test_unknown_accelerator_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"accelerator='cpu': expected one of none, gpu, tpu"):
+        image_for("train", accelerator="cpu")
 
 
 def test_registry_goes_before_the_name() -> None:
@@ -124,12 +140,12 @@ def test_unknown_stage_is_refused_with_the_known_ones() -> None:
 def test_missing_lock_file_is_named(tree: Path) -> None:
     (tree / "requirements/tensorflow.txt").unlink()
     with pytest.raises(FileNotFoundError, match=r"requirements/tensorflow\.txt: missing"):
-        source_tag("train", tree)
+        tag(tree)
 
 
 def test_real_closures_name_existing_files_and_the_shared_contracts() -> None:
     for stage in STAGES:
-        files = source_files(stage)
+        files = source_files(stage, FLAVOURS[stage])
         assert {"components/settings.py", "components/images.py", f"components/{stage}/component.py"} <= files, stage
         assert all((ROOT / path).is_file() for path in files)
 
@@ -144,3 +160,35 @@ def test_one_machine_installs_the_packages_that_the_tag_is_made_of(laptop: str, 
     versions = {name: {pin.split(" ; ")[0] for pin in found} for name, found in pins.items()}
     assert len(versions[flavour]) > 50
     assert versions[flavour] - versions[laptop] == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "stages"),
+    [
+        ("components/resize_images/resize.py", {"resize_images"}),
+        ("components/generate_pairs/generate.py", {"generate_pairs"}),
+        ("components/split_folds/split.py", {"split_folds"}),
+        ("components/write_tfrecords/write.py", {"write_tfrecords"}),
+        ("components/train/component.py", {"train"}),
+        ("components/train/fit.py", {"train", "predict"}),  # predict takes its views and its inference from train
+        ("components/predict/predict.py", {"predict"}),
+        ("components/calibrate/linear.py", {"calibrate"}),
+        ("components/report/page.py", {"report"}),
+        ("components/schema.py", set(STAGES)),
+        ("components/gcs.py", {"resize_images", "train", "predict"}),  # raw data and checkpoints in a bucket
+        ("components/sample_dataset/write.py", set()),
+        ("launch/local.py", set()),
+        ("docker/data.Dockerfile", {"resize_images", "generate_pairs", "split_folds", "calibrate", "report"}),
+        ("requirements/tensorflow.txt", {"write_tfrecords", "train", "predict"}),
+    ],
+)
+def test_touching_a_file_changes_the_tags_of_the_images_that_contain_it_and_of_no_other(
+    tmp_path: Path, path: str, stages: set[str]
+) -> None:
+    for folder in ("components", "launch", "docker", "requirements"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    before = {stage: tag(tmp_path, stage, flavour) for stage, flavour in FLAVOURS.items()}
+    assert before == {stage: image_for(stage).split(":")[1] for stage in STAGES}  # here and in another folder
+    with (tmp_path / path).open("a") as file:
+        file.write("\n# another version\n")
+    assert {stage for stage, flavour in FLAVOURS.items() if tag(tmp_path, stage, flavour) != before[stage]} == stages

@@ -1,0 +1,157 @@
+"""What a stage's container gets of this machine, what of its output arrives, and how it is stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import docker
+import pytest
+from command_line import pipeline_py, write_raw
+from kfp import dsl
+
+from components.images import ROOT, image_for
+from launch.containers import connect, fetching, lines, readable_paths, require_images
+
+IMAGE = image_for("split_folds")
+
+
+def test_lines_are_whole_whatever_the_pieces() -> None:
+    text = "1%\r2%\r\n\nnö\nlast".encode()
+    whole = ["1%", "2%", "", "nö", "last"]
+    for size in range(1, len(text) + 1):  # cut within a line end, and within a letter
+        assert list(lines(text[start : start + size] for start in range(0, len(text), size))) == whole
+    assert list(lines([])) == []
+    assert list(lines([b"\xff broken\n"])) == ["\ufffd broken"]
+
+
+def test_a_stage_may_read_its_inputs_and_the_paths_it_is_given(tmp_path: Path) -> None:
+    for name in ("raw", "model-0", "model-1", "elsewhere"):
+        (tmp_path / name).mkdir()
+    inputs = {
+        "raw": str(tmp_path / "raw"),
+        "models": [dsl.Model(uri=str(tmp_path / f"model-{number}")) for number in (1, 0)],
+        "checkpoint": str(tmp_path / "there-is-none.h5"),
+        "encoder": "B0",
+        "fold": 0,
+    }
+    assert readable_paths(inputs) == tuple(str(tmp_path / name) for name in ("model-0", "model-1", "raw"))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "emulator", "network"),
+    [
+        ({"raw": "/data", "checkpoint": "none"}, False, "none"),
+        ({"raw": "gs://bucket/prefix"}, False, "bridge"),
+        ({"raw": "gs://bucket/prefix"}, True, "host"),
+        ({"checkpoint": "gs://bucket/b7.h5"}, False, "bridge"),
+        ({"checkpoint": "imagenet"}, False, "bridge"),  # downloaded on first use
+        ({"checkpoint": "/weights/b7.h5"}, True, "none"),
+        ({"checkpoint": "none"}, True, "none"),
+        ({}, False, "none"),
+    ],
+)
+def test_only_a_stage_that_fetches_something_has_a_network(
+    monkeypatch: pytest.MonkeyPatch, inputs: dict[str, str], emulator: bool, network: str
+) -> None:
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    if emulator:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:4443")
+    assert fetching(inputs)[0] == network
+
+
+def test_credentials_go_only_to_a_stage_that_reads_gcs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    key = tmp_path / "key.json"
+    key.write_text("{}")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    _, environment, readable = fetching({"raw": "gs://bucket"})
+    assert (environment["GOOGLE_APPLICATION_CREDENTIALS"], readable) == (str(key), (str(key),))
+    assert fetching({"checkpoint": "imagenet"})[1:] == ({}, ())
+
+
+def test_without_an_engine_the_command_ends_before_it_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
+    done = pipeline_py(
+        "run", "--raw", str(write_raw(tmp_path / "raw")), "--runner", "docker", "--runs-dir", str(tmp_path / "runs")
+    )
+    assert done.returncode == 2
+    assert "ERROR: --runner docker: no Docker engine answers" in done.stderr
+    assert "or run with --runner subprocess" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_images_that_are_not_there_are_named_with_the_way_to_make_them(engine: docker.DockerClient) -> None:
+    require_images(engine, [IMAGE])
+    with pytest.raises(ValueError, match=r"1 images are not on this machine, such as verdelta-data:0123\. .*make images"):
+        require_images(engine, [IMAGE, "verdelta-data:0123"])
+
+
+def test_connect_finds_the_engine(engine: docker.DockerClient) -> None:
+    assert connect().version()["ApiVersion"] == engine.version()["ApiVersion"]
+
+
+def one_stage(folder: Path, raw: Path, *command: str) -> subprocess.Popen[str]:
+    """Starts a run of one stage; its lines are in logs/stage.log below `folder`."""
+    arguments = [sys.executable, "tests/containers/one_stage.py", str(folder), str(raw), *command]
+    return subprocess.Popen(arguments, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True)
+
+
+LOOK_AROUND = """
+import os, pathlib, socket, sys
+def attempt(name, action):
+    try:
+        action()
+        print(name, "allowed")
+    except OSError as error:
+        print(name, "denied")
+print("user", os.getuid())
+attempt("reading raw", lambda: list(pathlib.Path(sys.argv[1]).iterdir()))
+places = {"raw": sys.argv[1], "root": "/", "/tmp": "/tmp", "code": "/opt/verdelta", "scratch": os.environ["TMPDIR"]}
+for name, folder in places.items():
+    attempt(f"writing {name}", lambda: pathlib.Path(folder, "new").touch())
+attempt("calling out", lambda: socket.create_connection(("1.1.1.1", 53), timeout=3))
+"""
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_stage_is_not_root_writes_to_the_runs_folder_alone_and_has_no_network(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    raw.chmod(0o777)
+    assert one_stage(tmp_path / "run", raw, "python", "-c", LOOK_AROUND).wait() == 0
+    seen = dict(line.rsplit(maxsplit=1) for line in (tmp_path / "run/logs/stage.log").read_text().splitlines())
+    assert int(seen.pop("user")) == (os.getuid() or 10001)
+    allowed = {name for name, outcome in seen.items() if outcome == "allowed"}
+    assert (len(seen), allowed) == (7, {"reading raw", "writing scratch"})
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_progress_bar_is_seen_while_it_moves(tmp_path: Path) -> None:
+    process = one_stage(tmp_path / "run", tmp_path, "sh", "-c", "printf '10%%|\\r20%%|\\r'; sleep 600")
+    try:
+        log = tmp_path / "run/logs/stage.log"
+        deadline = time.monotonic() + 60
+        while not (log.exists() and "10%|" in log.read_text()):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=60)
+
+
+def test_a_stopped_run_ends_its_container(engine: docker.DockerClient, tmp_path: Path) -> None:
+    process = one_stage(tmp_path / "run", tmp_path, "sh", "-c", "echo asleep; sleep 600; echo awake")
+    try:
+        log = tmp_path / "run/logs/stage.log"
+        deadline = time.monotonic() + 60
+        while not (log.exists() and "asleep" in log.read_text()):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+    assert "awake" not in log.read_text()
+    assert engine.containers.list(filters={"ancestor": IMAGE}) == []

@@ -69,13 +69,14 @@ def verdelta(
     """Trains a model per fold on pairs of dated photos and predicts the days between the two photos of each test pair.
 
     Args:
-        raw: folder of the raw data, in the challenge's layout.
+        raw: folder or gs:// address of the raw data, in the challenge's layout.
         raw_digest: a digest of its content. It is in the cache keys of all that follows, which the content itself is not.
         folds: the folds to train a model for; predictions are averaged over the models.
         image_size: this and all others: components/settings.py.
     """
-    raw_data = dsl.importer(artifact_uri=raw, artifact_class=dsl.Dataset, reimport=False, metadata={"content": raw_digest})
-    resized = resize_images(raw=raw_data.output, image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo=on_bad_photo)
+    resized = resize_images(
+        raw=raw, raw_digest=raw_digest, image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo=on_bad_photo
+    )
     catalog, images = resized.outputs["catalog"], resized.outputs["images"]
     pairs = generate_pairs(catalog=catalog).outputs["pairs"]
     folded_pairs = split_folds(pairs=pairs, num_folds=num_folds, shuffle_seed=shuffle_seed).outputs["folded_pairs"]

@@ -1,4 +1,4 @@
-"""Where a run executes: `commands` reads the command line, `local` runs on this machine, `runs` lists what was run."""
+"""Where a run executes: `commands` reads the command line, `local` runs here, `compile` and `submit` elsewhere, `runs` lists."""
 
 import importlib.util
 import sys

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from launch import local, runs
+from launch import compile, local, rerun, runs, score, submit, ui
 
-COMMANDS = (local, runs)
+COMMANDS = (local, rerun, score, compile, submit, runs, ui)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,7 +26,8 @@ def parser() -> argparse.ArgumentParser:
 def main(pipeline: Callable[..., Any], arguments: Sequence[str] | None = None) -> int:
     """Does what the command line says with `pipeline`; 2 is the status of a command that cannot be, 1 of one that failed."""
     parsed = parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
+        signal.signal(number, interrupt)
     try:
         return parsed.command(parsed, pipeline)
     except (ValueError, FileNotFoundError, FileExistsError) as error:
@@ -34,7 +35,10 @@ def main(pipeline: Callable[..., Any], arguments: Sequence[str] | None = None) -
         return 2
     except OSError as error:
         full = "; free some space and repeat the command" if error.errno == errno.ENOSPC else ""
-        print(f"ERROR: {error.filename or parsed.runs_dir}: {error.strerror or error}{full}.", file=sys.stderr)
+        print(
+            f"ERROR: {error.filename or getattr(parsed, 'runs_dir', 'pipeline.py')}: {error.strerror or error}{full}.",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt as stopped:
         print("STOPPED", file=sys.stderr)
@@ -42,5 +46,5 @@ def main(pipeline: Callable[..., Any], arguments: Sequence[str] | None = None) -
 
 
 def interrupt(number: int, _frame: object) -> None:
-    """Turns SIGTERM into what Ctrl-C is, so that both clean up alike."""
+    """Turns a signal into what Ctrl-C is, so that all clean up alike."""
     raise KeyboardInterrupt(number)

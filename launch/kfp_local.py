@@ -9,6 +9,7 @@ import collections
 import contextlib
 import dataclasses
 import logging
+import os
 import shlex
 import tempfile
 import threading
@@ -23,11 +24,12 @@ from kfp.local.orchestrator import task_executor
 from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 from kfp.local.status import Status
 
-from launch.kfp_tasks import loop_fold, missing_outputs, stage_environment, stage_name, uri_of, write_metrics
-from launch.processes import StageProcesses, stop_on_signal
+from launch.containers import Place, container_user, fetching, readable_paths, run_container
+from launch.kfp_tasks import loop_fold, memory_limit, missing_outputs, stage_environment, stage_name, uri_of, write_metrics
+from launch.processes import RunningStages, run_process, stop_on_signal
 from launch.record import CACHED, EXECUTED, STAGE_FAILED, RunRecord, StageEntry
 from launch.stage_cache import StageCache
-from launch.stage_output import Watched, failure_reason
+from launch.stage_output import OUT_OF_MEMORY, Watched, failure_reason
 from launch.terminal import Terminal, stage_label
 
 RUN_LOG = "run.log"
@@ -45,43 +47,51 @@ class Failure:
 
 
 class LocalRun:
-    """One run of a pipeline in a folder.
+    """One run of a pipeline in a folder, its stages as processes or, where `containers` says so, each in its container.
 
     Attributes:
         failures: every stage that failed, in the order in which they did.
         outputs: stage name to the outputs (artifact name to URI) of its last task.
     """
 
-    def __init__(self, folder: Path, cache_folder: Path, record: RunRecord, terminal: Terminal, parallel: int = 1) -> None:
-        self.folder, self.record, self.terminal = folder, record, terminal
+    def __init__(
+        self,
+        folder: Path,
+        cache_folder: Path,
+        record: RunRecord,
+        terminal: Terminal,
+        parallel: int = 1,
+        containers: bool = False,
+    ) -> None:
+        self.folder, self.record, self.terminal, self.containers = folder, record, terminal, containers
         self.cache = StageCache(str(cache_folder))
-        self.processes = StageProcesses()
+        self.running = RunningStages()
         self.slots = threading.Semaphore(parallel)
         self.task = threading.local()  # kfp runs each fold's tasks in a thread of their own
         self.failures: list[Failure] = []
         self.outputs: dict[str, dict[str, Any]] = {}
-        self.logs = folder / "logs"
-        self.environment: dict[str, str] = {}
+        self.logs, self.artifacts, self.scratch = folder / "logs", folder / "artifacts", ""
 
     def execute(self, pipeline: Callable[..., Any], parameters: Mapping[str, Any]) -> bool:
-        """Runs the pipeline and returns whether every stage succeeded; a signal ends it as a failed stage does."""
-        self.logs.mkdir()
-        with tempfile.TemporaryDirectory(prefix="verdelta-") as scratch, self.adapted_kfp(), stop_on_signal(self.processes):
-            self.environment = stage_environment(scratch)
-            workspace = Path(scratch, "workspace")
+        """Runs a pipeline and returns whether every stage succeeded; a signal ends it as a failed stage does."""
+        self.logs.mkdir(exist_ok=True)
+        self.artifacts.mkdir(exist_ok=True)
+        place = {"prefix": ".scratch-", "dir": self.folder} if self.containers else {"prefix": "verdelta-", "dir": None}
+        scratch_in = tempfile.TemporaryDirectory(**place)  # a container may write below the run's folder only
+        with scratch_in as self.scratch, self.adapted_kfp(), stop_on_signal(self.running):
             local.init(
-                runner=local.SubprocessRunner(use_venv=False),
-                pipeline_root=str(self.folder / "artifacts"),
-                workspace_root=str(workspace),
+                runner=local.DockerRunner() if self.containers else local.SubprocessRunner(use_venv=False),
+                pipeline_root=str(self.artifacts),
+                workspace_root=str(Path(self.scratch, "workspace")),
                 enable_caching=True,
                 cache_root=self.cache.cache_root,
             )
             try:
                 pipeline(**parameters)
             except RuntimeError as error:  # kfp's way to say that a task failed
-                if not self.failures and not self.processes.stopped_by:
+                if not self.failures and not self.running.stopped_by:
                     self.failures.append(Failure("pipeline", None, str(error), self.folder / RUN_LOG))
-        return not self.failures and not self.processes.stopped_by
+        return not self.failures and not self.running.stopped_by
 
     def execute_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:
         """Stands in for kfp's `execute_single_task`: the same, and its record."""
@@ -89,13 +99,13 @@ class LocalRun:
         if stage is None:  # the importer
             return original(**task)
         with self.slots:
-            if self.processes.stopped_by:
+            if self.running.stopped_by:
                 return {}, Status.FAILURE
             inputs = OrchestratorUtils.make_task_arguments(task_inputs_spec=task["task_spec"].inputs, io_store=task["io_store"])
             fold = loop_fold(task["io_store"])
             self.task.label = label = stage_label(stage, fold)
             self.task.log = self.logs / f"{stage}{'' if fold is None else f'-{fold}'}.log"
-            self.task.state, self.task.reason = CACHED, ""
+            self.task.state, self.task.reason, self.task.inputs = CACHED, "", inputs
             start = time.monotonic()
             try:
                 outputs, status = original(**task)
@@ -115,12 +125,13 @@ class LocalRun:
             self.terminal.stage_ended(label, state, entry.seconds)
             self.record.add(entry)
             self.outputs[stage] = entry.outputs
-            if state == STAGE_FAILED and not self.processes.stopped_by:
+            if state == STAGE_FAILED and not self.running.stopped_by:
                 self.failures.append(Failure(stage, fold, self.task.reason, self.task.log))
             return outputs, status
 
     def run_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:
         """Stands in for kfp's `run_single_task_implementation`: a stage that left a declared output out has failed."""
+        self.task.memory_bytes = memory_limit(task["executor_spec"])
         outputs, status = original(**task)
         if status != Status.SUCCESS:
             return outputs, status
@@ -131,7 +142,35 @@ class LocalRun:
         return outputs, status
 
     def run_process(self, full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
-        """Stands in for kfp's `run_local_subprocess`: the stage's lines go to its log and, most of them, to the terminal."""
+        """Stands in for kfp's `run_local_subprocess`."""
+        environment = {**stage_environment(self.scratch), **(env_vars or {})}
+        return self.follow(lambda on_line: (run_process(self.running, full_command, environment, on_line), False))
+
+    def run_container(
+        self, client: Any, image: str, command: list[str], environment: dict[str, str] | None = None, **_: Any
+    ) -> int:
+        """Stands in for kfp's `run_docker_container`."""
+        network, fetch_environment, credentials = fetching(self.task.inputs)
+        uid, gid = container_user(client, image)
+        for folder in (self.artifacts, self.scratch):
+            if os.getuid() == 0:  # root's containers are not root, and yet have to write there
+                os.chown(folder, uid, gid)
+        place = Place(
+            user=f"{uid}:{gid}",
+            readable=(*readable_paths(self.task.inputs), *credentials),
+            writable=(str(self.artifacts), self.scratch),
+            network=network,
+            environment={"HOME": self.scratch, "TMPDIR": self.scratch, **fetch_environment, **(environment or {})},
+            memory_bytes=self.task.memory_bytes,
+        )
+        return self.follow(lambda on_line: run_container(client, self.running, image, command, place, on_line))
+
+    def follow(self, run: Callable[[Callable[[str], None]], tuple[int, bool]]) -> int:
+        """Executes a stage with `run`: its lines go to its log and, most of them, to the terminal; returns its exit status.
+
+        Args:
+            run: takes a function for each line; returns the exit status, and whether the stage ran out of memory.
+        """
         label, watched = self.task.label, Watched()
         lines: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
         self.task.state = EXECUTED
@@ -144,7 +183,10 @@ class LocalRun:
                 if text := watched.shown(line):
                     self.terminal.stage_line(label, text)
 
-            status = self.processes.run(full_command, {**self.environment, **(env_vars or {})}, on_line)
+            status, out_of_memory = run(on_line)
+        if out_of_memory:
+            self.task.reason = OUT_OF_MEMORY
+            return status or 1  # a stage that lost a worker so has not done its work
         if status:
             self.task.reason = failure_reason(list(lines), status)
         return status
@@ -165,6 +207,10 @@ class LocalRun:
         original = task_dispatcher.run_single_task_implementation
         yield task_dispatcher, "run_single_task_implementation", around(original, self.run_task)
         yield subprocess_task_handler, "run_local_subprocess", self.run_process
+        if self.containers:
+            from kfp.local import docker_task_handler  # which imports Docker's SDK
+
+            yield docker_task_handler, "run_docker_container", self.run_container
         yield cache, "get_local_cache", lambda: self.cache
         # the interpreter's path goes into a shell script, and may hold a space
         put_python = subprocess_task_handler.replace_python_executable

@@ -23,18 +23,28 @@ def stage_environment(scratch: str) -> dict[str, str]:
 
 
 def stage_name(task: Mapping[str, Any]) -> str | None:
-    """Returns the name of the function that a task runs, or None for the importer, which runs none."""
+    """Returns the name of the component that a task runs, or None for an importer, which runs nothing."""
     component = task["components"][task["task_spec"].component_ref.name]
+    if not task["executors"][component.executor_label].HasField("container"):
+        return None
     arguments = list(task["executors"][component.executor_label].container.args)
-    return arguments[arguments.index("--function_to_execute") + 1] if "--function_to_execute" in arguments else None
+    if "--function_to_execute" in arguments:  # a stage's; kfp makes its names of others, and numbers them
+        return arguments[arguments.index("--function_to_execute") + 1]
+    return component.executor_label.removeprefix("exec-")
+
+
+def memory_limit(executor: Any) -> int | None:
+    """Returns the bytes that a task's container may use, or None where the task sets no limit."""
+    return int(executor.container.resources.memory_limit * 1e9) or None  # kfp compiles a limit to GB
 
 
 def loop_fold(io_store: Any) -> int | None:
     """Returns the fold of the loop that a task is in, or None outside the loop."""
     try:
-        return int(io_store.get_parent_input(LOOP_ITEM))
+        item = io_store.get_parent_input(LOOP_ITEM)
     except ValueError:
         return None
+    return int(item["fold"] if isinstance(item, dict) else item)  # a rerun's loop gets each fold's artifacts with its number
 
 
 def uri_of(value: Any) -> Any:
@@ -48,7 +58,7 @@ def write_metrics(outputs: Mapping[str, Any]) -> None:
     """Writes the file of every metrics artifact: kfp keeps metrics in metadata alone, and its cache asks for the file."""
     for artifact in outputs.values():
         if isinstance(artifact, dsl.Metrics) and artifact.metadata and not Path(artifact.path).exists():
-            Path(artifact.path).write_text(json.dumps(artifact.metadata, indent=2) + "\n", encoding="utf-8")
+            Path(artifact.path).write_text(json.dumps(artifact.metadata, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def missing_outputs(component: Any, outputs: Mapping[str, Any]) -> list[str]:

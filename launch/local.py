@@ -1,20 +1,23 @@
 """`run`: a dataset, a preset and parameters go in; a folder runs/<name> with submissions, report and record comes out."""
 
 import argparse
+import contextlib
 import datetime
 import json
 import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from components import schema
-from components.settings import CHECKPOINT_NAMES
-from components.storage import content_digest, file_digest, find_photos, whole_file
+from components.artifacts import file_digest, whole_file
+from components.images import image_for
+from components.settings import CHECKPOINT_NAMES, STAGES
+from components.storage import GS, check_raw, content_digest, locate_raw
+from launch.containers import connect, require_images
 from launch.kfp_local import LocalRun
 from launch.parameters import default, fields, parse, resolve, table
 from launch.presets import PRESETS
@@ -28,6 +31,7 @@ RESULTS = {  # stage, output: the files of it that a run's folder shows
     ("report", "html"): ("report.html",),
     ("report", "summary"): ("summary.md",),
 }
+DOCKER = "docker"
 RESUME = "Repeat the command (under another --name, if you gave one): stages that succeeded are taken from the cache."
 
 
@@ -42,7 +46,11 @@ def add_parser(commands: Any) -> None:
     )
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--sample", action="store_true", help="run on synthetic plants, which are written first")
-    data.add_argument("--raw", type=Path, metavar="DIR", help="run on this folder, which holds train_dataset and test_dataset")
+    data.add_argument(
+        "--raw",
+        metavar="DIR_OR_GS",
+        help="run on this folder or gs://BUCKET/PREFIX, which holds train_dataset and test_dataset",
+    )
     parser.add_argument(
         "--preset",
         choices=list(PRESETS),
@@ -51,14 +59,22 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="assignments", help="change one parameter; repeatable"
     )
-    parser.add_argument("--runner", choices=["subprocess"], default="subprocess", help="how stages run (default: subprocess)")
-    parser.add_argument("--name", help="the run's name (default: the preset and the time)")
+    add_options(parser, "the preset and the time")
+    parser.set_defaults(command=run)
+
+
+def add_options(parser: argparse.ArgumentParser, default_name: str) -> None:
+    """Adds what every command that runs stages on this machine can be told."""
+    parser.add_argument(
+        "--runner", choices=["subprocess", DOCKER], default="subprocess",
+        help="run each stage as a process of this Python, or in its container (default: subprocess)",
+    )  # fmt: skip
+    parser.add_argument("--name", help=f"the run's name (default: {default_name})")
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
     parser.add_argument(
         "--parallel", type=int, choices=[1, 2], default=1, metavar="N",
-        help="folds trained at the same time, 1 or 2; each needs its own memory and accelerator (default: 1)",
+        help="folds worked on at the same time, 1 or 2; each needs its own memory and accelerator (default: 1)",
     )  # fmt: skip
-    parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
@@ -73,24 +89,41 @@ def run(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
     preset = arguments.preset or ("smoke" if arguments.sample else None)  # the defaults, B7 at 512 px, would take days there
     parameters = resolve(PRESETS[preset]() if preset else {}, parse(arguments.assignments))
     parameters |= pin_checkpoint(parameters)
-    if arguments.raw:
-        find_photos(arguments.raw)
+    if not arguments.sample:
+        check_raw(arguments.raw)
+    require_runner(arguments, STAGES)
     runs = arguments.runs_dir.resolve()
-    folder = claim_folder(runs, arguments.name, preset)
+    folder = claim_folder(runs, arguments.name, preset or "run")
     record = RunRecord(folder, preset, parameters)
     with failing_into(record):
         terminal.say(f"run {folder.name} in {folder}\n{describe(parameters)}")
-        raw = sample_dataset(runs) if arguments.sample else arguments.raw.resolve()
-        inputs = {"raw": str(raw), "raw_digest": content_digest(raw)}
-        local_run = LocalRun(folder, runs / ".cache", record, terminal, arguments.parallel)
-        return execute(local_run, pipeline, inputs | parameters)
+        raw = locate_raw(sample_dataset(runs) if arguments.sample else arguments.raw)
+        inputs = {"raw": raw, "raw_digest": content_digest(raw)}
+        return execute(new_local_run(arguments, record, terminal), [(pipeline, inputs | parameters)])
 
 
-def execute(local_run: LocalRun, pipeline: Callable[..., Any], parameters: dict[str, Any]) -> int:
-    """Runs the pipeline, puts its results into the run's folder, says how it ended and returns the exit status."""
+def require_runner(arguments: argparse.Namespace, stages: Iterable[str]) -> None:
+    """Raises ValueError where `stages` cannot be run in the way that the command line says."""
+    if arguments.runner == DOCKER:
+        require_images(connect(), map(image_for, stages))
+
+
+def new_local_run(arguments: argparse.Namespace, record: RunRecord, terminal: Terminal) -> LocalRun:
+    """Returns the run that the command line asks for, of which nothing has been executed yet."""
+    cache = arguments.runs_dir.resolve() / ".cache"
+    return LocalRun(record.folder, cache, record, terminal, arguments.parallel, containers=arguments.runner == DOCKER)
+
+
+def execute(local_run: LocalRun, steps: Iterable[tuple[Callable[..., Any], dict[str, Any]]]) -> int:
+    """Runs one pipeline after the other, puts the results into the run's folder, says how it ended, returns the exit status.
+
+    Args:
+        local_run: the run, of which nothing has been executed yet.
+        steps: (pipeline, its parameters); each is asked for when those before it have succeeded.
+    """
     start, folder, record, terminal = time.monotonic(), local_run.folder, local_run.record, local_run.terminal
-    succeeded = local_run.execute(pipeline, parameters)
-    stopped = local_run.processes.stopped_by
+    succeeded = all(local_run.execute(pipeline, parameters) for pipeline, parameters in steps)
+    stopped = local_run.running.stopped_by
     if stopped:
         record.finish(FAILED, f"stopped by {stopped.name}")
         terminal.say(f"\nSTOPPED by {stopped.name}. {RESUME}")
@@ -102,10 +135,12 @@ def execute(local_run: LocalRun, pipeline: Callable[..., Any], parameters: dict[
             terminal.say(f"\nFAILED: {message}\n  log: {failure.log}")
         terminal.say(f"  {RESUME}")
         return 1
-    metrics = collect_results(folder, local_run.outputs)
+    metrics = collect_results(folder, local_run.outputs) or validation_scores(record)
     record.finish(SUCCEEDED, None, metrics)
-    terminal.say(f"\n{score_table(metrics)}\n\nSUCCEEDED in {time.monotonic() - start:.0f} s")
-    for name in sorted(name for names in RESULTS.values() for name in names if name.endswith((".csv", ".html"))):
+    scores = f"\n{score_table(metrics)}\n" if metrics else ""
+    terminal.say(f"{scores}\nSUCCEEDED in {time.monotonic() - start:.0f} s")
+    results = sorted(name for names in RESULTS.values() for name in names if name.endswith((".csv", ".html")))
+    for name in filter(lambda name: (folder / name).exists(), results):
         terminal.say(f"  {folder / name}")
     return 0
 
@@ -120,30 +155,57 @@ def collect_results(folder: Path, outputs: dict[str, dict[str, str]]) -> dict[st
 
     Args:
         folder: the run's folder.
-        outputs: stage name to artifact name to path.
+        outputs: stage name to artifact name to path; a stage that the run does not have gives no results.
     """
-    for (stage, output), names in RESULTS.items():
+    for stage, output in RESULTS.keys() & {(stage, output) for stage, written in outputs.items() for output in written}:
         source = Path(outputs[stage][output])
-        for name in names:
+        for name in RESULTS[stage, output]:
             with whole_file(folder / name) as target:
                 shutil.copyfile(source / name if source.is_dir() else source, target)
+    if "calibrate" not in outputs:
+        return {}
     metrics = json.loads(Path(outputs["calibrate"]["submission"], schema.METRICS_JSON).read_text(encoding="utf-8"))
     return {name: metrics[name] for name in schema.HEADLINE_METRICS if name in metrics}
+
+
+def validation_scores(record: RunRecord) -> dict[str, float]:
+    """Returns the validation metrics of a run that trained and went no further: what calibrate would have made of them."""
+    folders = [Path(entry.outputs["out_of_fold"]) for entry in record.stages if entry.stage == "train"]
+    if not folders:
+        return {}
+    from components.calibrate.linear import floor_days
+    from components.calibrate.scores import rmse_days
+    from components.calibrate.tables import RAW, read_out_of_fold
+
+    pairs = read_out_of_fold(folders)
+    pairs[RAW] = floor_days(pairs[RAW].to_numpy())
+    columns = {"baseline_rmse_days": "baseline_days", "validation_rmse_days": RAW}
+    return {name: rmse_days(pairs[column], pairs["time_delta_days"]) for name, column in columns.items()}
 
 
 def pin_checkpoint(parameters: Mapping[str, Any]) -> dict[str, str]:
     """Returns a checkpoint file's absolute path and its SHA-256: kfp's cache looks at parameters, not into files.
 
-    A digest that was given stays. A file that is not there is left for the stage to report, as on a cluster.
+    Of a gs:// address it is the address of the generation that lies there now: its SHA-256 would take a download. A digest that
+    was given stays. A file that is not there is left for the stage to report, as on a cluster.
+
+    Raises:
+        OSError: a gs:// address that cannot be looked up.
     """
-    path = Path(parameters["checkpoint"]).absolute()
-    if parameters["checkpoint"] in CHECKPOINT_NAMES or parameters["checkpoint_digest"] or not path.is_file():
+    checkpoint, path = parameters["checkpoint"], Path(parameters["checkpoint"]).absolute()
+    if checkpoint in CHECKPOINT_NAMES or parameters["checkpoint_digest"]:
         return {}
-    return {"checkpoint": str(path), "checkpoint_digest": file_digest(path)}
+    if checkpoint.startswith(GS):
+        from components.gcs import pin  # Google's library takes a while to import
+
+        with contextlib.suppress(FileNotFoundError):
+            return {"checkpoint": pin(checkpoint)}
+        return {}
+    return {"checkpoint": str(path), "checkpoint_digest": file_digest(path)} if path.is_file() else {}
 
 
-def claim_folder(runs: Path, name: str | None, preset: str | None) -> Path:
-    """Makes and returns the folder of a new run; a default name that is taken gets a number.
+def claim_folder(runs: Path, name: str | None, default: str) -> Path:
+    """Makes and returns the folder of a new run; the default name, `default` and the time, gets a number where it is taken.
 
     Raises:
         ValueError: a name that is not one plain folder name.
@@ -154,7 +216,7 @@ def claim_folder(runs: Path, name: str | None, preset: str | None) -> Path:
             raise ValueError(f"--name {name}: expected letters, digits, '.', '_' and '-', the first a letter or digit.")
         names: Iterator[str] = iter([name])
     else:
-        stem = f"{preset or 'run'}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+        stem = f"{default}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
         names = (stem if number == 1 else f"{stem}-{number}" for number in range(1, 100))
     runs.mkdir(parents=True, exist_ok=True)
     for candidate in names:
@@ -166,7 +228,7 @@ def claim_folder(runs: Path, name: str | None, preset: str | None) -> Path:
     raise FileExistsError(f"{runs / (name or stem)}: a run of this name exists; choose another --name, or delete that folder.")
 
 
-@contextmanager
+@contextlib.contextmanager
 def failing_into(record: RunRecord) -> Iterator[None]:
     """Within the block an exception, Ctrl-C included, is written into the record before it goes on."""
     try:

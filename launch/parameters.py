@@ -72,8 +72,11 @@ def unknown(name: str, known: Iterable[str]) -> str:
     return f"--set {name}: no such parameter.{guess} Known: {', '.join(names)}."
 
 
-def read(field: dataclasses.Field[Any], text: str) -> Any:
+def read(field: dataclasses.Field[Any], text: str, option: str = "--set ") -> Any:
     """Returns `text` as a value of the field's type; bounds are checked later, with all values at hand.
+
+    Args:
+        option: what stands before the name on the command line, for the message.
 
     Raises:
         ValueError: names the parameter, the text and what was expected.
@@ -88,7 +91,7 @@ def read(field: dataclasses.Field[Any], text: str) -> Any:
     except ValueError:
         value = None
     if not isinstance(value, field.type):  # type: ignore[arg-type]
-        raise ValueError(f"--set {field.name}={text}: expected {expected[field.type]}.")  # type: ignore[index]
+        raise ValueError(f"{option}{field.name}={text}: expected {expected[field.type]}.")  # type: ignore[index]
     return value
 
 

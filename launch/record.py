@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 from typing import IO, Any
 
+from components.artifacts import write_json
 from components.settings import STAGES
-from components.storage import write_json
 
 RUN_JSON = "run.json"
 LOCK = ".lock"
@@ -47,7 +47,9 @@ class RunRecord:
     While the object is open it holds a lock in the folder, by which `list` tells a run that is going on from one that died.
     """
 
-    def __init__(self, folder: Path, preset: str | None, parameters: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, preset: str | None, parameters: dict[str, Any], parent: dict[str, Any] | None = None
+    ) -> None:
         self.folder = folder
         self.lock = threading.Lock()
         self.stages: list[StageEntry] = []
@@ -60,7 +62,7 @@ class RunRecord:
             "parameters": parameters,
             "stages": [],
             "metrics": {},
-        }
+        } | ({"parent": parent} if parent else {})
         self.alive: IO[str] = (folder / LOCK).open("w")
         fcntl.flock(self.alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.save()

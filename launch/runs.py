@@ -2,12 +2,15 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from components import schema
+from launch.follow import RemoteError
 from launch.record import FAILED, RUN_JSON, RUNNING, UNFINISHED, is_running
+from launch.remote_runs import add_target_options, check_target_options, remote_runs
 
 BROKEN = "BROKEN"
 
@@ -17,17 +20,38 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "list",
         help="list the runs, the parameters in which they differ, and their scores",
-        description="Lists the runs of this machine, oldest first: state, the parameters in which they differ, RMSE in days.",
+        description="Lists the runs of this machine, or of a cluster, oldest first: state, the parameters in which they differ, "
+        "RMSE in days.",
     )
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
+    add_target_options(parser)
     parser.set_defaults(command=list_runs)
 
 
 def list_runs(arguments: argparse.Namespace, _pipeline: Callable[..., Any]) -> int:
-    """Prints the table of runs and returns the exit status."""
+    """Prints the table of runs and returns the exit status.
+
+    Raises:
+        ValueError: a flag that cannot be.
+    """
+    if arguments.target:
+        return list_remote_runs(arguments)
+    check_target_options(arguments)
     runs = read_runs(arguments.runs_dir)
     none = f"No runs in {arguments.runs_dir}. Start one: python pipeline.py run --sample --preset smoke"
     print(runs_table(runs) if runs else none)
+    return 0
+
+
+def list_remote_runs(arguments: argparse.Namespace) -> int:
+    """Prints the table of a cluster's runs and returns the exit status."""
+    try:
+        runs, note = remote_runs(arguments)
+    except RemoteError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 1
+    none = f"No runs there. Start one: python pipeline.py submit --target {arguments.target}"
+    print(f"{runs_table(runs)}\n\n{note}" if runs else none)
     return 0
 
 
@@ -52,18 +76,29 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 
 def runs_table(runs: Sequence[dict[str, Any]]) -> str:
-    """Returns the table: one line per run, one column per parameter that differs and per headline metric that any run has."""
+    """Returns the table: one line per run, one column per parameter that differs and per headline metric that any run has.
+
+    Where any run was made from another one, a column names it.
+    """
     differing = differing_parameters(runs)
     metrics = [name for name in schema.HEADLINE_METRICS if any(name in run["metrics"] for run in runs)]
-    header = ["name", "state", "preset", "started", *differing, *(name.replace("_rmse_days", "") for name in metrics)]
+    related = any(parent_of(run) for run in runs)
+    about = ["name", "state", "preset", "started", *(["parent"] if related else [])]
+    header = [*about, *differing, *(name.replace("_rmse_days", "") for name in metrics)]
     rows = [header]
     for run in runs:
         values = [json.dumps(run["parameters"][name]) if name in run["parameters"] else "-" for name in differing]
         scores = [score(run["metrics"].get(name)) for name in metrics]
         about = [run["name"], run["state"], run.get("preset") or "-", run["started"][:16].replace("T", " ") or "-"]
-        rows.append([*about, *(cut(value) for value in values), *scores])
+        rows.append([*about, *([parent_of(run) or "-"] if related else []), *(cut(value) for value in values), *scores])
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def parent_of(run: dict[str, Any]) -> str:
+    """Returns the run that a run was made from and what of it was run again, or nothing."""
+    parent = run.get("parent")
+    return f"{parent['run']}: {parent['stage'] or parent['kind']}" if parent else ""
 
 
 def differing_parameters(runs: Sequence[dict[str, Any]]) -> list[str]:

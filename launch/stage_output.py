@@ -13,6 +13,7 @@ NO_SPACE, FULL_DISK = f"[Errno {errno.ENOSPC}]", "; free some space on the disk.
 NATIVE = re.compile(
     r"[IWE]\d{4} [\d:.]+\s+\d+ \S+:\d+\] .*|WARNING: All log messages before absl::InitializeLog.*"
 )  # TensorFlow's
+OUT_OF_MEMORY = "the machine ran out of memory; lower the batch or memory_budget_gb, or add memory."
 CHAIN = re.compile(r'"""$|The above exception was the direct cause|During handling of the above exception|\S+\._RemoteTraceback:')
 
 
@@ -67,5 +68,5 @@ def killed(number: int) -> str:
     except ValueError:
         name = f"signal {number}"
     if number == signal.SIGKILL:
-        return f"ended by {name}: most often the machine ran out of memory; lower the batch or memory_budget_gb, or add memory."
+        return f"ended by {name}: most often {OUT_OF_MEMORY}"
     return f"ended by {name}."

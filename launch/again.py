@@ -1,0 +1,122 @@
+"""Some stages of a recorded run and its artifacts go in; a pipeline of importers and these stages comes out.
+
+It is an ordinary kfp pipeline: kfp.local runs it, and it compiles for a cluster.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kfp import dsl
+
+from launch.parameters import LOOP
+from launch.wiring import Source, Wiring
+
+FOLDS = "folds"
+Artifacts = Mapping[tuple[Source, int | None], str]  # (what, fold or None for the whole run) -> URI
+
+
+def pipeline_of(
+    wiring: Wiring,
+    stages: Sequence[str],
+    *,
+    folds: Sequence[int],
+    parameters: Mapping[str, Any],
+    artifacts: Artifacts,
+    content: Callable[[str], str],
+) -> tuple[Any, dict[str, Any]]:
+    """Returns a pipeline that executes `stages` and nothing else, and its arguments.
+
+    Artifacts that the stages read and none of them writes are imported. Those of single folds are imported in the loop over
+    the folds, because a list of artifacts can only be collected from a loop.
+
+    Args:
+        wiring: of the pipeline that the run is of.
+        stages: what to execute, in data order.
+        folds: the folds that stages of the loop are executed for, and that lists are collected over.
+        parameters: a value for each parameter of `stages`; others are left out.
+        artifacts: the run's artifacts.
+        content: tells the URIs of different content apart; it is in the cache keys, which the content itself is not.
+    """
+    kinds = {name: kind for stage in stages for name, kind in scalars_of(face_of(stage)).items()} | {FOLDS: list}
+    imports = wiring.read_by(stages)
+    whole = [source for source in imports if source.stage not in wiring.per_fold]
+    by_fold = [source for source in imports if source.stage in wiring.per_fold]
+    before, looped, after = wiring.around_loop(stages)
+    arguments = {name: parameters[name] for name in kinds if name not in (LOOP, FOLDS)}
+    if looped or by_fold:
+        arguments[FOLDS] = [fold_item(fold, by_fold, artifacts, content) for fold in folds]
+
+    def again(*values: Any) -> None:
+        given = dict(zip(arguments, values, strict=True))
+        known = {source: imported(uri := artifacts[source, None], content(uri), source) for source in whole}
+        for stage in before:
+            known |= called(stage, wiring, known, given)
+        by_loop: dict[Source, Any] = {}
+        if FOLDS in given:
+            with dsl.ParallelFor(given[FOLDS], name="each fold") as item:
+                for source in by_fold:
+                    by_loop[source] = imported(getattr(item, key(source)), getattr(item, f"{key(source)}_content"), source)
+                for stage in looped:
+                    by_loop |= called(stage, wiring, known | by_loop, given | {LOOP: item.fold})
+        for stage in after:
+            lists = {source: dsl.Collected(channel) for source, channel in by_loop.items()}  # kfp wants new ones for each stage
+            known |= called(stage, wiring, known | lists, given)
+
+    name = f"verdelta-again-{stages[0].replace('_', '-')}"
+    return dsl.pipeline(name=name)(with_parameters(again, {name: kinds[name] for name in arguments})), arguments
+
+
+def with_parameters(function: Callable[..., None], kinds: Mapping[str, type]) -> Callable[..., None]:
+    """Returns `function`, declared to take the parameters `kinds`: kfp reads a pipeline's parameters from its signature."""
+    parameter = inspect.Parameter
+    declared = [parameter(name, parameter.POSITIONAL_OR_KEYWORD, annotation=kind) for name, kind in kinds.items()]
+    function.__signature__ = inspect.Signature(declared)  # type: ignore[attr-defined]
+    return function
+
+
+def fold_item(fold: int, sources: Sequence[Source], artifacts: Artifacts, content: Callable[[str], str]) -> dict[str, Any]:
+    """Returns what the loop gets for one fold: its number and the artifacts to import."""
+    item: dict[str, Any] = {LOOP: fold}
+    for source in sources:
+        uri = artifacts[source, fold]
+        item |= {key(source): uri, f"{key(source)}_content": content(uri)}
+    return item
+
+
+def key(source: Source) -> str:
+    """Returns the name of an artifact in the loop's items."""
+    return f"{source.stage}_{source.output}"
+
+
+def imported(uri: Any, content: Any, source: Source) -> Any:
+    """Returns the channel of a recorded artifact."""
+    task = dsl.importer(artifact_uri=uri, artifact_class=artifact_class(source), reimport=False, metadata={"content": content})
+    task.set_display_name(f"{source.stage} {source.output}")
+    return task.output
+
+
+def artifact_class(source: Source) -> type[dsl.Artifact]:
+    """Returns the class of an artifact, as the stage that writes it declares it."""
+    title = face_of(source.stage).component_spec.outputs[source.output].type  # such as system.Model@0.0.1
+    return getattr(dsl, title.partition("@")[0].removeprefix("system."))
+
+
+def called(stage: str, wiring: Wiring, known: Mapping[Source, Any], given: Mapping[str, Any]) -> dict[Source, Any]:
+    """Puts a stage into the pipeline and returns the channels of its outputs."""
+    face = face_of(stage)
+    artifacts = {name: known[source] for name, source in wiring.inputs[stage].items()}
+    task = face(**artifacts, **{name: given[name] for name in scalars_of(face)})
+    return {Source(stage, output): task.outputs[output] for output in face.component_spec.outputs}
+
+
+def face_of(stage: str) -> Any:
+    """Returns the component of a stage."""
+    return getattr(importlib.import_module(f"components.{stage}.component"), stage)
+
+
+def scalars_of(face: Any) -> dict[str, type]:
+    """Returns the parameters of a component with their types."""
+    declared = inspect.signature(face.python_func).parameters.values()
+    return {each.name: each.annotation for each in declared if each.annotation in (int, float, bool, str, list)}

@@ -1,0 +1,127 @@
+"""What can be asked before a run is sent: buckets and images go in; what is missing, and how to make it, comes out."""
+
+from collections.abc import Iterable
+from typing import Any
+
+SECONDS = 20.0  # for a server to answer
+MANIFESTS = ", ".join(
+    f"application/vnd.{kind}+json"
+    for kind in (
+        "oci.image.index.v1", "oci.image.manifest.v1",
+        "docker.distribution.manifest.list.v2", "docker.distribution.manifest.v2",
+    )
+)  # fmt: skip
+DOCKER_HUB = "registry-1.docker.io"
+
+
+def check_pipeline_root(root: str, project: str, region: str) -> None:
+    """Refuses a pipeline_root that is no folder of a bucket which can be listed.
+
+    Raises:
+        ValueError: not gs://, or no credentials to ask with.
+        FileNotFoundError: no such bucket, or not allowed to look into it.
+        ConnectionError: Google Cloud Storage does not answer.
+    """
+    from google.api_core.exceptions import Forbidden, GoogleAPIError, NotFound, Unauthorized
+    from google.auth.exceptions import GoogleAuthError
+    from google.cloud import storage
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    bucket, _, folder = root.removeprefix("gs://").partition("/")
+    if not root.startswith("gs://") or not bucket:
+        raise ValueError(f"--pipeline-root {root}: expected gs://BUCKET/FOLDER, where stages keep what they make.")
+    of_project, in_region = (f" --project={project}" if project else "", f" --location={region}" if region else "")
+    try:
+        client = storage.Client(project=project or None)
+        retry = DEFAULT_RETRY.with_timeout(SECONDS)
+        next(iter(client.list_blobs(bucket, prefix=folder, max_results=1, retry=retry, timeout=SECONDS)), None)
+    except NotFound as error:
+        raise FileNotFoundError(
+            f"--pipeline-root {root}: no bucket {bucket}. Make it: gcloud storage buckets create gs://{bucket}{of_project}{in_region}"
+        ) from error
+    except (Forbidden, Unauthorized) as error:
+        raise FileNotFoundError(
+            f"--pipeline-root {root}: you may not look into it ({error.message}). Allow it, for yourself and for the service "
+            f"account of the stages: gcloud storage buckets add-iam-policy-binding gs://{bucket} --member=user:YOU "
+            "--role=roles/storage.objectUser"
+        ) from error
+    except GoogleAuthError as error:
+        raise ValueError(f"--pipeline-root {root}: {error} Log in: gcloud auth application-default login") from error
+    except (GoogleAPIError, OSError) as error:
+        raise ConnectionError(f"--pipeline-root {root}: Google Cloud Storage does not answer: {error}") from error
+
+
+def check_images(images: Iterable[str], *, may_be_local: bool) -> list[str]:
+    """Asks each image's registry for it and returns what could not be asked, in words.
+
+    Args:
+        may_be_local: whether an image without a registry can be on the cluster's nodes.
+
+    Raises:
+        ValueError: an image without a registry where none can be.
+        FileNotFoundError: images that their registry does not have.
+    """
+    missing, unknown = [], []
+    for image in dict.fromkeys(images):
+        if "/" not in image:
+            if not may_be_local:
+                raise ValueError(f"image {image}: no registry, and Vertex pulls from one; give --registry.")
+            unknown.append(f"{image}: named without a registry, so it has to be on every node already")
+            continue
+        answer = ask_registry(image)
+        if answer == "missing":
+            missing.append(image)
+        elif answer:
+            unknown.append(f"{image}: {answer}")
+    if missing:
+        raise FileNotFoundError(
+            f"{len(missing)} images are not in their registry:\n  " + "\n  ".join(missing) + "\nBuild and push them: make images "
+            f"REGISTRY={missing[0].rpartition('/')[0]} PUSH=yes; this checkout is what their names are made of."
+        )
+    return unknown
+
+
+def ask_registry(image: str) -> str:
+    """Returns "" where the registry has the image, "missing" where it has not, else why it could not be asked.
+
+    The registry's HTTP API (OCI distribution specification), with the credentials of `docker login`.
+    """
+    import requests
+    from docker import auth
+    from docker.errors import DockerException
+
+    name, separator, reference = image.partition("@")
+    if not separator:
+        name, _, reference = image.rpartition(":")
+    try:
+        registry, repository = auth.resolve_repository_name(name)
+        login = auth.load_config().resolve_authconfig(registry) or {}
+        host = DOCKER_HUB if registry == auth.INDEX_NAME else registry
+        scheme = "http" if host.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
+        url = f"{scheme}://{host}/v2/{repository}/manifests/{reference}"
+        answer = requests.head(url, headers={"Accept": MANIFESTS}, timeout=SECONDS)
+        if answer.status_code == requests.codes.unauthorized:
+            headers, user = authorization(answer, login)
+            answer = requests.head(url, headers={"Accept": MANIFESTS} | headers, auth=user, timeout=SECONDS)
+    except (requests.RequestException, DockerException) as error:
+        return f"the registry could not be asked: {error}"
+    if answer.status_code == requests.codes.not_found:
+        return "missing"
+    if answer.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
+        return f"{registry} answers {answer.status_code} to you, so it could not be asked; log in: docker login {registry}"
+    return "" if answer.ok else f"{registry} could not be asked: it answers {answer.status_code}"
+
+
+def authorization(challenge: Any, login: dict[str, Any]) -> tuple[dict[str, str], tuple[str, str] | None]:
+    """Returns the headers, or the user and password, that answer a registry's challenge: a token of its, or nothing."""
+    import requests
+
+    kind, _, rest = challenge.headers.get("WWW-Authenticate", "").partition(" ")
+    user = (login["username"], login["password"]) if login.get("username") else None
+    if kind.lower() != "bearer":
+        return {}, user
+    said = requests.utils.parse_dict_header(rest)
+    query = {name: said[name] for name in ("service", "scope") if name in said}
+    answer = requests.get(said.get("realm", ""), params=query, auth=user, timeout=SECONDS)
+    token = (answer.json().get("token") or answer.json().get("access_token")) if answer.ok else ""
+    return ({"Authorization": f"Bearer {token}"} if token else {}), None

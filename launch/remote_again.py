@@ -1,0 +1,194 @@
+"""`rerun` and `score` on a cluster: a run there and flags go in; a new run beside it, which names it, comes out."""
+
+import argparse
+import datetime
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from components import schema
+from components.settings import STAGES
+from launch import kubeflow_records, vertex_records
+from launch.again import pipeline_of
+from launch.cluster import Cluster
+from launch.cluster_options import TARGETS, add_machine_options, cluster_from
+from launch.compile import check_for_cluster
+from launch.lineage import RERUN, SCORE, RecordedRun
+from launch.parameters import resolve
+from launch.raw import raw_inputs
+from launch.remote_lineage import RemoteRecord, recorded_run
+from launch.remote_runs import parent_of
+from launch.submit import CLIENTS, EXPERIMENT, add_sending_options, check_options, check_surroundings, send, telling_remote_errors
+from launch.wiring import Wiring, read_wiring
+
+READERS = {"kubeflow": kubeflow_records.read_record, "vertex": vertex_records.read_record}
+LOCAL_ONLY = {"runner": "subprocess", "runs_dir": Path("runs"), "parallel": 1}  # with what each is where it is not given
+REMOTE_ONLY = (
+    "accelerator", "registry", "image", "resource", "env", "label", "secret_env", "secret_mount", "pull_secret",
+    "service_account", "network", "pipeline_root", "experiment", "wait", "host", "namespace", "project", "region",
+    "api_endpoint", "token_file",
+)  # fmt: skip
+LONGEST_LABEL = 63
+
+
+def add_remote_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that continue a run on a cluster; without --target, none of the others can be given."""
+    parser.add_argument("--target", choices=list(TARGETS), help="where RUN is, and the new run goes (default: this machine)")
+    group = parser.add_argument_group("with --target, as of submit")
+    group.add_argument(
+        "--experiment", default="", metavar="NAME",
+        help="Kubeflow: the experiment that RUN is looked for in, where it is a name (default: verdelta); Vertex: the new run's, "
+        "where RUN has none. Else the new run is of the experiment that RUN is of",
+    )  # fmt: skip
+    add_machine_options(group)
+    add_sending_options(group)
+
+
+def check_mix(arguments: argparse.Namespace) -> None:
+    """Refuses flags of clusters for this machine, and flags of this machine for a cluster.
+
+    Raises:
+        ValueError: names the flag.
+    """
+    if arguments.target:
+        for option, default in LOCAL_ONLY.items():
+            if getattr(arguments, option) != default:
+                raise ValueError(f"--{option.replace('_', '-')}: for runs of this machine; leave it out with --target.")
+        return
+    for option in REMOTE_ONLY:
+        if getattr(arguments, option) not in ("", "none", False, None, []):
+            raise ValueError(f"--{option.replace('_', '-')}: for runs on a cluster; give --target, or leave it out.")
+
+
+@telling_remote_errors
+def rerun_remote(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
+    """Runs one stage of a cluster's run again there, and returns the exit status.
+
+    Raises:
+        ValueError: a flag, stage, parameter or fold that cannot be, or a run that lacks what the stage reads.
+        FileNotFoundError: no such run; an image, a bucket or raw data is missing.
+    """
+    from launch.rerun import differences, folds_of, parse_changes, plan, require_inputs, stages_of
+
+    wiring = read_wiring(pipeline)
+    stages = stages_of(wiring, arguments.stage, arguments.downstream)
+    changed = parse_changes(arguments.assignments, wiring, arguments.stage, stages)
+    cluster, connection = prepare(arguments, f"rerun-{arguments.stage}")
+    earlier = read_earlier(arguments, connection, wiring)
+    folds = folds_of(earlier, wiring, arguments.stage, arguments.fold)
+    steps = plan(wiring, stages, folds, earlier.folds)
+    if len(steps) > 1:
+        raise ValueError(
+            f"--fold {arguments.fold} --downstream: {steps[1][0][0]} reads all of folds {earlier.folds}, and a run on a cluster "
+            f"cannot take some from its own loop and some from {earlier.name}. Expected one of the two flags; rerun each stage "
+            "of the fold without --downstream, each time from the run before, then the stages after it."
+        )
+    require_inputs(earlier, wiring, steps)
+    if "checkpoint" in changed:
+        changed = {"checkpoint_digest": "", **changed}  # the recorded one is of the other file
+    parameters = resolve(earlier.record["parameters"], changed)
+    check_surroundings(arguments, cluster, stages)
+    data = raw_inputs(earlier.record["parameters"]["raw"]) if "resize_images" in stages else {}
+    again, values = pipeline_of(
+        wiring, stages, folds=folds, parameters=parameters | data, artifacts=earlier.artifacts, content=told_by_uri
+    )
+    check_for_cluster(values)
+    print(f"{', '.join(stages)} of {earlier.name} again", flush=True)
+    for line in differences(earlier.record["parameters"], parameters):
+        print(f"  {line}", flush=True)
+    return send(connection, again, values, cluster, about(arguments, earlier, RERUN, arguments.stage), arguments)
+
+
+@telling_remote_errors
+def score_remote(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
+    """Predicts new photos with the models of a cluster's run there, and returns the exit status.
+
+    Raises:
+        ValueError: a flag that cannot be, or a run that has no model or calibration.
+        FileNotFoundError: no such run; an image, a bucket or raw data is missing.
+    """
+    from launch.score import ONLY_IN_TRAINING
+    from launch.scoring import TRAINED, score_arguments, score_photos
+
+    wiring = read_wiring(pipeline)
+    cluster, connection = prepare(arguments, "score")
+    stages = [stage for stage in STAGES if stage not in ONLY_IN_TRAINING]
+    require_plain_stages(cluster, stages)
+    trained = read_earlier(arguments, connection, wiring)
+    trained.require(TRAINED, trained.folds, wiring)
+    parameters = resolve(trained.record["parameters"], {})
+    check_surroundings(arguments, cluster, stages)
+    values = score_arguments(
+        raw=raw_inputs(arguments.raw, (schema.TEST,)),
+        folds=trained.folds,
+        parameters=parameters,
+        artifacts=trained.artifacts,
+        content=told_by_uri,
+    )
+    check_for_cluster(values)
+    print(f"{arguments.raw} by the models of {trained.name}", flush=True)
+    return send(connection, score_photos, values, cluster, about(arguments, trained, SCORE, None), arguments)
+
+
+def prepare(arguments: argparse.Namespace, name: str) -> tuple[Cluster, Any]:
+    """Returns what the flags say of the cluster, and a connection to it; gives the new run a name where it has none.
+
+    Raises:
+        ValueError: a flag that cannot be.
+    """
+    check_options(arguments)
+    cluster = cluster_from(arguments)
+    arguments.name = arguments.name or f"{name.replace('_', '-')}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    arguments.experiment = arguments.experiment or EXPERIMENT
+    return cluster, CLIENTS[arguments.target].connect(arguments)
+
+
+def read_earlier(arguments: argparse.Namespace, connection: Any, wiring: Wiring) -> RecordedRun:
+    """Returns the run to go on from; from now on the command line's experiment is that run's.
+
+    Raises:
+        ValueError: it has not ended, was made by `score`, or its name is no label.
+    """
+
+    def read(run: str) -> RemoteRecord:
+        return READERS[arguments.target](connection, run, arguments)
+
+    record = read(arguments.run)
+    parent = parent_of(record.about)
+    if parent and parent["kind"] == SCORE:
+        raise ValueError(
+            f"{record.run}: a run of score, which trained nothing. Expected a run of the whole pipeline, or a rerun, such as "
+            f"{parent['run']}."
+        )
+    if len(record.run) > LONGEST_LABEL:
+        raise ValueError(
+            f"{record.run}: {len(record.run)} characters; expected at most {LONGEST_LABEL}, as the new run bears it as a label."
+        )
+    earlier = recorded_run(record, read, wiring)
+    arguments.experiment = record.experiment or arguments.experiment
+    return earlier
+
+
+def about(arguments: argparse.Namespace, earlier: RecordedRun, kind: str, stage: str | None) -> dict[str, str]:
+    """Returns the words that the new run bears."""
+    words = {"preset": earlier.record["preset"] or "none", "accelerator": arguments.accelerator}
+    return words | {"parent": earlier.name, "kind": kind} | ({"stage": stage} if stage else {})
+
+
+def require_plain_stages(cluster: Cluster, stages: Sequence[str]) -> None:
+    """Refuses a machine type for a stage that scores by a face of its own: a custom job would run the face that trains.
+
+    Raises:
+        ValueError: names the stage.
+    """
+    for stage in stages:
+        if cluster.resources[stage].machine_type and stage != "predict":
+            raise ValueError(
+                f"--resource {stage}.machine_type={cluster.resources[stage].machine_type}: with score only predict can have one; "
+                "say cpu and memory."
+            )
+
+
+def told_by_uri(_uri: str) -> str:
+    """Returns what tells the content of equal URIs apart: nothing, as on a cluster each execution writes to a URI of its own."""
+    return "by its URI"

@@ -1,0 +1,104 @@
+"""The second DAG: new raw photos and a trained run's artifacts in, calibrated predictions and a report out; nothing is trained.
+
+The faces are those of the rooms' score_component.py, which are about the test set alone; predict's is the one of training.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kfp import dsl
+
+from components.calibrate.score_component import calibrate
+from components.generate_pairs.score_component import generate_pairs
+from components.predict.component import predict
+from components.report.score_component import report
+from components.resize_images.score_component import resize_images
+from components.write_tfrecords.score_component import write_tfrecords
+from launch.again import FOLDS, Artifacts, fold_item, imported, key
+from launch.wiring import Source
+
+MODEL = Source("train", "model")
+FOLDED_PAIRS, SUBMISSION = Source("split_folds", "folded_pairs"), Source("calibrate", "submission")
+TRAINED = [MODEL, FOLDED_PAIRS, SUBMISSION]  # what a run must have, so that its models can score
+
+
+@dsl.pipeline(name="verdelta-score", description="How many days lie between two new photos of a plant, by models trained before.")
+def score_photos(
+    raw: str,
+    raw_digest: str,
+    folds: list,
+    split_folds_folded_pairs: str,
+    split_folds_folded_pairs_content: str,
+    calibrate_submission: str,
+    calibrate_submission_content: str,
+    image_size: int,
+    jpeg_quality: int,
+    on_bad_photo: str,
+    layout: str,
+    num_shards: int,
+    tta_views: int,
+    prediction_batch_size: int,
+    strip_pairs: int,
+) -> None:
+    """Predicts the days between the photos of new test pairs, with the models and the calibration of a trained run.
+
+    Args:
+        raw: folder or gs:// address that holds test_dataset and its test_data.csv.
+        raw_digest: a digest of its content.
+        folds: for each model {"fold", "train_model", "train_model_content"}: its fold, its URI, what tells its content apart.
+        split_folds_folded_pairs: URI of the run's train pairs, for the report.
+        split_folds_folded_pairs_content: what tells their content apart.
+        calibrate_submission: URI of what calibrate wrote in the run.
+        calibrate_submission_content: what tells its content apart.
+        image_size: this and all others: components/settings.py; the values that the run had.
+    """
+    folded_pairs = imported(split_folds_folded_pairs, split_folds_folded_pairs_content, FOLDED_PAIRS)
+    calibrated = imported(calibrate_submission, calibrate_submission_content, SUBMISSION)
+    resized = resize_images(
+        raw=raw, raw_digest=raw_digest, image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo=on_bad_photo
+    )
+    catalog, images = resized.outputs["catalog"], resized.outputs["images"]
+    pairs = generate_pairs(catalog=catalog).outputs["pairs"]
+    examples = write_tfrecords(images=images, catalog=catalog, pairs=pairs, layout=layout, num_shards=num_shards).outputs[
+        "examples"
+    ]
+
+    with dsl.ParallelFor(folds, name="each fold") as fold:
+        model = imported(getattr(fold, key(MODEL)), getattr(fold, f"{key(MODEL)}_content"), MODEL)
+        predicted = predict(
+            examples=examples, model=model, tta_views=tta_views, prediction_batch_size=prediction_batch_size
+        ).outputs["predictions"]
+
+    submission = calibrate(catalog=catalog, predictions=dsl.Collected(predicted), calibrated=calibrated).outputs["submission"]
+    report(
+        catalog=catalog,
+        images=images,
+        pairs=pairs,
+        folded_pairs=folded_pairs,
+        examples=examples,
+        models=dsl.Collected(model),
+        predictions=dsl.Collected(predicted),
+        submission=submission,
+        strip_pairs=strip_pairs,
+    )
+
+
+def score_arguments(
+    *, raw: Mapping[str, str], folds: Sequence[int], parameters: Mapping[str, Any], artifacts: Artifacts,
+    content: Callable[[str], str],
+) -> dict[str, Any]:  # fmt: skip
+    """Returns the arguments of `score_photos`.
+
+    Args:
+        raw: `raw` and `raw_digest`.
+        folds: those of the trained run.
+        parameters: the trained run's; those of stages that only training has are left out.
+        artifacts: the trained run's, TRAINED at least.
+        content: as `pipeline_of` has it.
+    """
+    arguments: dict[str, Any] = {**raw, FOLDS: [fold_item(fold, [MODEL], artifacts, content) for fold in folds]}
+    for source in (FOLDED_PAIRS, SUBMISSION):
+        uri = artifacts[source, None]
+        arguments |= {key(source): uri, f"{key(source)}_content": content(uri)}
+    names = score_photos.component_spec.inputs
+    return arguments | {name: parameters[name] for name in names if name not in arguments}

@@ -1,0 +1,94 @@
+"""A run on Vertex AI goes in, by its id; what it was given, and what its stages read and wrote, comes out."""
+
+import argparse
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from launch.follow import stage_of
+from launch.kubeflow_records import defaults_of
+from launch.parameters import LOOP
+from launch.remote_lineage import RemoteRecord, Task
+from launch.remote_runs import as_declared, plain
+from launch.vertex_client import END_STATES, JOB_ID, talking_to
+
+RESOURCE = re.compile(r"projects/[^/]+/locations/[^/]+/pipelineJobs/[^/]+")
+PARAMETER = f"input:{LOOP}"  # in the metadata of a task's execution
+METRIC = re.compile(r"fold_(\d+)_")  # how train names its scores
+GOOD = ("SUCCEEDED", "SKIPPED")  # the latter from the cache
+
+
+def read_record(aiplatform: Any, name: str, arguments: argparse.Namespace) -> RemoteRecord:
+    """Returns what Vertex AI knows of a run.
+
+    Args:
+        aiplatform: as `launch.vertex_client.connect` returns it.
+        name: the job's id or resource name.
+
+    Raises:
+        ValueError: not such a name.
+        FileNotFoundError: no such run.
+        RemoteError: the service does not answer, or says no.
+    """
+    from google.api_core.exceptions import NotFound
+
+    where = {"project": arguments.project, "region": arguments.region}
+    if not (JOB_ID.fullmatch(name) or RESOURCE.fullmatch(name)):
+        raise ValueError(
+            f"{name}: no id of a run on Vertex AI. Expected lower-case letters, digits and '-', or projects/.../pipelineJobs/ID. "
+            "See: python pipeline.py list --target vertex"
+        )
+    job = None
+    with talking_to(where, f"read run {name}"):
+        try:
+            job = aiplatform.PipelineJob.get(name)
+            experiment = job.get_associated_experiment()
+        except NotFound:
+            if job is not None:
+                raise
+    if job is None:
+        raise FileNotFoundError(
+            f"{arguments.project}, {arguments.region} has no run {name}. See: python pipeline.py list --target vertex"
+        )
+    resource = job.gca_resource
+    state = resource.state.name.removeprefix("PIPELINE_STATE_")
+    given = defaults_of(plain(resource.pipeline_spec)) | dict(resource.runtime_config.parameter_values)
+    return RemoteRecord(
+        run=resource.name.rpartition("/")[2],
+        state=state,
+        finished=state in END_STATES,
+        parameters={name: as_declared(name, value) for name, value in given.items()},
+        about=dict(resource.labels),
+        experiment=experiment.name if experiment else "",
+        tasks=[task_of(each, stage) for each in resource.job_detail.task_details if (stage := stage_of(each.task_name))],
+    )
+
+
+def task_of(detail: Any, stage: str) -> Task:
+    """Returns a task as lineage wants it."""
+    return Task(
+        stage=stage,
+        succeeded=detail.state.name in GOOD,
+        fold=fold_of(detail),
+        inputs=uris(detail.inputs),
+        outputs=uris(detail.outputs),
+    )
+
+
+def fold_of(detail: Any) -> int | None:
+    """Returns the fold that a task was told: a parameter of its execution, and part of the names of its scores."""
+    if detail.execution and PARAMETER in (detail.execution.metadata or {}):
+        return int(detail.execution.metadata[PARAMETER])
+    names = (
+        name
+        for found in detail.outputs.values()
+        for artifact in found.artifacts
+        for name in artifact.metadata or {}
+        if METRIC.match(name)
+    )
+    return next((int(METRIC.match(name)[1]) for name in names), None)  # type: ignore[index]
+
+
+def uris(found: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Returns name to URIs of a task's inputs or outputs."""
+    return {name: [artifact.uri for artifact in each.artifacts] for name, each in found.items() if each.artifacts}

@@ -13,11 +13,11 @@ from PIL import Image
 from components.images import ROOT
 
 
-def pipeline_py(*arguments: str) -> subprocess.CompletedProcess[str]:
+def pipeline_py(*arguments: str, timeout_seconds: int = 600) -> subprocess.CompletedProcess[str]:
     """Runs `python pipeline.py` with `arguments`."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(ROOT / "pipeline.py"), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout_seconds, check=False)
 
 
 def record(runs: Path, name: str) -> dict[str, Any]:
@@ -31,6 +31,11 @@ def states(runs: Path, name: str) -> dict[str, str]:
         entry["stage"] + ("" if entry["fold"] is None else f"[{entry['fold']}]"): entry["state"]
         for entry in record(runs, name)["stages"]
     }
+
+
+def entry(runs: Path, name: str, stage: str, fold: int | None = None) -> dict[str, Any]:
+    """A stage's entry in a run's record."""
+    return next(each for each in record(runs, name)["stages"] if (each["stage"], each["fold"]) == (stage, fold))
 
 
 def write_raw(raw: Path) -> Path:

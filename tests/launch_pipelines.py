@@ -63,8 +63,7 @@ def moods(mood: str = "good", broken_fold: int = -1, folds: list = [0, 1]):  # n
 @dsl.pipeline(name="tables")
 def tables(raw: str, raw_digest: str, image_size: int = 16, jpeg_quality: int = 75, num_folds: int = 2):
     """Raw photos to folds."""
-    data = dsl.importer(artifact_uri=raw, artifact_class=dsl.Dataset, reimport=False, metadata={"content": raw_digest})
-    resized = resize_images(raw=data.output, image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo="fail")
+    resized = resize_images(raw=raw, raw_digest=raw_digest, image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo="fail")
     pairs = generate_pairs(catalog=resized.outputs["catalog"])
     split_folds(pairs=pairs.outputs["pairs"], num_folds=num_folds, shuffle_seed=34)
 
@@ -73,7 +72,7 @@ def main(pipeline: str, runs: str, name: str, parameters: str) -> int:
     """Runs one of the pipelines above in runs/name."""
     values = json.loads(parameters)
     if "raw" in values:
-        values["raw_digest"] = content_digest(Path(values["raw"]))
+        values["raw_digest"] = content_digest(values["raw"])
     folder = Path(runs).resolve() / name
     folder.mkdir(parents=True)
     record = RunRecord(folder, None, values)

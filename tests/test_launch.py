@@ -16,6 +16,7 @@ from kfp import dsl
 from PIL import Image
 
 from components.images import ROOT
+from components.storage import content_digest
 from launch.local import pin_checkpoint
 from launch.stage_cache import StageCache
 
@@ -170,6 +171,7 @@ def test_the_record_holds_inputs_outputs_and_seconds_in_data_order(finished: tup
     run = record(runs, "first")
     assert (run["name"], run["preset"], run["state"], run["error"]) == ("first", None, "SUCCEEDED", None)
     resize, pairs, folds = run["stages"]
+    assert resize["inputs"].pop("raw_digest") == content_digest(raw)
     assert resize["inputs"] == {"raw": str(raw), "image_size": 16, "jpeg_quality": 75, "on_bad_photo": "fail"}
     assert set(resize["outputs"]) == {"images", "catalog"}
     assert pairs["inputs"] == {"catalog": resize["outputs"]["catalog"]}

@@ -30,6 +30,9 @@ def test_no_two_stages_share_a_parameter_name() -> None:
     assert len(names) == len(set(names))
 
 
+DATA = {"resize_images": {"raw": str, "raw_digest": str}}  # where the data is: arguments of a stage that no settings declare
+
+
 @pytest.mark.parametrize(("stage", "settings"), STAGES.items())
 def test_component_arguments_are_the_settings_fields(stage: str, settings: type[Settings]) -> None:
     face = getattr(importlib.import_module(f"components.{stage}.component"), stage)
@@ -37,25 +40,26 @@ def test_component_arguments_are_the_settings_fields(stage: str, settings: type[
     scalars = {
         argument.name: argument.annotation for argument in arguments if argument.annotation in (int, float, bool, str, list)
     }
-    assert scalars == {field.name: field.type for field in dataclasses.fields(settings)}
+    assert scalars == DATA.get(stage, {}) | {field.name: field.type for field in dataclasses.fields(settings)}
     assert all(argument.default is inspect.Parameter.empty for argument in arguments), "the pipeline passes every value"
     artifacts = [argument.name for argument in arguments if argument.name not in scalars]
     assert [argument.name for argument in arguments] == [*artifacts, *scalars], "artifacts first"
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_artifact_of_a_component_is_documented(stage: str) -> None:
+def test_every_artifact_of_a_component_and_the_address_of_its_data_are_documented(stage: str) -> None:
     face = getattr(importlib.import_module(f"components.{stage}.component"), stage)
-    artifacts = set(inspect.signature(face.python_func).parameters) - {field.name for field in dataclasses.fields(STAGES[stage])}
-    assert artifacts
-    for name in artifacts:
+    undeclared = set(inspect.signature(face.python_func).parameters) - {field.name for field in dataclasses.fields(STAGES[stage])}
+    assert undeclared
+    for name in undeclared:
         assert re.search(rf"^ +{name}:", face.python_func.__doc__, re.MULTILINE), (stage, name)
 
 
 def test_pipeline_parameters_are_the_settings_fields_with_their_defaults() -> None:
     parameters = dict(inspect.signature(verdelta.pipeline_func).parameters)
-    assert parameters.pop("raw").default is inspect.Parameter.empty
-    assert parameters.pop("raw_digest").default is inspect.Parameter.empty
+    for name, kind in DATA["resize_images"].items():
+        data = parameters.pop(name)
+        assert (data.annotation, data.default) == (kind, inspect.Parameter.empty)
     expected = {field.name: field for field in (*dataclasses.fields(RunSettings), *declared().values())}
     del expected["fold"]
     assert {name: (each.annotation, each.default) for name, each in parameters.items()} == {
@@ -64,7 +68,7 @@ def test_pipeline_parameters_are_the_settings_fields_with_their_defaults() -> No
 
 
 def test_set_accepts_every_pipeline_parameter_but_the_data() -> None:
-    pipeline = set(inspect.signature(verdelta.pipeline_func).parameters) - {"raw", "raw_digest"}
+    pipeline = set(inspect.signature(verdelta.pipeline_func).parameters) - set(DATA["resize_images"])
     assert set(fields()) == pipeline
     for name, field in fields().items():
         value = default_of(field)

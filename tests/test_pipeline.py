@@ -33,11 +33,7 @@ def tasks(spec: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_stage_is_one_task_in_its_image(compiled: dict[str, Any]) -> None:
     executors = compiled["deploymentSpec"]["executors"]
-    images = {
-        name.removeprefix("exec-").replace("-", "_"): each["container"]["image"]
-        for name, each in executors.items()
-        if "container" in each
-    }
+    images = {name.removeprefix("exec-").replace("-", "_"): each["container"]["image"] for name, each in executors.items()}
     assert images == {stage: image_for(stage) for stage in STAGES}
 
 
@@ -45,8 +41,7 @@ def test_stages_follow_each_other_as_data_does(compiled: dict[str, Any]) -> None
     after = {name: set(task.get("dependentTasks", [])) for name, task in tasks(compiled).items()}
     loop = next(name for name in after if name.startswith("for-loop"))
     assert after == {
-        "importer": set(),
-        "resize-images": {"importer"},
+        "resize-images": set(),
         "generate-pairs": {"resize-images"},
         "split-folds": {"generate-pairs"},
         "write-tfrecords": {"resize-images", "generate-pairs", "split-folds"},
@@ -63,13 +58,11 @@ def test_the_loop_runs_over_the_folds_given_at_run_time(compiled: dict[str, Any]
     assert loop["parameterIterator"]["items"] == {"inputParameter": "pipelinechannel--folds"}
 
 
-def test_the_content_of_raw_data_is_in_its_metadata(compiled: dict[str, Any]) -> None:
-    """Cache keys hold the metadata of inputs, not their content: this is what makes a changed photo a new input."""
-    task = tasks(compiled)["importer"]
-    assert task["inputs"]["parameters"]["metadata"]["componentInputParameter"] == "raw_digest"
-    assert compiled["deploymentSpec"]["executors"]["exec-importer"]["importer"]["metadata"] == {
-        "content": "{{$.inputs.parameters['metadata']}}"
-    }
+def test_raw_data_is_a_parameter_with_its_digest_beside_it(compiled: dict[str, Any]) -> None:
+    """Cache keys hold parameters, not what lies at an address: the digest is what makes a changed photo a new input."""
+    inputs = tasks(compiled)["resize-images"]["inputs"]
+    assert "artifacts" not in inputs  # KFP would download an artifact before the stage starts, one file after another
+    assert {"raw", "raw_digest"} <= set(inputs["parameters"])
 
 
 def test_each_parameter_reaches_the_stage_that_declares_it(compiled: dict[str, Any]) -> None:
@@ -91,3 +84,14 @@ def test_no_component_face_has_a_branch_or_a_loop_or_many_lines() -> None:
     for stage in STAGES:
         text = Path(ROOT, "components", stage, "component.py").read_text(encoding="utf-8")
         assert not re.search(r"^\s+(if|for|while|try|with|match)\b.*:$", text, re.MULTILINE), stage
+
+
+def test_what_kubeflow_compares_is_there(compiled: dict[str, Any]) -> None:
+    """Its Compare runs page knows these types of artifact alone."""
+    found = {
+        name.removeprefix("comp-"): {each["artifactType"]["schemaTitle"] for each in outputs.values()}
+        for name, component in compiled["components"].items()
+        if "executorLabel" in component and (outputs := component.get("outputDefinitions", {}).get("artifacts", {}))
+    }
+    assert {name for name, types in found.items() if "system.Metrics" in types} == {"train", "calibrate", "report"}
+    assert {name for name, types in found.items() if {"system.HTML", "system.Markdown"} <= types} == {"report"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from launch.processes import StageProcesses
+from launch.processes import RunningStages, run_process
 from launch.stage_output import Watched, failure_reason
 from launch.terminal import Terminal, score_table
 
@@ -61,10 +61,10 @@ def test_the_reason_of_a_failure_is_in_words(lines: list[str], status: int, reas
     assert failure_reason(lines, status).startswith(reason)
 
 
-def run(command: str, processes: StageProcesses | None = None) -> tuple[int, list[str]]:
+def run(command: str, stages: RunningStages | None = None) -> tuple[int, list[str]]:
     """Status and lines of a shell command."""
     lines: list[str] = []
-    status = (processes or StageProcesses()).run(["sh", "-c", command], {"PATH": "/usr/bin:/bin"}, lines.append)
+    status = run_process(stages or RunningStages(), ["sh", "-c", command], {"PATH": "/usr/bin:/bin"}, lines.append)
     return status, lines
 
 
@@ -80,15 +80,15 @@ def test_a_worker_that_outlives_its_stage_does_not_hold_up_the_run() -> None:
 
 
 def test_stopping_ends_running_stages_and_starts_no_more() -> None:
-    processes, results = StageProcesses(), []
-    thread = threading.Thread(target=lambda: results.append(run("echo up; sleep 300; echo never", processes)))
+    stages, results = RunningStages(), []
+    thread = threading.Thread(target=lambda: results.append(run("echo up; sleep 300; echo never", stages)))
     thread.start()
-    while not processes.running:
+    while not stages.running:
         pass
-    processes.stop(signal.SIGTERM)
+    stages.stop(signal.SIGTERM)
     thread.join(timeout=20)
     assert results[0][0] == -signal.SIGTERM
-    assert run("echo again", processes) == (-signal.SIGTERM, [])
+    assert run("echo again", stages) == (-signal.SIGTERM, [])
 
 
 def test_a_full_disk_under_the_log_is_reported_once_the_stage_has_ended() -> None:
@@ -96,7 +96,7 @@ def test_a_full_disk_under_the_log_is_reported_once_the_stage_has_ended() -> Non
         Path("/dev/full").write_text(line)
 
     with pytest.raises(OSError, match="No space left"):  # and the stage, whose output is more than a pipe holds, was not held up
-        StageProcesses().run(["sh", "-c", "seq 20000"], {"PATH": "/usr/bin:/bin"}, on_line)
+        run_process(RunningStages(), ["sh", "-c", "seq 20000"], {"PATH": "/usr/bin:/bin"}, on_line)
 
 
 class Screen(io.StringIO):

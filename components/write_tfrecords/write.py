@@ -117,7 +117,10 @@ def write_file(path: Path, records: list[Record]) -> dict[str, Any]:
 
 
 def serialize(record: Record) -> bytes:
-    """One tf.train.Example: image_id and image (one or two JPEGs); for pairs also label_id (text) and label (int64)."""
+    """One tf.train.Example: image_id and image (one or two JPEGs); for pairs also label_id (text) and label (int64).
+
+    A protobuf map has no order of its own: without `deterministic`, each process would write the features in another one.
+    """
     feature = {
         schema.FEATURE_IMAGE_ID: bytes_feature(record.record_id.encode()),
         schema.FEATURE_IMAGE: bytes_feature(*(path.read_bytes() for path in record.paths)),
@@ -125,7 +128,7 @@ def serialize(record: Record) -> bytes:
     if record.label_days is not None:
         feature[schema.FEATURE_LABEL_ID] = bytes_feature(str(record.label_days).encode())
         feature[schema.FEATURE_LABEL] = tf.train.Feature(int64_list=tf.train.Int64List(value=[record.label_days]))
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString(deterministic=True)
 
 
 def bytes_feature(*values: bytes) -> tf.train.Feature:

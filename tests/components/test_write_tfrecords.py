@@ -16,7 +16,7 @@ from PIL import Image
 from components.settings import WriteTfrecordsSettings
 from components.train.load import load_images
 from components.write_tfrecords.component import write_tfrecords as face
-from components.write_tfrecords.write import write_tfrecords
+from components.write_tfrecords.write import Record, serialize, write_tfrecords
 from tests.small_dataset import (
     PAIRS_OF_FOLD,
     TEST_PAIRS,
@@ -159,6 +159,25 @@ def test_same_inputs_same_bytes(sources: dict[str, Path], tmp_path: Path, layout
         write(sources, tmp_path / name, layout, num_shards=2)
     one, two = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two"))
     assert one == two and len(one) == 8 + 5
+
+
+def test_features_have_one_order_in_every_process(tmp_path: Path) -> None:
+    # a protobuf map is iterated in another order by each process; the expected bytes are assembled by hand
+    (tmp_path / "photo.jpg").write_bytes(b"JPEG")
+    record = Record("comb_000007", (tmp_path / "photo.jpg", tmp_path / "photo.jpg"), label_days=3)
+
+    def field(number: int, *parts: bytes) -> bytes:
+        content = b"".join(parts)
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    def feature(name: bytes, value: bytes) -> bytes:
+        return field(1, field(1, name), field(2, value))
+
+    label_id = feature(b"label_id", field(1, field(1, b"3")))
+    label = feature(b"label", field(3, field(1, bytes([3]))))
+    image_id = feature(b"image_id", field(1, field(1, b"comb_000007")))
+    image = feature(b"image", field(1, field(1, b"JPEG"), field(1, b"JPEG")))
+    assert serialize(record) == field(1, image_id, image, label_id, label)
 
 
 # Reading

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from components.images import ROOT
+from components.images import FLAVOURS, ROOT, image_for
+from launch.containers import require_images
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +21,9 @@ def engine() -> Iterator[docker.DockerClient]:
         if os.environ.get("VERDELTA_REQUIRE_CONTAINERS"):
             raise
         pytest.skip(f"no Docker engine: {error}")
-    subprocess.run([sys.executable, "-m", "launch.build_images"], cwd=ROOT, check=True)
+    try:
+        require_images(client, map(image_for, FLAVOURS))
+    except ValueError:  # an image that is there is made from this code: its tag says so
+        subprocess.run([sys.executable, "-m", "launch.build_images"], cwd=ROOT, check=True)
     yield client
     client.close()

@@ -99,6 +99,20 @@ def test_same_seed_gives_the_same_bytes(trained, tmp_path: Path) -> None:
         assert (tmp_path / file).read_bytes() == (root / file).read_bytes()
 
 
+def test_the_train_step_is_traced_once(trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    traced = []
+    compute_loss = keras.Model.compute_loss
+
+    def counted(*args, **kwargs):
+        traced.append(1)  # Python runs only while TensorFlow traces
+        return compute_loss(*args, **kwargs)
+
+    monkeypatch.setattr(keras.Model, "compute_loss", counted)
+    with shallow_encoders():
+        record = run_train(trained[0] / "examples", tmp_path)
+    assert record["counts"]["steps"] == 4 and len(traced) == 1
+
+
 def test_the_model_file_needs_no_code_of_this_project(trained, tmp_path: Path) -> None:
     root, _ = trained
     code = (

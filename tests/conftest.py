@@ -15,8 +15,11 @@ FIRST = (
     "test_launch.py",
     "test_compare.py",
     "containers/test_built_images.py",
+    "components/test_checkpoint.py",
+    "parity/test_train_step.py",
     "test_launch_gcs.py",
     "test_score.py",
+    "test_failures.py",
 )
 
 

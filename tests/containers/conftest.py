@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import docker
 import pytest
@@ -27,3 +27,17 @@ def engine() -> Iterator[docker.DockerClient]:
         subprocess.run([sys.executable, "-m", "launch.build_images"], cwd=ROOT, check=True)
     yield client
     client.close()
+
+
+@pytest.fixture
+def containers_with(engine: docker.DockerClient) -> Callable[[str], list[str]]:
+    """Returns a function that gives the states of the containers, ended ones too, whose command holds a text.
+
+    Other tests may be running containers of the same image meanwhile.
+    """
+
+    def states(text: str) -> list[str]:
+        found = engine.containers.list(all=True, ignore_removed=True)
+        return [each.status for each in found if any(text in part for part in each.attrs["Config"]["Cmd"] or ())]
+
+    return states

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 from kfp import dsl
 
@@ -91,6 +90,7 @@ def test_a_container_that_does_its_work_is_a_success(run: LocalRun) -> None:
     assert (Path(run.outputs["write_note"]["note"]) / "note.txt").read_text() == "done"
 
 
-def test_no_container_is_left_behind(engine: docker.DockerClient, run: LocalRun) -> None:
-    run.execute(dying("exit 3"), {"folds": [0, 1]})
-    assert engine.containers.list(all=True, filters={"ancestor": IMAGE}) == []
+def test_no_container_is_left_behind(containers_with: Callable[[str], list[str]], run: LocalRun) -> None:
+    run.execute(dying("echo behind; exit 3"), {"folds": [0, 1]})
+    assert [failure.reason for failure in run.failures] == ["exit status 3; its last line: behind"] * 2
+    assert containers_with("echo behind") == []

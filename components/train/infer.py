@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from components.train.image_file import DecodedImages
 from components.train.load import PROGRESS, view_batches
 
 PAIRS_PER_HEAD_BATCH = 1024
@@ -16,7 +17,7 @@ PAIRS_PER_HEAD_BATCH = 1024
 
 def encode(
     encoder: keras.Model,
-    images: np.ndarray,
+    images: DecodedImages,
     *,
     rows: np.ndarray | None = None,
     view: int = 0,
@@ -27,7 +28,7 @@ def encode(
 
     Args:
         encoder: [N, H, W, 3] in [0, 255] to [N, D].
-        images: [N, H, W, 3] uint8, in memory or memory-mapped.
+        images: [N, H, W, 3] uint8, in memory or in a file.
         rows: which of the images, [M] int64; None for all.
         view: which of the ten transforms the images get first.
         batch_size: images per backbone pass; every batch has this size, as accelerators want static shapes.

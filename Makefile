@@ -1,6 +1,7 @@
 # make demo    the whole job on synthetic plants: set up, run, and say where the report is
 # make ui      compare the runs in MLflow's UI
 # make test    set up, lint, check types, test
+# make bench   how fast everything is beside the winner's recipe, in a quarter of an hour: writes the README's table
 # make images  build the stages' images: [REGISTRY=host/project/repository] [ACCELERATOR=gpu|tpu] [BASE=image] [PUSH=yes]
 # make locks   resolve requirements/*.txt anew from pyproject.toml
 
@@ -12,7 +13,7 @@ LOCKS = uv ui parity laptop
 # Resolved within what the laptop has, so that a stage meets the same packages in its image and on the laptop.
 LAPTOP_LOCKS = data tensorflow gpu tpu jax dev
 
-.PHONY: demo ui test images lint locks clean
+.PHONY: demo ui test bench images lint locks clean
 
 demo: .venv/laptop.done
 	.venv/bin/python pipeline.py run --sample --preset smoke
@@ -22,6 +23,9 @@ ui: .venv/laptop.done .venv-ui/done
 
 test: .venv/dev.done .venv-ui/done .venv-jax/done .venv-parity lint
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
+
+bench: .venv/dev.done .venv-parity
+	.venv/bin/python -m tests.benchmarks
 
 images: .venv/laptop.done
 	.venv/bin/python -m launch.build_images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(ACCELERATOR),--accelerator $(ACCELERATOR)) \

@@ -10,6 +10,7 @@ import pandas as pd
 
 from components import schema
 from components.artifacts import whole_file, write_record
+from components.generate_pairs.pair_csv import write_pairs
 from components.generate_pairs.tables import read_images, read_test_data, read_user_table
 from components.layout import PHOTO_SUFFIXES
 from components.settings import GeneratePairsSettings
@@ -46,7 +47,7 @@ def generate_pairs(
     pairs.mkdir(parents=True, exist_ok=True)
     for name, table in (tables | {schema.TEST_PAIRS_CSV: test}).items():
         with whole_file(pairs / name) as path:
-            table.to_csv(path, index=False)
+            write_pairs(path, table)
     counts |= {"test_pairs": len(test), "test_series": test["series"].nunique(), "skipped_series": len(single)}
     skipped = [(series, "a series of one photo makes no pair") for series in single]
     return write_record(pairs, "generate_pairs", settings, counts, skipped)
@@ -75,10 +76,10 @@ def make_train_pairs(images: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     corners = [np.triu_indices(size, 1) for size in sizes]  # row by row: the order of itertools.combinations
     before, after = (np.concatenate([start + c[side] for start, c in zip(starts, corners, strict=True)]) for side in (0, 1))
     day = images["day"].to_numpy(dtype="int64")
-    table = images.loc[before, ["species", "series"]].reset_index(drop=True)
-    table.insert(0, "pair_id", [schema.PAIR_ID.format(number) for number in range(len(table))])
-    table["before_image_id"] = images["image_id"].to_numpy()[before]
-    table["after_image_id"] = images["image_id"].to_numpy()[after]
+    table = images[["species", "series"]].take(before).reset_index(drop=True)
+    table.insert(0, "pair_id", list(map(schema.PAIR_ID.format, range(len(table)))))
+    table["before_image_id"] = images["image_id"].array.take(before)
+    table["after_image_id"] = images["image_id"].array.take(after)
     table["time_delta_days"] = day[after] - day[before]
     return table[list(schema.TRAIN_PAIRS_COLUMNS)], single
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from components import schema
 from components.artifacts import whole_file, write_record
+from components.generate_pairs.pair_csv import write_pairs
 from components.settings import SplitFoldsSettings
 
 
@@ -33,10 +34,10 @@ def split_folds(*, pairs: Path, folded_pairs: Path, settings: SplitFoldsSettings
     table = pd.read_csv(source, dtype=text, keep_default_na=False)
     table["fold"] = assign_folds(table["series"], settings.num_folds)
     refuse_leak(table)
-    shuffled = table.sample(frac=1.0, random_state=settings.shuffle_seed)
+    shuffled = table["fold"].sample(frac=1.0, random_state=settings.shuffle_seed).index.to_numpy()
     folded_pairs.mkdir(parents=True, exist_ok=True)
     with whole_file(folded_pairs / schema.TRAIN_PAIRS_CSV) as path:
-        shuffled.to_csv(path, columns=list(schema.FOLDED_PAIRS_COLUMNS), index=False)
+        write_pairs(path, table[list(schema.FOLDED_PAIRS_COLUMNS)], shuffled)
     return write_record(folded_pairs, "split_folds", settings, count(table), [])
 
 
@@ -55,8 +56,9 @@ def assign_folds(series: pd.Series, num_folds: int) -> np.ndarray:
         )
     from sklearn.model_selection import GroupKFold  # here: it costs a second or two
 
+    groups, _ = pd.factorize(series, sort=True)  # scikit-learn sorts the groups, and sorts a million numbers faster than texts
     folds = np.full(len(series), -1, dtype="int64")
-    for fold, (_, validation) in enumerate(GroupKFold(num_folds).split(folds, groups=series)):
+    for fold, (_, validation) in enumerate(GroupKFold(num_folds).split(folds, groups=groups)):
         folds[validation] = fold
     return folds
 

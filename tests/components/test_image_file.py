@@ -57,14 +57,17 @@ def test_a_row_that_does_not_exist_is_refused(images: np.ndarray, stored: ImageF
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="no /proc tells the memory of a process here")
 def test_images_in_the_file_are_no_memory_of_the_process() -> None:
-    """300 MB are written and read; the process, which is 30 MB of Python and NumPy, stays below 100."""
+    """300 MB are written and read; the process, which is 30 MB of Python and NumPy, stays below 100.
+
+    Told by /proc, as getrusage's maximum may be that of the process which started it.
+    """
     code = (
         "import re, pathlib, numpy as np\n"
         "from components.train.image_file import ImageFile\n"
         "file = ImageFile((300, 1000, 1000, 1))\n"
         "for row in range(300): file[row] = np.full((1000, 1000, 1), row % 256, np.uint8)\n"
         "assert [int(image.max()) for image in file] == [row % 256 for row in range(300)]\n"
-        "print(re.search(r'VmHWM:\\s+(\\d+) kB', pathlib.Path('/proc/self/status').read_text())[1])"  # getrusage tells of the parent
+        "print(re.search(r'VmHWM:\\s+(\\d+) kB', pathlib.Path('/proc/self/status').read_text())[1])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert int(done.stdout) * 1024 < 100e6

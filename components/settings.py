@@ -157,7 +157,7 @@ class TrainSettings(Settings):
         1024, "Pairs held while shuffling the stored order, as tf.data counts them; 0 shuffles all pairs.", at_least=0
     )
     memory_budget_gb: float = parameter(
-        8.0, "Decoded images above this go to a memory-mapped file in the temporary folder.", unit="GB", at_least=0.0
+        8.0, "Decoded images above this go to a file in the temporary folder.", unit="GB", at_least=0.0
     )
     seed: int = parameter(547_895, "Seed of weights, order and augmentation; the fold's number is added.", at_least=0)
 

@@ -14,12 +14,13 @@ from components import schema
 from components.artifacts import whole_file, write_record
 from components.settings import PredictSettings
 from components.train.fit import make_deterministic
+from components.train.image_file import DecodedImages
 from components.train.infer import encode, pair_days
 from components.train.load import load_images
 from components.train.model import split_model
 from components.write_tfrecords.tables import read_pair_table
 
-MEMORY_BUDGET_GB = 8.0  # decoded test images beyond it lie in a memory-mapped file
+MEMORY_BUDGET_GB = 8.0  # decoded test images beyond it lie in a temporary file
 
 
 def predict(*, examples: Path, model: Path, predictions: Path, settings: PredictSettings) -> dict[str, Any]:
@@ -60,7 +61,13 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
 
 
 def predict_view(
-    encoder: keras.Model, head: keras.Model, images: np.ndarray, before: np.ndarray, after: np.ndarray, view: int, batch_size: int
+    encoder: keras.Model,
+    head: keras.Model,
+    images: DecodedImages,
+    before: np.ndarray,
+    after: np.ndarray,
+    view: int,
+    batch_size: int,
 ) -> np.ndarray:
     """Days of every pair under one view: rows before and after [P] of images [N, H, W, 3] uint8 to [P] float32."""
     features = encode(encoder, images, view=view, batch_size=batch_size, show_progress=True)

@@ -8,12 +8,13 @@ arXiv:2105.07576, section 3).
 import keras
 import numpy as np
 
+from components.train.image_file import DecodedImages
 from components.train.model import batchnorms
 
 BATCHES, BATCH_SIZE = 8, 64
 
 
-def reestimate_batchnorm(encoder: keras.Model, images: np.ndarray, rows: np.ndarray, *, seed: int) -> None:
+def reestimate_batchnorm(encoder: keras.Model, images: DecodedImages, rows: np.ndarray, *, seed: int) -> None:
     """Replaces the moving mean and variance of every BatchNorm layer by their average over random batches.
 
     Args:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from components.settings import TrainSettings
 from components.train.batchnorm import reestimate_batchnorm
+from components.train.image_file import DecodedImages
 from components.train.infer import encode, pair_days
 from components.train.model import split_model
 
@@ -26,7 +27,7 @@ class ValidatePairs(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, images: np.ndarray, train: pd.DataFrame, validation: pd.DataFrame, pairs_per_epoch: int, settings: TrainSettings
+        self, images: DecodedImages, train: pd.DataFrame, validation: pd.DataFrame, pairs_per_epoch: int, settings: TrainSettings
     ) -> None:
         super().__init__()
         self.settings = settings

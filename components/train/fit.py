@@ -19,6 +19,7 @@ from components.settings import TrainSettings
 from components.train.callbacks import OwnAverages, Progress, ValidatePairs
 from components.train.checkpoint import load_checkpoint
 from components.train.cliques import draw_cliques, pair_positions
+from components.train.image_file import DecodedImages
 from components.train.load import load_images, training_batches
 from components.train.model import build_model, split_model
 from components.write_tfrecords.tables import read_pair_table
@@ -35,7 +36,7 @@ class FoldData:
         validation: pairs of the held-out fold, likewise.
     """
 
-    images: np.ndarray
+    images: DecodedImages
     table: pd.DataFrame
     train: pd.DataFrame
     validation: pd.DataFrame

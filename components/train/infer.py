@@ -1,22 +1,26 @@
 """Decoded images and pairs in, predicted days out: the backbone once per image and view, then only the head per pair.
 
-N images, M of them chosen, D features, P pairs.
+N images, M of them chosen, D features, P pairs, U units of the LSTM.
 """
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 from tqdm import tqdm
 
+from components.train.image_file import DecodedImages
 from components.train.load import PROGRESS, view_batches
+from components.train.model import HEAD_LAYERS
 
 PAIRS_PER_HEAD_BATCH = 1024
 
 
 def encode(
     encoder: keras.Model,
-    images: np.ndarray,
+    images: DecodedImages,
     *,
     rows: np.ndarray | None = None,
     view: int = 0,
@@ -27,7 +31,7 @@ def encode(
 
     Args:
         encoder: [N, H, W, 3] in [0, 255] to [N, D].
-        images: [N, H, W, 3] uint8, in memory or memory-mapped.
+        images: [N, H, W, 3] uint8, in memory or in a file.
         rows: which of the images, [M] int64; None for all.
         view: which of the ten transforms the images get first.
         batch_size: images per backbone pass; every batch has this size, as accelerators want static shapes.
@@ -48,10 +52,27 @@ def encode(
 
 
 def pair_days(head: keras.Model, features: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Days between two images for every pair: rows `before` and `after` [P] of `features` [N, D] to [P] float32."""
-    padded = -(-len(before) // PAIRS_PER_HEAD_BATCH) * PAIRS_PER_HEAD_BATCH
-    days = [
-        head.predict_on_batch(np.stack([features[np.resize(before, padded)[at]], features[np.resize(after, padded)[at]]], axis=1))
-        for at in (slice(start, start + PAIRS_PER_HEAD_BATCH) for start in range(0, padded, PAIRS_PER_HEAD_BATCH))
-    ]
-    return np.concatenate(days)[: len(before), 0].astype(np.float32)
+    """Days between two images for every pair: rows `before` and `after` [P] of `features` [N, D] to [P] float32.
+
+    The head's LSTM sees two images, the earlier with a state of zeros. So both matrix products are of single images, and only
+    the gates and the dense layers are left for each pair: what `head` itself gives, but for the order of float32 sums.
+    """
+    lstm, hidden, days = (head.get_layer(name) for name in HEAD_LAYERS)
+    projected = ops.matmul(features, lstm.cell.kernel) + lstm.cell.bias  # [N, 4U]
+    state, cell = lstm_step(projected, 0.0)
+    recurrent = ops.matmul(state, lstm.cell.recurrent_kernel)  # [N, 4U]
+    padded = -(-len(before) // PAIRS_PER_HEAD_BATCH) * PAIRS_PER_HEAD_BATCH  # accelerators want static shapes
+    first, second = (np.resize(rows, padded).reshape(-1, PAIRS_PER_HEAD_BATCH) for rows in (before, after))
+    results = []
+    for earlier, later in zip(first, second, strict=True):
+        gates = ops.take(projected, later, axis=0) + ops.take(recurrent, earlier, axis=0)
+        state, _ = lstm_step(gates, ops.take(cell, earlier, axis=0))
+        results.append(ops.convert_to_numpy(days(hidden(state))))
+    return np.concatenate(results)[: len(before), 0].astype(np.float32)
+
+
+def lstm_step(gates: Any, cell: Any) -> tuple[Any, Any]:
+    """One step of a Keras LSTM after its matrix products: gates [B, 4U] and the cell so far, to the state and the cell [B, U]."""
+    entering, kept, candidate, leaving = ops.split(gates, 4, axis=-1)
+    cell = ops.sigmoid(kept) * cell + ops.sigmoid(entering) * ops.tanh(candidate)
+    return ops.sigmoid(leaving) * ops.tanh(cell), cell

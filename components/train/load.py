@@ -5,7 +5,6 @@ Each image is decoded once. N images, C cliques per batch, K images per clique, 
 
 import math
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tqdm import tqdm
 from components import schema
 from components.train.augment import transform, transform_any
 from components.train.cliques import Cliques
+from components.train.image_file import DecodedImages, ImageFile
 
 PROGRESS: dict[str, Any] = {"file": sys.stdout, "mininterval": 2, "ncols": 90}
 
@@ -30,7 +30,7 @@ def decode(jpeg: tf.Tensor, dim: int) -> tf.Tensor:
 
 def load_images(
     examples: Path, *, split: str, table: pd.DataFrame, pairs: pd.DataFrame, dim: int, memory_budget_gb: float
-) -> np.ndarray:
+) -> DecodedImages:
     """Decodes the images of `table` from the TFRecords of one split, either layout.
 
     Args:
@@ -39,13 +39,14 @@ def load_images(
         table: column image_id; row i becomes element i of the result.
         pairs: columns pair_id, before_image_id, after_image_id of the split; names the images inside layout=pairs records.
         dim: H and W of the result, px.
-        memory_budget_gb: beyond it the array lies in a memory-mapped temporary file.
+        memory_budget_gb: beyond it the images lie in a temporary file.
 
     Returns:
         [N, dim, dim, 3] uint8.
 
     Raises:
         ValueError: the files do not hold every image of `table`.
+        OSError: the images exceed the budget, and the temporary folder has no space for them.
     """
     row_of = {image_id: row for row, image_id in enumerate(table["image_id"])}
     files = sorted(str(path) for path in examples.glob("test.tfrecord-*" if split == schema.TEST else "fold.*.tfrecord-*"))
@@ -62,7 +63,7 @@ def load_images(
     decoded = tf.data.Dataset.from_generator(wanted, output_signature=signature).map(
         lambda row, jpeg: (row, decode(jpeg, dim)), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
-    progress = tqdm(decoded, desc=f"decode {split}", total=len(row_of), unit="photo", **PROGRESS)
+    progress = tqdm(decoded.as_numpy_iterator(), desc=f"decode {split}", total=len(row_of), unit="photo", **PROGRESS)
     for row, image in progress:
         images[row] = image
     if missing:
@@ -94,15 +95,12 @@ def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return features[schema.FEATURE_IMAGE_ID], features[schema.FEATURE_IMAGE]
 
 
-def allocate(shape: tuple[int, ...], memory_budget_gb: float) -> np.ndarray:
-    """An uint8 array in memory, or in an unlinked memory-mapped file where it would exceed the budget (GB = 1e9 bytes)."""
-    if np.prod(shape, dtype=np.int64) <= memory_budget_gb * 1e9:
-        return np.empty(shape, np.uint8)
-    with tempfile.NamedTemporaryFile(prefix="verdelta-images-") as file:  # the mapping keeps the space until it is closed
-        return np.memmap(file.name, np.uint8, "w+", shape=shape)
+def allocate(shape: tuple[int, ...], memory_budget_gb: float) -> DecodedImages:
+    """Room for uint8 images in memory, or in a temporary file where they would exceed the budget (GB = 1e9 bytes)."""
+    return np.empty(shape, np.uint8) if math.prod(shape) <= memory_budget_gb * 1e9 else ImageFile(shape)
 
 
-def training_batches(images: np.ndarray, cliques: Cliques, *, cliques_per_batch: int, augmentations: int) -> tf.data.Dataset:
+def training_batches(images: DecodedImages, cliques: Cliques, *, cliques_per_batch: int, augmentations: int) -> tf.data.Dataset:
     """Batches for Keras: (images [C, K, H, W, 3] uint8 or float32, deltas [C, P, 1] float32, weights [C, P] float32)."""
 
     def gather(rows: tf.Tensor) -> tf.Tensor:
@@ -121,7 +119,7 @@ def training_batches(images: np.ndarray, cliques: Cliques, *, cliques_per_batch:
     return dataset.batch(cliques_per_batch, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
-def view_batches(images: np.ndarray, rows: np.ndarray, *, view: int, batch_size: int) -> tf.data.Dataset:
+def view_batches(images: DecodedImages, rows: np.ndarray, *, view: int, batch_size: int) -> tf.data.Dataset:
     """Some images in order, under one view: [batch_size, H, W, 3]; the last batch is filled up with repeats."""
     batches = np.resize(rows, (math.ceil(len(rows) / batch_size), batch_size))
     signature = tf.TensorSpec((batch_size, *images.shape[1:]), tf.uint8)

@@ -15,6 +15,7 @@ from components.settings import TrainSettings
 from components.train.cliques import pair_positions
 
 ENCODER, HEAD = "encoder", "head"
+HEAD_LAYERS = LSTM, HIDDEN, DAYS = "lstm", "hidden", "days"
 DROP_CONNECT, BASE_BLOCKS = 0.2, 16  # the package divides by B0's number of blocks, whatever the variant
 
 
@@ -68,9 +69,9 @@ def build_head(num_features: int, *, lstm_units: int, dense_units: int) -> keras
     """LSTM, Dense relu, Dense: [N, 2, D] features, earlier then later, to [N, 1] days; float32 whatever the encoder's policy."""
     layers: list[Any] = [
         keras.Input((2, num_features), name="features"),
-        keras.layers.LSTM(lstm_units, dtype="float32", name="lstm"),
-        keras.layers.Dense(dense_units, activation="relu", dtype="float32", name="hidden"),
-        keras.layers.Dense(1, dtype="float32", name="days"),
+        keras.layers.LSTM(lstm_units, dtype="float32", name=LSTM),
+        keras.layers.Dense(dense_units, activation="relu", dtype="float32", name=HIDDEN),
+        keras.layers.Dense(1, dtype="float32", name=DAYS),
     ]
     return keras.Sequential(layers, name=HEAD)
 

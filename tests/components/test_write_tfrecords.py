@@ -14,6 +14,7 @@ from kfp import dsl
 from PIL import Image
 
 from components.settings import WriteTfrecordsSettings
+from components.train.image_file import ImageFile
 from components.train.load import load_images
 from components.write_tfrecords.component import write_tfrecords as face
 from components.write_tfrecords.write import Record, serialize, write_tfrecords
@@ -202,9 +203,10 @@ def test_both_layouts_load_to_the_images_of_the_table(
         images = load_images(
             tmp_path, split=split, table=pd.DataFrame({"image_id": ids}), pairs=pairs, dim=48, memory_budget_gb=memory_budget_gb
         )
-        assert isinstance(images, np.memmap) == (memory_budget_gb == 0)
-        assert images.shape == (len(ids), 48, 48, 3) and images.dtype == "uint8"
+        assert isinstance(images, ImageFile) == (memory_budget_gb == 0)
+        assert images.shape == (len(ids), 48, 48, 3)
         for image, image_id in zip(images, ids, strict=True):
+            assert image.dtype == "uint8"
             assert np.abs(image.astype(int) - decoded(sources, image_id)).max() <= 2
 
 
@@ -218,11 +220,11 @@ def test_layouts_and_budgets_load_to_the_same_array(sources: dict[str, Path], tm
                 load_images(tmp_path / layout, split="train", table=table, pairs=train_pairs(), dim=33, memory_budget_gb=budget)
             )
     for other in loaded[1:]:
-        np.testing.assert_array_equal(other, loaded[0])
+        np.testing.assert_array_equal(other[np.arange(len(table))], loaded[0])
     assert len({image.tobytes() for image in loaded[0]}) == len(table)
 
 
-def test_the_memory_mapped_file_leaves_no_name_behind(
+def test_the_file_of_decoded_images_leaves_no_name_behind(
     sources: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(sources, tmp_path / "examples")
@@ -230,7 +232,7 @@ def test_the_memory_mapped_file_leaves_no_name_behind(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     table = pd.DataFrame({"image_id": TEST_IDS})
     images = load_images(tmp_path / "examples", split="test", table=table, pairs=challenge_pairs(), dim=16, memory_budget_gb=0.0)
-    assert isinstance(images, np.memmap) and images.any()
+    assert isinstance(images, ImageFile) and all(image.any() for image in images)
     assert not list((tmp_path / "temporary").iterdir())
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from components.storage import available_cores
 from tests.benchmarks.table import HEADER, as_markdown, read_rows
 
-BENCHMARKS = ("read_gcs",)  # in the table's order
+BENCHMARKS = ("read_gcs", "input_pipeline", "smoke", "inference", "memory")  # in the table's order
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- make bench writes this table -->", "<!-- end of the table -->"
 

@@ -60,7 +60,7 @@ def overhead(seconds: float, work: dict[str, float]) -> Row:
     """The share of the run in which no stage was at work."""
     return Row(
         what="overhead of the smoke run",
-        measured="wall time of the command outside the stages' own functions, imports and starting processes counted as overhead; "
+        measured="wall time of the command outside the stages' own functions: imports and starting processes are overhead; "
         "the sample data drawn before",
         ours=f"{seconds - sum(work.values()):.1f} s of {seconds:.0f} s",
         other=", ".join(f"{stage} {taken:.1f} s" for stage, taken in work.items()),
@@ -109,8 +109,8 @@ def time_to_accuracy(run: Path, examples: Path) -> Row:
     return Row(
         what="time to accuracy",
         measured="from the start of training, decoding, building and tracing included, until the held-out fold's RMSE is "
-        f"{target:.2f} days, {SHARE_OF_BASELINE} of the baseline; EfficientNet-{settings['encoder']} at {settings['dim']} px from "
-        "random weights",
+        f"{target:.2f} days, {SHARE_OF_BASELINE} of the baseline; EfficientNet-{settings['encoder']} at {settings['dim']} px "
+        "from random weights",
         ours=f"{ours:.0f} s, validations included ({reached['pairs_seen'].min():,.0f} pairs)",
         other=f"{more_than}{last['seconds']:.0f} s, validations left out ({last['steps'] * PEER_BATCH:,} pairs){end}",
         value=last["seconds"] / ours,

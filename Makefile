@@ -6,8 +6,10 @@
 # make locks   resolve requirements/*.txt anew from pyproject.toml
 
 PYTHON ?= python3
+INSTALL = .venv/bin/uv pip install --quiet --require-hashes --build-constraints requirements/uv.txt
 # Bytecode is written while installing: the stages are many short processes, and compiling imports anew costs each one seconds.
-INSTALL = .venv/bin/uv pip install --quiet --require-hashes --build-constraints requirements/uv.txt --compile-bytecode
+# Of the environments that only a few processes of the tests use, Python writes what is imported: a fraction of all there is.
+BYTECODE = --compile-bytecode
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 LOCKS = uv ui parity laptop
 # Resolved within what the laptop has, so that a stage meets the same packages in its image and on the laptop.
@@ -22,7 +24,7 @@ ui: .venv/laptop.done .venv-ui/done
 	.venv/bin/python pipeline.py ui
 
 test: .venv/dev.done .venv-ui/done .venv-jax/done .venv-parity lint
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 bench: .venv/dev.done .venv-parity
 	.venv/bin/python -m tests.benchmarks
@@ -50,11 +52,11 @@ locks: .venv/uv.done
 	touch $@
 
 .venv/laptop.done: requirements/laptop.txt .venv/uv.done
-	$(INSTALL) --python .venv/bin/python --requirement requirements/laptop.txt
+	$(INSTALL) $(BYTECODE) --python .venv/bin/python --requirement requirements/laptop.txt
 	touch $@
 
 .venv/dev.done: requirements/dev.txt .venv/uv.done
-	$(INSTALL) --python .venv/bin/python --requirement requirements/dev.txt
+	$(INSTALL) $(BYTECODE) --python .venv/bin/python --requirement requirements/dev.txt
 	touch $@ .venv/laptop.done
 
 # The winner's own libraries, which stop at Python 3.11. Where none is to be had the parity tests say that they were skipped.
@@ -69,7 +71,7 @@ locks: .venv/uv.done
 # MLflow's server alone: see its group in pyproject.toml.
 .venv-ui/done: requirements/ui.txt .venv/uv.done
 	.venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-ui
-	$(INSTALL) --python .venv-ui/bin/python --requirement requirements/ui.txt
+	$(INSTALL) $(BYTECODE) --python .venv-ui/bin/python --requirement requirements/ui.txt
 	touch $@
 
 # JAX beside TensorFlow, as in the images for GPUs and TPUs; apart, as Keras would import it in every stage.

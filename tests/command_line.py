@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,18 @@ from PIL import Image
 from components.images import ROOT
 
 
-def pipeline_py(*arguments: str, timeout_seconds: int = 600) -> subprocess.CompletedProcess[str]:
-    """Runs `python pipeline.py` with `arguments`."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(ROOT / "pipeline.py"), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout_seconds, check=False)
+def pipeline_py(*arguments: str, timeout_seconds: int = 600, tree: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Runs `python pipeline.py` with `arguments` in `tree`, which holds the source: a stage's process looks there first."""
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    command = [sys.executable, str(tree / "pipeline.py"), *arguments]
+    return subprocess.run(
+        command, cwd=tree, env=environment, capture_output=True, text=True, timeout=timeout_seconds, check=False
+    )
+
+
+def set_options(parameters: Mapping[str, object]) -> list[str]:
+    """The options that set parameters."""
+    return [text for name, value in parameters.items() for text in ("--set", f"{name}={value}")]
 
 
 def record(runs: Path, name: str) -> dict[str, Any]:

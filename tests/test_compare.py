@@ -85,12 +85,12 @@ def values(run: dict[str, Any], kind: str) -> dict[str, Any]:
 
 def eventually(condition: Callable[[], Any], what: str) -> Any:
     """What `condition` gives as soon as that is true."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         if found := condition():
             return found
         time.sleep(0.3)
-    raise AssertionError(f"not so after 60 s: {what}")
+    raise AssertionError(f"not so after 180 s: {what}")
 
 
 @contextlib.contextmanager
@@ -101,7 +101,7 @@ def serving(runs: Path) -> Iterator[Server]:
         yield Server(runs, process)
     finally:
         process.terminate()
-        print(process.communicate(timeout=60)[0])
+        print(process.communicate(timeout=180)[0])
 
 
 @pytest.fixture(scope="module")
@@ -308,7 +308,7 @@ def test_ctrl_c_ends_it_and_all_it_started(tmp_path: Path, number: signal.Signal
         children = [pid for pid in pids() if all(mark in command(pid) for mark in marks)]
         assert children
         started.process.send_signal(number)
-        assert started.process.wait(60) == 0
+        assert started.process.wait(180) == 0
         assert not [pid for pid in children if command(pid)]
         assert started.process.stdout.read().splitlines()[-1] == "stopped"  # type: ignore[union-attr]
 

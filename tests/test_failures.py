@@ -3,16 +3,13 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import h5py
 import pytest
-from command_line import pipeline_py, record, states, write_raw
+from command_line import pipeline_py, record, set_options, states, write_raw
 
 TINY = {"image_size": 32, "dim": 32, "encoder": "B0", "lstm_units": 2, "num_folds": 2, "mixed_precision": "float32"}
-
-
-def set_options(parameters: dict[str, object]) -> list[str]:
-    return [text for name, value in parameters.items() for text in ("--set", f"{name}={value}")]
 
 
 def run(raw: Path, name: str, **parameters: object):
@@ -45,6 +42,17 @@ def duplicate_test_stem(raw: Path) -> None:
 def nothing(_raw: Path) -> None: ...
 
 
+def assert_failed(raw: Path, done: CompletedProcess[str], name: str, stage: str, *said: str) -> None:
+    """The run that ended so names the stage and says `said`; it leaves a record, and no submission."""
+    assert done.returncode == 1, done.stdout + done.stderr
+    failed = done.stdout[done.stdout.index("\nFAILED: ") :]
+    for text in (f"FAILED: stage {stage}", *said):
+        assert text in failed
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (raw.parent / "runs" / name / "submission_raw.csv").exists()
+    assert record(raw.parent / "runs", name)["state"] == "FAILED"
+
+
 @pytest.mark.parametrize(
     ("spoil", "parameters", "stage", "what", "fix"),
     [
@@ -53,7 +61,6 @@ def nothing(_raw: Path) -> None: ...
         (duplicate_test_stem, {}, "resize_images", "1004/idx_LT_1003_00001.png", "1003/idx_LT_1003_00001.png"),
         (missing_test_photo, {}, "generate_pairs", "idx_LT_1003_00002", "idx"),
         (nothing, {"num_folds": 3}, "split_folds", "2 train series", "Set num_folds to at most 2"),
-        (nothing, {"checkpoint": "{raw}/no.h5"}, "train", "no.h5", "expected none, imagenet, noisy-student"),
     ],
 )
 def test_a_stage_that_fails_names_itself_the_file_and_the_fix(
@@ -61,15 +68,7 @@ def test_a_stage_that_fails_names_itself_the_file_and_the_fix(
 ) -> None:
     raw = write_raw(tmp_path / "raw")
     spoil(raw)
-    done = run(raw, "bad", **{name: str(value).format(raw=raw) for name, value in parameters.items()})
-    assert done.returncode == 1, done.stdout + done.stderr
-    failed = done.stdout[done.stdout.index("\nFAILED: ") :]
-    assert f"FAILED: stage {stage}" in failed
-    assert what in failed
-    assert fix in failed
-    assert "Traceback" not in done.stdout + done.stderr
-    assert not (tmp_path / "runs/bad/submission_raw.csv").exists()
-    assert record(tmp_path / "runs", "bad")["state"] == "FAILED"
+    assert_failed(raw, run(raw, "bad", **parameters), "bad", stage, what, fix)
 
 
 def test_a_folder_without_train_photos_is_refused_before_anything_runs(tmp_path: Path) -> None:
@@ -82,16 +81,15 @@ def test_a_folder_without_train_photos_is_refused_before_anything_runs(tmp_path:
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_checkpoint_of_another_network_fails_training_and_what_came_before_is_kept(tmp_path: Path) -> None:
+def test_a_checkpoint_that_cannot_be_used_fails_training_and_what_came_before_is_kept(tmp_path: Path) -> None:
     raw = write_raw(tmp_path / "raw")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file.create_group("another_layer").attrs["weight_names"] = [b"another_layer/kernel:0"]
     done = run(raw, "bad", checkpoint=tmp_path / "other.h5")
-    assert done.returncode == 1
-    assert f"stage train (fold 0): ValueError: checkpoint {tmp_path}/other.h5 does not fit EfficientNet-B0" in done.stdout
-    assert "layers are not in the file" in done.stdout
+    error = f"ValueError: checkpoint {tmp_path}/other.h5 does not fit EfficientNet-B0"
+    assert_failed(raw, done, "bad", f"train (fold 0): {error}", "layers are not in the file")
     again = run(raw, "again", checkpoint=tmp_path / "elsewhere.h5")
-    assert again.returncode == 1
+    assert_failed(raw, again, "again", "train", "elsewhere.h5", "expected none, imagenet, noisy-student")
     before_training = ("resize_images", "generate_pairs", "split_folds", "write_tfrecords")
     assert states(tmp_path / "runs", "again") == {**dict.fromkeys(before_training, "cached"), "train[0]": "failed"}
 

@@ -14,6 +14,7 @@ import pytest
 from command_line import pipeline_py, record, states, write_raw
 from kfp import dsl
 from PIL import Image
+from trained_run import RUN_OPTIONS, copy_of_trained_run
 
 from components.images import ROOT
 from components.storage import content_digest
@@ -27,7 +28,7 @@ def launch(tree: Path, pipeline: str, runs: Path, name: str, parameters: dict[st
     """Runs a pipeline of tests/launch_pipelines.py with the code in `tree`."""
     command = [sys.executable, "tests/launch_pipelines.py", pipeline, str(runs), name, json.dumps(parameters)]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
-    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
 # Caching. Every test below starts from one finished run, `first`, in a cache of its own.
@@ -155,7 +156,7 @@ def test_two_runs_at_once_do_not_disturb_each_other(workplace: tuple[Path, Path,
     parameters = json.dumps({"raw": str(raw), "image_size": 18})
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     both = [subprocess.Popen([*command, name, parameters], cwd=tree, env=environment, stdout=subprocess.DEVNULL) for name in "ab"]
-    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert [process.wait(timeout=600) for process in both] == [0, 0]
     for name in "ab":
         assert list(states(runs, name)) == STAGES
         assert str(runs / name) in str(record(runs, name)["stages"]) or "cached" in states(runs, name).values()
@@ -258,7 +259,7 @@ def test_a_stopped_run_never_looks_complete_and_leaves_no_process(tmp_path: Path
             assert process.poll() is None
         assert listed(runs)[0][1] == "RUNNING"
         process.send_signal(number)
-        assert process.wait(timeout=30) != 0
+        assert process.wait(timeout=120) != 0
         assert record(runs, "slow")["state"] == "FAILED"
         assert listed(runs)[0][1] == "FAILED"
         if number != signal.SIGKILL:  # after which nobody can clean up
@@ -383,23 +384,14 @@ def test_a_checkpoint_file_is_pinned_by_its_content(tmp_path: Path, monkeypatch:
 
 # All of it, with TensorFlow: slow, and therefore once.
 
-TINY = {
-    "image_size": 32, "dim": 32, "encoder": "B0", "checkpoint": "none", "lstm_units": 2, "dense_units": 2, "num_folds": 2,
-    "cliques_per_batch": 1, "steps_per_epoch": 1, "augmentations": 0, "mixed_precision": "float32", "strip_pairs": 1,
-    "folds": "[0,1]", "schedule": "cosine", "ema_momentum": 0.9, "reestimate_batchnorm": "true", "calibration": "fit",
-}  # fmt: skip
 
-
-def test_all_stages_cached_changed_and_repeated(tmp_path: Path) -> None:
-    raw, runs = write_raw(tmp_path / "raw"), tmp_path / "runs"
-    settings = [text for name, value in TINY.items() for text in ("--set", f"{name}={value}")]
-    command = ["run", "--raw", str(raw), "--runs-dir", str(runs), "--parallel", "2", *settings]
-    first = pipeline_py(*command, "--name", "first")
-    assert first.returncode == 0, first.stdout + first.stderr
+def test_all_stages_cached_changed_and_repeated(tmp_path_factory: pytest.TempPathFactory) -> None:
+    place = copy_of_trained_run(tmp_path_factory)
+    runs = place / "runs"
     assert set(states(runs, "first").values()) == {"executed"}
-    second = pipeline_py(*command, "--name", "second")
+    second = run_again(place, runs, "second")
     assert set(states(runs, "second").values()) == {"cached"}
-    third = pipeline_py(*command, "--name", "third", "--set", "learning_rate=0.5")
+    third = run_again(place, runs, "third", "--set", "learning_rate=0.5")
     assert states(runs, "third") == {
         "resize_images": "cached",
         "generate_pairs": "cached",
@@ -412,14 +404,22 @@ def test_all_stages_cached_changed_and_repeated(tmp_path: Path) -> None:
         "calibrate": "executed",
         "report": "executed",
     }
-    for name, done in (("first", first), ("second", second), ("third", third)):
+    others = place / "others"  # with a cache of its own
+    fresh = run_again(place, others, "fresh")
+    assert set(states(others, "fresh").values()) == {"executed"}
+    for folder, done in ((runs / "second", second), (runs / "third", third), (others / "fresh", fresh)):
         assert done.returncode == 0, done.stdout + done.stderr
-        files = {path.name for path in (runs / name).iterdir()}
+        files = {path.name for path in folder.iterdir()}
         assert {"submission_raw.csv", "submission_calibrated.csv", "report.html", "summary.md", "run.json"} <= files
-        assert {"baseline_rmse_days", "validation_rmse_days"} <= set(record(runs, name)["metrics"])
-        assert str(runs / name / "report.html") in done.stdout
-    submissions = [(runs / name / "submission_raw.csv").read_bytes() for name in ("first", "second", "third")]
-    assert submissions[0] == submissions[1] != submissions[2]
-    fresh = pipeline_py(*command, "--runs-dir", str(tmp_path / "others"), "--name", "fresh")  # a cache of its own
-    assert set(states(tmp_path / "others", "fresh").values()) == {"executed"}, fresh.stdout + fresh.stderr
-    assert (tmp_path / "others/fresh/submission_raw.csv").read_bytes() == submissions[0]
+        assert {"baseline_rmse_days", "validation_rmse_days"} <= set(record(folder.parent, folder.name)["metrics"])
+        assert str(folder / "report.html") in done.stdout
+    folders = [runs / "first", runs / "second", others / "fresh", runs / "third"]
+    first, *same, changed = [(folder / "submission_raw.csv").read_bytes() for folder in folders]
+    assert same == [first, first]
+    assert changed != first
+
+
+def run_again(place: Path, runs: Path, name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Does what made the run `first` of `place`, in the folder `runs`."""
+    command = ["run", "--raw", str(place / "raw"), "--runs-dir", str(runs), "--name", name, *RUN_OPTIONS, *options]
+    return pipeline_py(*command, tree=place / "tree")

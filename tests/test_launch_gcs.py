@@ -1,15 +1,13 @@
 """`run --raw gs://...` as its users have it: a folder's submission, through faults; exit status and words of failures."""
 
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import gcs_server
 import pytest
-from command_line import pipeline_py, record, states, write_raw
+from command_line import pipeline_py, record, set_options, states, write_raw
 from gcs_server import BUCKET, Fault, Proxy, status, upload
+from source_tree import copy_source, shallow_tree
 
 from components.images import ROOT
 from launch.local import pin_checkpoint
@@ -19,7 +17,7 @@ TINY = {
     "image_size": 32, "dim": 32, "encoder": "B0", "checkpoint": "none", "lstm_units": 2, "dense_units": 2, "num_folds": 2,
     "cliques_per_batch": 1, "steps_per_epoch": 1, "mixed_precision": "float32", "strip_pairs": 1,
 }  # fmt: skip
-SETTINGS = [text for name, value in TINY.items() for text in ("--set", f"{name}={value}")]
+SETTINGS = set_options(TINY)
 
 
 @pytest.fixture
@@ -36,7 +34,10 @@ def proxy(raw: Path) -> Iterator[Proxy]:
         yield proxy
 
 
-def test_a_bucket_gives_the_folders_submission_and_a_second_run_is_cached(proxy: Proxy, raw: Path, tmp_path: Path) -> None:
+def test_a_bucket_gives_the_folders_submission_and_a_second_run_is_cached(
+    proxy: Proxy, raw: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    tree = shallow_tree(tmp_path_factory)
     faults: list[Fault] = [status(429), status(503), gcs_server.reset_before, gcs_server.reset_in_body]
     faults = [*faults, gcs_server.truncated, *faults, gcs_server.truncated, *faults, gcs_server.truncated, gcs_server.truncated]
     left = [*faults, gcs_server.corrupted, gcs_server.cut]  # the last two first, and these are of downloads
@@ -48,7 +49,7 @@ def test_a_bucket_gives_the_folders_submission_and_a_second_run_is_cached(proxy:
     proxy.plan = next_fault
     runs = tmp_path / "runs"
     for name, address in (("folder", str(raw)), ("bucket", f"{RAW}/"), ("again", RAW)):
-        done = pipeline_py("run", "--raw", address, "--runs-dir", str(runs), "--name", name, *SETTINGS)
+        done = pipeline_py("run", "--raw", address, "--runs-dir", str(runs), "--name", name, *SETTINGS, tree=tree)
         assert done.returncode == 0, done.stdout + done.stderr
     assert (proxy.faults, left) == (18, [])
     for name in ("submission_raw.csv", "submission_calibrated.csv"):
@@ -56,7 +57,7 @@ def test_a_bucket_gives_the_folders_submission_and_a_second_run_is_cached(proxy:
     assert set(states(runs, "bucket").values()) == {"executed"}
     assert set(states(runs, "again").values()) == {"cached"}
     upload(f"http://{proxy.target}", "plants/train_dataset/BC/BC_01/DAT01.png", (raw / "test_dataset/test_data.csv").read_bytes())
-    changed = pipeline_py("run", "--raw", RAW, "--runs-dir", str(runs), "--name", "changed", *SETTINGS)
+    changed = pipeline_py("run", "--raw", RAW, "--runs-dir", str(runs), "--name", "changed", *SETTINGS, tree=tree)
     assert changed.returncode == 1
     assert states(runs, "changed") == {"resize_images": "failed"}
     assert f"{RAW}/train_dataset/BC/BC_01/DAT01.png: cannot be decoded as a photo" in record(runs, "changed")["error"]
@@ -66,13 +67,11 @@ def test_a_bucket_gives_the_folders_submission_and_a_second_run_is_cached(proxy:
 def impatient_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The product's source with a lower deadline."""
     tree = tmp_path_factory.mktemp("impatient")
-    for folder in ("components", "launch", "requirements"):
-        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_source(tree)
     source = (ROOT / "components/gcs_requests.py").read_text(encoding="utf-8")
     assert "\nDEADLINE_SECONDS = 120.0" in source
     changed = source.replace("\nDEADLINE_SECONDS = 120.0", "\nDEADLINE_SECONDS = 1.0")
     (tree / "components/gcs_requests.py").write_text(changed, encoding="utf-8")
-    shutil.copy(ROOT / "pipeline.py", tree)
     return tree
 
 
@@ -92,8 +91,7 @@ def test_what_lasts_ends_the_run_with_a_status_and_the_reason(
 ) -> None:
     proxy.plan = lambda path: fault if where in path else None
     runs = tmp_path / "runs"
-    command = [sys.executable, "pipeline.py", "run", "--raw", RAW, "--runs-dir", str(runs), "--name", "bad", *SETTINGS]
-    done = subprocess.run(command, cwd=impatient_tree, capture_output=True, text=True, timeout=120, check=False)
+    done = pipeline_py("run", "--raw", RAW, "--runs-dir", str(runs), "--name", "bad", *SETTINGS, tree=impatient_tree)
     assert done.returncode == returncode, done.stdout + done.stderr
     assert all(word in done.stdout + done.stderr for word in words), done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -12,6 +12,7 @@ from google.protobuf import json_format
 from kfp import compiler
 from trained_run import copy_of_trained_run
 
+from components.images import ROOT
 from launch.again import pipeline_of
 from launch.lineage import read_recorded_run
 from launch.parameters import resolve
@@ -26,8 +27,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rerun(runs: Path, *arguments: str):
-    """Runs `rerun` on the runs in a folder."""
-    return pipeline_py("rerun", *arguments, "--runs-dir", str(runs))
+    """Runs `rerun` on the runs in a folder, by the source that made them."""
+    tree = runs.parent / "tree"
+    return pipeline_py("rerun", *arguments, "--runs-dir", str(runs), tree=tree if tree.exists() else ROOT)
 
 
 # What is executed.

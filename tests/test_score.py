@@ -35,7 +35,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def score(place: Path, run: str, raw: str, name: str):
     """Scores the photos in a folder of `place`."""
-    return pipeline_py("score", run, "--raw", str(place / raw), "--runs-dir", str(place / "runs"), "--name", name)
+    arguments = ["score", run, "--raw", str(place / raw), "--runs-dir", str(place / "runs"), "--name", name]
+    return pipeline_py(*arguments, tree=place / "tree")
 
 
 # A run's own photos.

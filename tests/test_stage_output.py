@@ -86,7 +86,7 @@ def test_stopping_ends_running_stages_and_starts_no_more() -> None:
     while not stages.running:
         pass
     stages.stop(signal.SIGTERM)
-    thread.join(timeout=20)
+    thread.join(timeout=120)
     assert results[0][0] == -signal.SIGTERM
     assert run("echo again", stages) == (-signal.SIGTERM, [])
 

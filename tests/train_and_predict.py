@@ -1,10 +1,14 @@
 """Trains a small model on an examples artifact and predicts with it, on the backend that KERAS_BACKEND names.
 
+Its encoder is a shallow one.
+
 python tests/train_and_predict.py EXAMPLES OUTPUT
 """
 
 import sys
 from pathlib import Path
+
+from shallow_encoder import shallow_encoders
 
 from components.predict.predict import predict
 from components.settings import PredictSettings, TrainSettings
@@ -34,7 +38,8 @@ PREDICT = PredictSettings(tta_views=2, prediction_batch_size=4)
 def main(examples: Path, output: Path) -> None:
     """Writes model, history, out_of_fold and predictions below `output`."""
     folders = {name: output / name for name in ("model", "history", "out_of_fold")}
-    train(examples=examples, settings=TRAIN, **folders)
+    with shallow_encoders():
+        train(examples=examples, settings=TRAIN, **folders)
     predict(examples=examples, model=folders["model"], predictions=output / "predictions", settings=PREDICT)
 
 

@@ -18,9 +18,10 @@ from components.layout import is_photo
 from components.resize_images.catalog import RAW_PATH, build_catalog
 from components.resize_images.read_ahead import map_contents
 from components.settings import ResizeImagesSettings
-from components.storage import RawSource, find_photos, open_raw
+from components.storage import RawSource, available_cores, find_photos, open_raw
 
 MISPLACED = "not at <split>_dataset/<species>/<series>/"
+KEPT_BLOCKS_PER_CORE = 4  # of 16 MB: one photo of 8 megapixels and what its resizing takes
 
 
 class BadPhotoError(ValueError):
@@ -79,6 +80,8 @@ def resize_all(photos: pd.DataFrame, source: RawSource, images: Path, settings: 
 
     At most one decoded photo per core is in memory.
     """
+    # Pillow then uses its memory again: the system would clear anew, for every photo, what it gives
+    Image.core.set_blocks_max(KEPT_BLOCKS_PER_CORE * available_cores())
     for folder in {Path(path).parent for path in photos["path"]}:
         (images / folder).mkdir(parents=True, exist_ok=True)
     paths = [PurePosixPath(path) for path in photos[RAW_PATH]]
@@ -130,7 +133,8 @@ def decode_photo(content: bytes) -> Image.Image:
                 raise BadPhotoError(f"{photo.width}x{photo.height} are {pixels} pixels, above Pillow's limit of {limit}")
             if photo.mode.startswith(("I", "F")):  # convert would clip these to white
                 raise BadPhotoError(f"its pixels have more than 8 bits (mode {photo.mode})")
-            return photo.convert("RGB")
+            photo.load()
+            return photo if photo.mode == "RGB" else photo.convert("RGB")  # the conversion of RGB is a copy, of 32 MB
     except (BadPhotoError, MemoryError):
         raise
     except UnidentifiedImageError as error:

@@ -135,6 +135,8 @@ def compile_model(network: keras.Model, steps: int, settings: TrainSettings) -> 
         # XLA pays on accelerators; on a CPU it costs a minute to compile and then loses.
         jit_compile=keras.backend.backend() == "jax",
     )
+    # Made while TensorFlow traces the first step, the optimizer's variables would have it trace that step twice.
+    network.optimizer.build(network.trainable_variables)
 
 
 def load_fold(examples: Path, settings: TrainSettings) -> FoldData:

@@ -6,10 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from kfp import dsl
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
 from components.calibrate import calibrate as stage
 from components.calibrate.component import calibrate as face
+from components.calibrate.linear import leave_one_series_out
 from components.settings import CalibrateSettings
 
 WINNERS_RULES = [
@@ -355,3 +360,27 @@ def test_component_writes_the_same_and_logs_scores(job: Job) -> None:
     assert metrics.metadata == job.json("metrics.json")
     assert len(metrics.metadata) == 5
     assert submission.metadata == record["counts"]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 6), min_size=2, max_size=6),
+    slope=st.floats(-3, 3),
+    offset=st.floats(-500, 500),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_held_out_lines_equal_scikit_learns(sizes: list[int], slope: float, offset: float, seed: int) -> None:
+    assume(sum(sizes) - max(sizes) >= 3)  # two pairs may be so close to each other that their line is anything
+    random = np.random.default_rng(seed)
+    series = random.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    days = offset + random.normal(0, 10, len(series))
+    true_days = slope * days + random.normal(0, 3, len(series))
+    folds = {"groups": series, "cv": LeaveOneGroupOut()}
+    expected = cross_val_predict(LinearRegression(), days[:, None], true_days, **folds)
+    np.testing.assert_allclose(leave_one_series_out(days, true_days, series), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_held_out_lines_of_equal_predictions_are_the_mean() -> None:
+    days, true_days, series = np.array([5.1, 5.1, 5.1, 9.3]), np.array([1.0, 3.0, 5.0, 7.0]), np.array([0, 0, 1, 2])
+    predicted = leave_one_series_out(days, true_days, series)
+    assert predicted[3] == pytest.approx(3.0)  # the others are all 5.1
+    assert predicted[2] == pytest.approx(2.0)  # the line through (5.1, 2), their mean, and (9.3, 7)

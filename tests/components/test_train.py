@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from examples_fixture import write_examples
+from shallow_encoder import shallow_encoders
 
 from components import schema
 from components.predict.predict import predict
@@ -48,9 +49,10 @@ def run_train(examples: Path, root: Path, settings: TrainSettings = TINY) -> dic
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
-    """The folder of one finished run of train and predict, and train's record."""
+    """The folder of one finished run of train and predict, of a shallow encoder, and train's record."""
     root = tmp_path_factory.mktemp("trained")
-    record = run_train(write_examples(root), root)
+    with shallow_encoders():
+        record = run_train(write_examples(root), root)
     predict_into(root, "predictions", tta_views=7)
     return root, record
 
@@ -85,7 +87,8 @@ def test_history_has_a_row_per_epoch_and_ends_at_the_out_of_fold_error(trained) 
 
 def test_same_seed_gives_the_same_bytes(trained, tmp_path: Path) -> None:
     root, _ = trained
-    run_train(root / "examples", tmp_path)
+    with shallow_encoders():
+        run_train(root / "examples", tmp_path)
     predict(
         examples=root / "examples",
         model=tmp_path / "model",
@@ -94,6 +97,20 @@ def test_same_seed_gives_the_same_bytes(trained, tmp_path: Path) -> None:
     )
     for file in (f"out_of_fold/{schema.OUT_OF_FOLD_CSV}", f"predictions/{schema.PREDICTIONS_CSV}"):
         assert (tmp_path / file).read_bytes() == (root / file).read_bytes()
+
+
+def test_the_train_step_is_traced_once(trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    traced = []
+    compute_loss = keras.Model.compute_loss
+
+    def counted(*args, **kwargs):
+        traced.append(1)  # Python runs only while TensorFlow traces
+        return compute_loss(*args, **kwargs)
+
+    monkeypatch.setattr(keras.Model, "compute_loss", counted)
+    with shallow_encoders():
+        record = run_train(trained[0] / "examples", tmp_path)
+    assert record["counts"]["steps"] == 4 and len(traced) == 1
 
 
 def test_the_model_file_needs_no_code_of_this_project(trained, tmp_path: Path) -> None:
@@ -180,7 +197,7 @@ def test_an_epoch_is_as_many_pairs_whatever_the_clique_size() -> None:
 
 
 def test_the_winners_arithmetic_and_the_cropping_transforms_train(trained, tmp_path: Path) -> None:
-    """mixed_float16, pairs, no averaging, a shuffle buffer: the winner's settings at a small size, with all transforms."""
+    """B0 whole, mixed_float16, pairs, no averaging, a shuffle buffer: the winner's settings at a small size, all transforms."""
     root, _ = trained
     small = {"encoder": "B0", "dim": 32, "checkpoint": "none", "lstm_units": 8, "steps_per_epoch": 2, "augmentations": 9}
     record = run_train(root / "examples", tmp_path, TrainSettings(**small))

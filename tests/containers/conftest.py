@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import docker
 import pytest
 
-from components.images import ROOT
+from components.images import FLAVOURS, ROOT, image_for
+from launch.containers import require_images
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +21,23 @@ def engine() -> Iterator[docker.DockerClient]:
         if os.environ.get("VERDELTA_REQUIRE_CONTAINERS"):
             raise
         pytest.skip(f"no Docker engine: {error}")
-    subprocess.run([sys.executable, "-m", "launch.build_images"], cwd=ROOT, check=True)
+    try:
+        require_images(client, map(image_for, FLAVOURS))
+    except ValueError:  # an image that is there is made from this code: its tag says so
+        subprocess.run([sys.executable, "-m", "launch.build_images"], cwd=ROOT, check=True)
     yield client
     client.close()
+
+
+@pytest.fixture
+def containers_with(engine: docker.DockerClient) -> Callable[[str], list[str]]:
+    """Returns a function that gives the states of the containers, ended ones too, whose command holds a text.
+
+    Other tests may be running containers of the same image meanwhile.
+    """
+
+    def states(text: str) -> list[str]:
+        found = engine.containers.list(all=True, ignore_removed=True)
+        return [each.status for each in found if any(text in part for part in each.attrs["Config"]["Cmd"] or ())]
+
+    return states

@@ -1,22 +1,20 @@
 """A stage whose container dies fails the run, every time and in words; nothing of it is left in the engine."""
 
-import itertools
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 from kfp import dsl
 
 from components.images import image_for
 from launch.kfp_local import LocalRun
-from launch.record import RunRecord
+from launch.record import STAGE_FAILED, RunRecord
 from launch.terminal import Terminal
 
 TRIES = 100
 IMAGE = image_for("split_folds")
+MISSING = "did not write note, which it declares as output"
 DEATHS = {  # shell command, what the run must say, tries
     "exit 3 at once": ("exit 3", "exit status 3; its last line: it wrote nothing", TRIES),
     "exit 3 after a line": ("echo no luck; exit 3", "exit status 3; its last line: no luck", 3),
@@ -24,19 +22,21 @@ DEATHS = {  # shell command, what the run must say, tries
     "crashed": ("kill -SEGV $$", "ended by SIGSEGV", 3),
     "out of memory": ("exec tail /dev/zero", "ran out of memory", TRIES),
     "a worker out of memory": ("tail /dev/zero; exit 0", "ran out of memory", 3),
+    "its output missing": ("exit 0", MISSING, TRIES),
 }
 
 
 def dying(command: str) -> Callable[..., Any]:
-    """A pipeline of one stage, which runs a shell command in its container."""
+    """A pipeline with a stage for each fold, which runs a shell command in its container."""
 
     @dsl.container_component
-    def stage():
+    def stage(note: dsl.Output[dsl.Dataset], fold: int):  # noqa: ARG001
         return dsl.ContainerSpec(image=IMAGE, command=["sh", "-c", command])
 
     @dsl.pipeline(name="dying")
-    def pipeline():
-        stage().set_memory_limit("32M").set_caching_options(False)
+    def pipeline(folds: list):
+        with dsl.ParallelFor(folds) as fold:
+            stage(fold=fold).set_memory_limit("32M").set_caching_options(False)
 
     return pipeline
 
@@ -58,47 +58,39 @@ def writing(text: str):
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Iterator[LocalRun]:
-    """One local run after the other, in containers."""
-
-    def endless() -> Iterator[LocalRun]:
-        for number in itertools.count():
-            folder = tmp_path / f"run-{number}"
-            folder.mkdir()
-            with Path(os.devnull).open("w") as nowhere:
-                record = RunRecord(folder, None, {})
-                yield LocalRun(folder, tmp_path / ".cache", record, Terminal(nowhere), containers=True)
-                record.close()
-
-    return endless()
+def run(tmp_path: Path) -> Iterator[LocalRun]:
+    """A local run in containers, two stages at a time."""
+    with (tmp_path / "terminal").open("w") as lines:
+        record = RunRecord(tmp_path, None, {})
+        yield LocalRun(tmp_path, tmp_path / ".cache", record, Terminal(lines), parallel=2, containers=True)
+        record.close()
 
 
 @pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("death", DEATHS)
-def test_a_container_that_dies_fails_the_run_every_time(runs: Iterator[LocalRun], death: str) -> None:
+def test_a_container_that_dies_fails_its_stage_and_the_run_every_time(run: LocalRun, death: str) -> None:
+    """kfp.local works through a loop to its end whatever fails in it, so one run is as many tries as it has folds."""
     command, reason, tries = DEATHS[death]
-    pipeline = dying(command)
-    for number, run in zip(range(tries), runs, strict=False):
-        assert not run.execute(pipeline, {}), f"try {number} was taken for a success"
-        (failure,) = run.failures
-        assert (failure.stage, reason in failure.reason) == ("stage", True), f"try {number}: {failure}"
+    assert not run.execute(dying(command), {"folds": list(range(tries))})
+    assert sorted(entry.fold for entry in run.record.stages if entry.state == STAGE_FAILED) == list(range(tries))
+    assert sorted(failure.fold for failure in run.failures) == list(range(tries))
+    assert [failure for failure in run.failures if failure.stage != "stage" or reason not in failure.reason] == []
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_container_that_leaves_its_output_out_fails_the_run_every_time(runs: Iterator[LocalRun]) -> None:
-    for number, run in zip(range(TRIES), runs, strict=False):
-        assert not run.execute(writing, {"text": ""}), f"try {number} was taken for a success"
-        (failure,) = run.failures
-        assert "did not write note, which it declares as output" in failure.reason, f"try {number}: {failure}"
+def test_a_stage_that_leaves_its_output_out_fails_the_run(run: LocalRun) -> None:
+    assert not run.execute(writing, {"text": ""})
+    (failure,) = run.failures
+    assert (failure.stage, MISSING in failure.reason) == ("write_note", True), failure
 
 
 @pytest.mark.usefixtures("engine")
-def test_a_container_that_does_its_work_is_a_success(runs: Iterator[LocalRun]) -> None:
-    run = next(runs)
+def test_a_container_that_does_its_work_is_a_success(run: LocalRun) -> None:
     assert run.execute(writing, {"text": "done"})
     assert (Path(run.outputs["write_note"]["note"]) / "note.txt").read_text() == "done"
 
 
-def test_no_container_is_left_behind(engine: docker.DockerClient, runs: Iterator[LocalRun]) -> None:
-    next(runs).execute(dying("exit 3"), {})
-    assert engine.containers.list(all=True, filters={"ancestor": IMAGE}) == []
+def test_no_container_is_left_behind(containers_with: Callable[[str], list[str]], run: LocalRun) -> None:
+    run.execute(dying("echo behind; exit 3"), {"folds": [0, 1]})
+    assert [failure.reason for failure in run.failures] == ["exit status 3; its last line: behind"] * 2
+    assert containers_with("echo behind") == []

@@ -1,8 +1,6 @@
 """The oracle's answers and the networks compared with it, made once for all tests of this folder."""
 
-import fcntl
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 from networks import DENSE_UNITS, DIM, LSTM_UNITS, build_ours, winners_head, without_dropout
-from winner import LAST_ANSWER, Winner, interpreter, run_oracle, write_questions
+from shared import shared_folder
+from winner import Winner, interpreter, run_oracle, write_questions
 
 from components.settings import WriteTfrecordsSettings
 from components.write_tfrecords.write import write_tfrecords
@@ -25,20 +24,10 @@ def winner(tmp_path_factory: pytest.TempPathFactory) -> Winner:
         if os.environ.get("VERDELTA_REQUIRE_PARITY"):  # continuous integration: a skipped oracle would look like a passed one
             pytest.fail(missing)
         pytest.skip(missing)
-    root = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        root = root.parent  # one oracle for all workers
-    folder = root / "parity"
-    with (root / "parity.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / LAST_ANSWER).is_file():
-            shutil.rmtree(folder, ignore_errors=True)
-            ask_everything(folder)
-    return Winner(folder)
+    return Winner(shared_folder(tmp_path_factory, "parity", ask_everything))
 
 
 def ask_everything(folder: Path) -> None:
-    folder.mkdir()
     write_questions(folder)
     sources = {name: folder / "sources" / name for name in SOURCES}
     write_tfrecords(**sources, examples=folder / "records", settings=WriteTfrecordsSettings(layout="pairs"))

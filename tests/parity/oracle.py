@@ -28,8 +28,6 @@ def main(folder: Path) -> None:
     decode(folder, winner)
     parse_records(folder, winner)
     train_step(folder, winner)
-    facts = {"tensorflow": tf.__version__, "tensorflow-addons": tfa.__version__, "efficientnet": efn.model.__name__}
-    (winner / "facts.json").write_text(json.dumps(facts))
 
 
 def rotate(folder: Path, winner: Path) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 
 from tests.small_dataset import jpeg, write_sources
 
-LAST_ANSWER = "winner/facts.json"
 REPOSITORY = Path(__file__).resolve().parents[2]
 # H, W: odd and even, square and not
 ROTATED_SIZES = ((64, 64), (65, 65), (96, 64), (101, 257), (224, 224), (255, 255), (300, 301), (511, 512), (512, 512))

@@ -19,7 +19,6 @@ import pandas as pd
 from components import schema
 from components.images import ROOT
 from components.settings import WriteTfrecordsSettings
-from components.write_tfrecords.write import write_tfrecords
 from launch.record import RUN_JSON
 from launch.sample import sample_dataset
 from tests.benchmarks.table import Row, main
@@ -89,6 +88,8 @@ def cached(again: tuple[float, dict[str, float]]) -> Row:
 
 def time_to_accuracy(run: Path, examples: Path) -> Row:
     """Seconds of training until the held-out fold is predicted well enough, in the run and by the winner's recipe."""
+    from components.write_tfrecords.write import write_tfrecords  # TensorFlow, which the processes that draw do not need
+
     outputs = stage_outputs(run)
     training = json.loads((outputs["model"] / schema.STAGE_RECORD).read_text(encoding="utf-8"))
     settings, counts = training["settings"], training["counts"]

@@ -65,10 +65,13 @@ def assign_folds(series: pd.Series, num_folds: int) -> np.ndarray:
 
 def refuse_leak(table: pd.DataFrame) -> None:
     """Raises ValueError where a series, or a photo, is in two folds."""
-    photos = pd.concat([table[["fold", f"{side}_image_id"]].set_axis(["fold", "photo"], axis=1) for side in ("before", "after")])
-    for name, folds in (("series", table.groupby("series")["fold"]), ("photo", photos.groupby("photo")["fold"])):
-        leaked = folds.nunique()
-        if (leaked > 1).any():
+    for name, columns in (("series", ["series"]), ("photo", ["before_image_id", "after_image_id"])):
+        codes, names = pd.factorize(pd.concat([table[column] for column in columns]))
+        folds = np.tile(table["fold"].to_numpy(), len(columns))
+        fold_of = np.empty(len(names), dtype="int64")
+        fold_of[codes] = folds
+        if (fold_of[codes] != folds).any():
+            leaked = pd.Series(folds).groupby(names[codes]).nunique()
             raise ValueError(
                 f"{name} {leaked.idxmax()} is in {leaked.max()} folds, so validation would see what was trained on. "
                 f"Expected each {name} in one fold; correct the pairs: a photo belongs to one series."

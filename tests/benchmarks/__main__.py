@@ -18,7 +18,17 @@ from pathlib import Path
 from components.storage import available_cores
 from tests.benchmarks.table import HEADER, as_markdown, read_rows
 
-BENCHMARKS = ("read_gcs", "input_pipeline", "smoke", "inference", "memory")  # in the table's order
+BENCHMARKS = (  # in the table's order
+    "tfrecord_bytes",
+    "resize",
+    "input_pipeline",
+    "smoke",
+    "inference",
+    "memory",
+    "million_pairs",
+    "scaling",
+    "read_gcs",
+)
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- make bench writes this table -->", "<!-- end of the table -->"
 

@@ -22,6 +22,7 @@ BENCHMARKS = (  # in the table's order
     "tfrecord_bytes",
     "resize",
     "input_pipeline",
+    "smoke",
     "inference",
     "memory",
     "million_pairs",

@@ -1,4 +1,4 @@
-"""Seconds to predict the challenge's test pairs under six views, beside the winner's recipe: `python -m tests.benchmarks.inference`.
+"""Seconds to predict the test pairs under six views, beside the winner's recipe: `python -m tests.benchmarks.inference`.
 
 At fewer pixels than the challenge's 512, where the recipe would take two hours on two cores.
 """
@@ -39,11 +39,11 @@ def measure() -> Iterator[Row]:
     peer = theirs["ready_seconds"] + theirs["seconds"] * PAIRS / PEER_PAIRS
     yield Row(
         what="test-time augmentation",
-        measured=f"{PAIRS:,} pairs of {record['counts']['test_images']} photos under {VIEWS} views, EfficientNet-B0 at {DIM} px, the "
-        "recipe's head; loading or building the model, tracing and decoding included",
+        measured=f"{PAIRS:,} pairs of {record['counts']['test_images']} photos under {VIEWS} views, EfficientNet-B0 at {DIM} px, "
+        "the recipe's head; loading or building the model, tracing and decoding included",
         ours=f"{ours:.0f} s, {record['counts']['backbone_passes']:,} backbone passes",
-        other=f"{peer:.0f} s, {2 * PAIRS * VIEWS:,} backbone passes ({theirs['ready_seconds']:.0f} s until its model is ready, and "
-        f"{theirs['seconds']:.0f} s for {PEER_PAIRS} of the pairs, times {PAIRS / PEER_PAIRS:.0f})",
+        other=f"{peer:.0f} s, {2 * PAIRS * VIEWS:,} backbone passes ({theirs['ready_seconds']:.0f} s until its model is ready, "
+        f"and {theirs['seconds']:.0f} s for {PEER_PAIRS} of the pairs, times {PAIRS / PEER_PAIRS:.0f})",
         value=peer / ours,
         unit="x",
         target=20,

@@ -82,7 +82,7 @@ class Race(tf.keras.callbacks.Callback):
         seconds = time.monotonic() - self.start
         if (batch + 1) % self.options.evaluate_every and seconds < self.options.limit:
             return
-        errors = [self.model(images, training=False)[:, 0] - days for images, days in self.held_out]
+        errors = [self.model.predict_on_batch(images)[:, 0] - days.numpy() for images, days in self.held_out]
         rmse = float(np.sqrt(np.mean(np.square(np.concatenate(errors)))))
         self.evaluations.append({"steps": batch + 1, "seconds": seconds, "rmse": rmse})
         self.model.stop_training = rmse <= self.options.target_rmse or seconds >= self.options.limit

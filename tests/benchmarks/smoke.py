@@ -1,0 +1,131 @@
+"""One run of preset smoke, timed: its overhead, its rerun from the cache, and its training beside the winner's recipe.
+
+`python -m tests.benchmarks.smoke [--json FILE]`
+"""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from components import schema
+from components.images import ROOT
+from components.settings import WriteTfrecordsSettings
+from launch.record import RUN_JSON
+from launch.sample import sample_dataset
+from tests.benchmarks.table import Row, main
+from tests.benchmarks.winner import run_peer
+
+CLOCK = ROOT / "tests/benchmarks/stage_clock"
+SETTINGS: tuple[str, ...] = ()  # NAME=VALUE, on top of the preset
+SHARE_OF_BASELINE, TIMES, STOP_AFTER = 0.4, 5, 5.5
+PEER_BATCH, EVALUATE_EVERY = 8, 50  # pairs; steps
+
+
+def measure() -> Iterator[Row]:
+    """Draws the sample data, runs the pipeline on it twice, then trains the peer on the very photos that the run trained on."""
+    with tempfile.TemporaryDirectory() as folder:
+        runs = Path(folder) / "runs"
+        sample_dataset(runs)
+        seconds, work = run_smoke(runs, "first")
+        yield overhead(seconds, work)
+        yield cached(run_smoke(runs, "again"))
+        yield time_to_accuracy(runs / "first", Path(folder) / "winners")
+
+
+def run_smoke(runs: Path, name: str) -> tuple[float, dict[str, float]]:
+    """Runs the command; returns its seconds, from the start of its process to the end, and those of each stage's own work."""
+    clock = runs / f"{name}.jsonl"
+    clock.touch()
+    command = [sys.executable, "pipeline.py", "run", "--sample", "--preset", "smoke", "--runs-dir", runs, "--name", name]
+    command += [part for setting in SETTINGS for part in ("--set", setting)]
+    environment = {**os.environ, "PYTHONPATH": str(CLOCK), "STAGE_CLOCK": str(clock)}
+    start = time.monotonic()
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    seconds = time.monotonic() - start
+    lines = [json.loads(line) for line in clock.read_text(encoding="utf-8").splitlines()]
+    return seconds, {line["stage"]: line["seconds"] for line in lines}
+
+
+def overhead(seconds: float, work: dict[str, float]) -> Row:
+    """The share of the run in which no stage was at work."""
+    return Row(
+        what="overhead of the smoke run",
+        measured="wall time of the command outside the stages' own functions: imports and starting processes are overhead; "
+        "the sample data drawn before",
+        ours=f"{seconds - sum(work.values()):.1f} s of {seconds:.0f} s",
+        other=", ".join(f"{stage} {taken:.1f} s" for stage, taken in work.items()),
+        value=100 * (1 - sum(work.values()) / seconds),
+        unit="%",
+        target=20,
+        at_least=False,
+    )
+
+
+def cached(again: tuple[float, dict[str, float]]) -> Row:
+    """The same command once more."""
+    seconds, work = again
+    assert not work, f"executed again: {', '.join(work)}"
+    return Row(
+        what="the smoke run repeated",
+        measured="wall time of the same command, every stage from the cache",
+        ours=f"{seconds:.1f} s",
+        other="-",
+        value=seconds,
+        unit="s",
+        target=10,
+        at_least=False,
+    )
+
+
+def time_to_accuracy(run: Path, examples: Path) -> Row:
+    """Seconds of training until the held-out fold is predicted well enough, in the run and by the winner's recipe."""
+    from components.write_tfrecords.write import write_tfrecords  # TensorFlow, which the processes that draw do not need
+
+    outputs = stage_outputs(run)
+    training = json.loads((outputs["model"] / schema.STAGE_RECORD).read_text(encoding="utf-8"))
+    settings, counts = training["settings"], training["counts"]
+    history = pd.read_csv(outputs["history"] / schema.HISTORY_CSV)
+    target = SHARE_OF_BASELINE * counts["baseline_rmse_days"]
+    before_training = counts["seconds"] - history["seconds"].iloc[-1]  # and what follows it: saving
+    reached = history[history["val_rmse_days"] <= target]
+    ours = before_training + reached["seconds"].iloc[0] if len(reached) else math.nan
+    folders = {name: outputs[name] for name in ("images", "catalog", "pairs", "folded_pairs")}
+    write_tfrecords(**folders, examples=examples, settings=WriteTfrecordsSettings(layout="pairs"))
+    limit = STOP_AFTER * (ours if len(reached) else counts["seconds"])
+    theirs = run_peer(
+        "train", examples, dim=settings["dim"], encoder=settings["encoder"], fold=settings["fold"], target_rmse=target,
+        evaluate_every=EVALUATE_EVERY, limit=limit,
+    )  # fmt: skip
+    last = theirs["evaluations"][-1]
+    more_than, end = ("", "") if theirs["reached"] else ("> ", f", stopped there at {last['rmse']:.2f} days")
+    return Row(
+        what="time to accuracy",
+        measured="from the start of training, decoding, building and tracing included, until the held-out fold's RMSE is "
+        f"{target:.2f} days, {SHARE_OF_BASELINE} of the baseline; EfficientNet-{settings['encoder']} at {settings['dim']} px "
+        "from random weights",
+        ours=f"{ours:.0f} s, validations included ({reached['pairs_seen'].min():,.0f} pairs)",
+        other=f"{more_than}{last['seconds']:.0f} s, validations left out ({last['steps'] * PEER_BATCH:,} pairs){end}",
+        value=last["seconds"] / ours,
+        unit="x",
+        target=TIMES,
+        at_least=True,
+    )
+
+
+def stage_outputs(run: Path) -> dict[str, Path]:
+    """Returns the folder of every artifact of a run, by the artifact's name."""
+    record: dict[str, Any] = json.loads((run / RUN_JSON).read_text(encoding="utf-8"))
+    return {name: Path(uri) for entry in record["stages"] for name, uri in entry["outputs"].items()}
+
+
+if __name__ == "__main__":
+    main(measure)

@@ -10,7 +10,7 @@ from typing import Any
 
 from kfp import dsl
 
-from launch.collected import CollectedArtifacts
+from launch.collected import CollectedArtifacts, list_of_one
 from launch.parameters import FOLDS, LOOP, SHARD, SHARDS
 from launch.wiring import Source, Wiring
 
@@ -29,7 +29,7 @@ def pipeline_of(
     """Returns a pipeline that executes `stages` and nothing else, and its arguments.
 
     Artifacts that the stages read and none of them writes are imported. Those of single folds are imported in the loop over
-    the folds, those of shards in loops of their own, because a list of artifacts can only be collected from a loop.
+    the folds, those of several shards in loops of their own, because a list of artifacts can only be collected from a loop.
 
     Args:
         wiring: of the pipeline that the run is of.
@@ -47,6 +47,13 @@ def pipeline_of(
     by_shard = {
         stage: [source for source in imports if source.stage == stage] for stage in wiring.inputs if stage in wiring.per_shard
     }
+    shards = {
+        stage: sorted(part for source, part in artifacts if source == sources[0] and part is not None)
+        for stage, sources in by_shard.items()
+        if sources
+    }
+    alone = [source for stage, found in shards.items() if len(found) == 1 for source in by_shard[stage]]
+    shards = {stage: found for stage, found in shards.items() if len(found) > 1}
     before, looped, after = wiring.around_loop(stages)
     arguments = {name: parameters[name] for name in kinds if name not in (LOOP, SHARD)}
     lists: dict[str, list[Any]] = {}
@@ -54,26 +61,24 @@ def pipeline_of(
         lists[FOLDS] = [loop_item(LOOP, fold, by_fold, artifacts, content) for fold in folds]
     if wiring.per_shard.intersection(stages):
         lists[SHARDS] = list(range(parameters["num_shards"]))
-    for stage, sources in by_shard.items():
-        if sources:
-            shards = sorted(part for source, part in artifacts if source == sources[0] and part is not None)
-            lists[shards_of(stage)] = [loop_item(SHARD, shard, sources, artifacts, content) for shard in shards]
+    for stage, found in shards.items():
+        lists[shards_of(stage)] = [loop_item(SHARD, shard, by_shard[stage], artifacts, content) for shard in found]
     arguments |= lists
     kinds |= dict.fromkeys(lists, list)
 
     def again(*values: Any) -> None:
         given = dict(zip(arguments, values, strict=True))
         known = {source: imported(uri := artifacts[source, None], content(uri), source) for source in whole}
+        single = {source: imported(uri := artifacts[source, 0], content(uri), source) for source in alone}
         parts: dict[Source, Any] = {}  # what was written or imported in loops that have ended
 
-        def readable() -> dict[Source, Any]:
-            lists = {source: CollectedArtifacts(channel) for source, channel in parts.items()}
-            return known | lists  # kfp wants new lists for each stage
+        def readable() -> dict[Source, Any]:  # kfp wants new lists for each stage
+            ones = {source: list_of_one(channel) for source, channel in single.items()}
+            return known | ones | {source: CollectedArtifacts(channel) for source, channel in parts.items()}
 
-        for stage, sources in by_shard.items():
-            if sources:
-                with dsl.ParallelFor(given[shards_of(stage)], name=f"each shard of {stage}") as item:
-                    parts |= imported_item(item, sources)
+        for stage in shards:
+            with dsl.ParallelFor(given[shards_of(stage)], name=f"each shard of {stage}") as item:
+                parts |= imported_item(item, by_shard[stage])
         for stage in before:
             if stage in wiring.per_shard:
                 with dsl.ParallelFor(given[SHARDS], name=f"each shard of {stage}") as shard:

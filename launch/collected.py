@@ -1,4 +1,4 @@
-"""An output of a task in a loop goes in; the channel by which a task of another loop reads it, of all iterations, comes out."""
+"""Outputs of tasks go in; channels by which other tasks read them as lists, also in another loop, come out."""
 
 from typing import Any
 
@@ -17,3 +17,11 @@ class CollectedArtifacts(dsl.Collected, PipelineArtifactChannel):
     def __init__(self, output: Any) -> None:
         PipelineArtifactChannel.__init__(self, output.name, output.channel_type, output.task_name, is_artifact_list=True)
         self.output, self.is_artifact_channel = output, True
+
+
+def list_of_one(output: Any) -> PipelineArtifactChannel:
+    """Returns the channel by which a task reads an artifact outside of loops as a list.
+
+    kfp collects lists from loops only; an importer in a loop is something that not every release of Kubeflow takes.
+    """
+    return PipelineArtifactChannel(output.name, output.channel_type, output.task_name, is_artifact_list=True)

@@ -212,10 +212,11 @@ BY_FOLD = (("train", "model"), ("predict", "predictions"))
 def test_the_wiring_is_the_pipelines() -> None:
     wiring = read_wiring(verdelta)
     assert wiring.per_fold == {"train", "predict"}
+    assert wiring.per_shard == {"resize_images", "write_tfrecords"}
     assert wiring.inputs["resize_images"] == {}
     assert wiring.inputs["predict"] == {"examples": Source("write_tfrecords", "examples"), "model": Source("train", "model")}
     assert wiring.inputs["calibrate"] == {
-        "catalog": Source("resize_images", "catalog"),
+        "catalog": Source("generate_pairs", "catalog"),
         "predictions": Source("predict", "predictions"),
         "out_of_fold": Source("train", "out_of_fold"),
     }
@@ -231,13 +232,14 @@ PARAMETERS = {**resolve({}, {}), "raw": "gs://bucket/raw", "raw_digest": "abc"}
     "stage", ["resize_images", "generate_pairs", "write_tfrecords", "train", "predict", "calibrate", "report"]
 )
 @pytest.mark.parametrize("downstream", [False, True])
-def test_every_rerun_compiles_for_a_cluster(tmp_path: Path, stage: str, downstream: bool) -> None:
+@pytest.mark.parametrize("shards", [[0], [0, 1, 2]], ids=["one shard", "three shards"])
+def test_every_rerun_compiles_for_a_cluster(tmp_path: Path, stage: str, downstream: bool, shards: list[int]) -> None:
     wiring = read_wiring(verdelta)
     stages = wiring.onward(stage) if downstream else [stage]
     artifacts = {
-        (source, fold): f"gs://bucket/{source.stage}/{fold}/{source.output}"
+        (source, part): f"gs://bucket/{source.stage}/{part}/{source.output}"
         for source in wiring.read_by(stages)
-        for fold in ([0, 3] if source.stage in wiring.per_fold else [None])
+        for part in wiring.parts_of(source.stage, [0, 3], shards)
     }
     pipeline, arguments = pipeline_of(
         wiring, stages, folds=[0, 3], parameters=PARAMETERS, artifacts=artifacts, content=lambda uri: f"content of {uri}"

@@ -24,9 +24,9 @@ def predict(
     """
     from pathlib import Path
 
+    from components.examples import join_examples
     from components.predict.predict import predict
     from components.settings import PredictSettings
-    from components.write_tfrecords.join import join_examples
 
     record = predict(
         examples=join_examples([Path(part.path) for part in examples]),

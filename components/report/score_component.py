@@ -36,10 +36,10 @@ def report(
     """
     from pathlib import Path
 
+    from components.examples import join_examples
     from components.report.report import write_report
     from components.settings import ReportSettings
     from components.shards import joined
-    from components.write_tfrecords.join import join_examples
 
     record = write_report(
         catalog=Path(catalog.path),

@@ -70,7 +70,7 @@ def resize_images(
     everything = build_catalog(listing)
     photos = everything[shard.part]
     resized = resize_all(photos, source, images, settings)
-    good = photos[[each.reason is None for each in resized]]
+    good = photos[pd.Series([each.reason is None for each in resized], photos.index, dtype=bool)]
     if shard.is_whole:
         refuse_empty(good, splits, str(source), len(photos) - len(good))
     listed = {"raw": str(source), "photos": text_digest(everything[RAW_PATH])}

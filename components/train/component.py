@@ -48,9 +48,9 @@ def train(
     """
     from pathlib import Path
 
+    from components.examples import join_examples
     from components.settings import TrainSettings
     from components.train.fit import train
-    from components.write_tfrecords.join import join_examples
 
     settings = TrainSettings(
         fold=fold,

@@ -73,7 +73,7 @@ def add_options(parser: argparse.ArgumentParser, default_name: str) -> None:
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
     parser.add_argument(
         "--parallel", type=int, choices=[1, 2], default=1, metavar="N",
-        help="folds worked on at the same time, 1 or 2; each needs its own memory and accelerator (default: 1)",
+        help="folds, or shards, worked on at the same time, 1 or 2; each needs its own memory and accelerator (default: 1)",
     )  # fmt: skip
 
 

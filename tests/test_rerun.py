@@ -193,7 +193,7 @@ def test_a_rerun_takes_over_what_it_did_not_outdate(tmp_path: Path) -> None:
     found = {name: read_recorded_run(tmp_path, name, read_wiring(verdelta)).artifacts for name in "abc"}
     common = {
         (Source("generate_pairs", "pairs"), None): "/a/pairs",
-        (Source("write_tfrecords", "examples"), None): "/a/examples",  # known from who read it
+        (Source("write_tfrecords", "examples"), 0): "/a/examples",  # known from who read it; its only shard
         (Source("train", "model"), 0): "/a/model-0",
     }
     model, predictions, submission = Source("train", "model"), Source("predict", "predictions"), Source("calibrate", "submission")

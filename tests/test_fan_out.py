@@ -5,11 +5,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from command_line import entry, pipeline_py, record, states, write_raw
-from trained_run import copy_of_trained_run
+from trained_run import NAME, RUN_OPTIONS, copy_of_trained_run
 
 from components.images import ROOT
 
@@ -84,35 +83,29 @@ def test_a_shard_that_fails_is_named_and_the_stage_is_run_again_in_all_its_shard
     assert entry(runs, "paired", "generate_pairs")["inputs"]["catalogs"] == catalogs
 
 
-def test_photos_that_three_tasks_resized_and_wrote_get_the_predictions_of_one(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The models of a run score its own photos once more, by three tasks; then one model predicts from what these wrote."""
+def test_a_run_of_three_shards_ends_with_the_submission_of_one(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Models, predictions and submissions, too; and one model predicts once more from what the three tasks wrote."""
     place = copy_of_trained_run(tmp_path_factory)
-    runs = place / "runs"
-    wide = record(runs, "first")
-    wide["parameters"]["num_shards"] = 3
-    write_record(runs / "wide", wide)
-    done = pipeline_py("score", "wide", "--raw", str(place / "raw"), "--name", "scored", "--runs-dir", str(runs))
+    runs, where = place / "runs", ["--runs-dir", str(place / "runs")]
+    options = [*RUN_OPTIONS, "--set", "num_shards=3", "--name", "three", *where]
+    done = pipeline_py("run", "--raw", str(place / "raw"), *options, tree=place / "tree")
     assert done.returncode == 0, done.stdout + done.stderr
     written = [f"write_tfrecords[{shard}]" for shard in (0, 1, 2)]
-    expected = [*RESIZED, "generate_pairs", *written, "predict[0]", "predict[1]", "calibrate", "report"]
-    assert states(runs, "scored") == dict.fromkeys(expected, "executed")
+    in_loop = ["train[0]", "train[1]", "predict[0]", "predict[1]"]
+    assert states(runs, "three") == dict.fromkeys([*DATA, *written, *in_loop, "calibrate", "report"], "executed")
     for name in ("submission_raw.csv", "submission_calibrated.csv"):
-        assert (runs / "scored" / name).read_bytes() == (runs / "first" / name).read_bytes()
+        assert (runs / "three" / name).read_bytes() == (runs / NAME / name).read_bytes()
+    for stage, output, name in (
+        ("train", "out_of_fold", "out_of_fold.csv"),
+        ("predict", "predictions", "predictions.csv"),
+    ):
+        for fold in (0, 1):
+            one, three = (Path(entry(runs, run, stage, fold)["outputs"][output], name) for run in (NAME, "three"))
+            assert three.read_bytes() == one.read_bytes(), (stage, fold)
 
-    parts = [each for each in record(runs, "scored")["stages"] if each["stage"] == "write_tfrecords"]
-    examples = [part["outputs"]["examples"] for part in parts]
-    wide["stages"] = [each for each in wide["stages"] if each["stage"] == "train"] + parts
-    for each in wide["stages"]:
-        each["inputs"]["examples"] = examples
-    write_record(runs / "mixed", wide)
-    done = pipeline_py("rerun", "mixed", "predict", "--fold", "0", "--name", "again", "--runs-dir", str(runs))
+    done = pipeline_py("rerun", "three", "predict", "--fold", "0", "--name", "again", *where, tree=place / "tree")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert entry(runs, "again", "predict", 0)["inputs"]["examples"] == examples
-    first, again = (Path(entry(runs, name, "predict", 0)["outputs"]["predictions"]) for name in ("first", "again"))
-    assert (again / "predictions.csv").read_bytes() == (first / "predictions.csv").read_bytes()
-
-
-def write_record(folder: Path, content: dict[str, Any]) -> None:
-    """Writes a run of which there is nothing but its record."""
-    folder.mkdir()
-    (folder / "run.json").write_text(json.dumps(content))
+    three, again = (entry(runs, run, "predict", 0) for run in ("three", "again"))
+    assert len(again["inputs"]["examples"]) == 3
+    assert again["inputs"] == three["inputs"]
+    assert files(again["outputs"]["predictions"]) == files(three["outputs"]["predictions"])

@@ -1,6 +1,6 @@
 """Stages that fan out: whatever the number of shards, what the stages after them read is the same, to the byte."""
 
-import itertools
+import importlib
 import json
 import os
 import shutil
@@ -13,14 +13,12 @@ from kfp import dsl
 from PIL import Image
 
 from components.examples import join_examples
-from components.generate_pairs.component import generate_pairs as pairs_face
-from components.resize_images.component import resize_images as resize_face
 from components.resize_images.merge import merge_catalogs
 from components.resize_images.resize import resize_images
-from components.settings import ResizeImagesSettings, TrainSettings, WriteTfrecordsSettings
+from components.settings import ResizeImagesSettings, SplitFoldsSettings, TrainSettings, WriteTfrecordsSettings
 from components.shards import Shard, in_order, joined
+from components.split_folds.split import split_folds
 from components.train.fit import load_fold
-from components.write_tfrecords.component import write_tfrecords as write_face
 from components.write_tfrecords.write import write_tfrecords
 from tests.small_dataset import write_sources
 
@@ -232,29 +230,31 @@ def test_a_file_that_was_cut_short_or_lost_is_named(sources: dict[str, Path], tm
 # Faces.
 
 
-def test_faces_pass_lists_of_shards_on(raw: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("face", ["component", "score_component"])
+def test_faces_pass_lists_of_shards_on(raw: Path, tmp_path: Path, face: str) -> None:
     def made(name: str, shard: int | None = None) -> dsl.Dataset:
         return dsl.Dataset(uri=str(tmp_path / (name if shard is None else f"{name}-{shard}")))
 
+    resize, generate, write = (
+        getattr(importlib.import_module(f"components.{stage}.{face}"), stage).python_func
+        for stage in ("resize_images", "generate_pairs", "write_tfrecords")
+    )
     arguments: dict[str, Any] = {"raw": str(raw), "raw_digest": "d", "image_size": 16, "jpeg_quality": 75, "on_bad_photo": "skip"}
-    images, catalogs = ([made(name, shard) for shard in (0, 1)] for name in ("images", "catalogs"))
+    images, catalogs, examples = ([made(name, shard) for shard in (0, 1)] for name in ("images", "catalogs", "examples"))
     for shard in (0, 1):
-        resize_face.python_func(images=images[shard], catalog=catalogs[shard], **arguments, shard=shard, num_shards=2)
-        assert images[shard].metadata["shard"] == catalogs[shard].metadata["shard"] == shard
+        resize(images=images[shard], catalog=catalogs[shard], **arguments, shard=shard, num_shards=2)
     catalog, pairs = made("catalog"), made("pairs")
-    pairs_face.python_func(catalogs=catalogs[::-1], catalog=catalog, pairs=pairs)
-    shutil.copytree(pairs.path, tmp_path / "folded_pairs")
-    table = tmp_path / "folded_pairs/train_pairs.csv"
-    lines = table.read_text().splitlines()
-    table.write_text("\n".join([f"{lines[0]},fold", *(f"{line},{number % 2}" for number, line in enumerate(lines[1:]))]))
-    examples = [made("examples", shard) for shard in (0, 1)]
+    generate(catalogs=catalogs[::-1], catalog=catalog, pairs=pairs)
+    folded = {}
+    if face == "component":
+        split_folds(pairs=Path(pairs.path), folded_pairs=tmp_path / "folded_pairs", settings=SplitFoldsSettings(num_folds=2))
+        folded = {"folded_pairs": made("folded_pairs")}
+    settings = {"layout": "images", "num_shards": 2}
     for shard in (1, 0):
-        write_face.python_func(
-            images=images[::-1], catalog=catalog, pairs=pairs, folded_pairs=made("folded_pairs"), examples=examples[shard],
-            layout="images", num_shards=2, shard=shard,
-        )  # fmt: skip
-        assert examples[shard].metadata["shard"] == shard
+        write(images=images[::-1], catalog=catalog, pairs=pairs, **folded, examples=examples[shard], **settings, shard=shard)
+    for made_by_shard in (images, catalogs, examples):
+        assert [each.metadata["shard"] for each in made_by_shard] == [0, 1]
+    groups = ["fold.0", "fold.1", "test"] if folded else ["test"]
     whole = join_examples([Path(part.path) for part in examples])
-    names = [f"{group}.tfrecord-0000{shard}-of-00002" for group in ("fold.0", "fold.1", "test") for shard in (0, 1)]
+    names = [f"{group}.tfrecord-0000{shard}-of-00002" for group in groups for shard in (0, 1)]
     assert sorted(path.name for path in whole.glob("*.tfrecord-*")) == names
-    assert list(itertools.chain(*(sorted(part.metadata) for part in examples))) == sorted(examples[0].metadata) * 2

@@ -17,7 +17,7 @@ from components.artifacts import whole_file
 from components.settings import CHECKPOINT_NAMES
 from launch.cluster import Cluster
 from launch.cluster_options import TARGETS, add_cluster_options, cluster_from
-from launch.parameters import parse, pipeline_inputs, resolve
+from launch.parameters import SHARDS, parse, pipeline_inputs, resolve
 from launch.presets import PRESETS
 from launch.raw import raw_inputs
 
@@ -89,9 +89,11 @@ def check_for_cluster(values: Mapping[str, Any]) -> None:
         )
     long = [name for name, value in values.items() if len(str(value)) > LARGEST_PARAMETER]
     if long:
+        name = long[0]
+        way = "begin the rerun at the stage that wrote them" if name.endswith(f"_{SHARDS}") else "shorten it"
         raise ValueError(
-            f"{long[0]}: {len(str(values[long[0]]))} characters; expected at most {LARGEST_PARAMETER:,}, the most that a cluster "
-            "takes; shorten it."
+            f"{name}: {len(str(values[name]))} characters; expected at most {LARGEST_PARAMETER:,}, the most that a cluster "
+            f"takes; {way}."
         )
 
 

@@ -95,6 +95,14 @@ def test_the_most_shards_fit_into_a_parameter_of_a_cluster() -> None:
         resolve({}, {"num_shards": 1001})
 
 
+def test_artifacts_of_more_shards_than_fit_into_a_parameter_are_refused_with_what_to_do() -> None:
+    items = [{"shard": shard, "write_tfrecords_examples": "gs://bucket/" + 90 * "x"} for shard in range(90)]
+    with pytest.raises(
+        ValueError, match=r"write_tfrecords_shards: 1\d{4} characters; .* begin the rerun at the stage that wrote"
+    ):
+        check_for_cluster({"write_tfrecords_shards": items})
+
+
 def test_compiled_defaults_are_the_resolved_ones() -> None:
     """What a cluster fills in, where nothing is given, is what a local run does."""
     inputs = verdelta.pipeline_spec.root.input_definitions.parameters

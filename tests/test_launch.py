@@ -173,9 +173,10 @@ def test_the_record_holds_inputs_outputs_and_seconds_in_data_order(finished: tup
     assert (run["name"], run["preset"], run["state"], run["error"]) == ("first", None, "SUCCEEDED", None)
     resize, pairs, folds = run["stages"]
     assert resize["inputs"].pop("raw_digest") == content_digest(raw)
-    assert resize["inputs"] == {"raw": str(raw), "image_size": 16, "jpeg_quality": 75, "on_bad_photo": "fail"}
+    own = {"image_size": 16, "jpeg_quality": 75, "on_bad_photo": "fail", "shard": 0, "num_shards": 1}
+    assert resize["inputs"] == {"raw": str(raw)} | own
     assert set(resize["outputs"]) == {"images", "catalog"}
-    assert pairs["inputs"] == {"catalog": resize["outputs"]["catalog"]}
+    assert pairs["inputs"] == {"catalogs": [resize["outputs"]["catalog"]]}
     assert folds["inputs"] == {"pairs": pairs["outputs"]["pairs"], "num_folds": 2, "shuffle_seed": 34}
     assert all(Path(uri).is_dir() and Path(uri).is_relative_to(runs / "first") for uri in resize["outputs"].values())
     assert all(entry["seconds"] > 0 for entry in run["stages"])

@@ -83,6 +83,14 @@ def draw_cliques(
     )
 
 
+def share_of_process(cliques: Cliques, number: int, processes: int, *, cliques_per_batch: int) -> Cliques:
+    """The cliques of every batch that process `number` of `processes` feeds: the number-th of as many equal slices."""
+    batches = {
+        name: rows.reshape(-1, processes, cliques_per_batch // processes, *rows.shape[1:]) for name, rows in vars(cliques).items()
+    }
+    return Cliques(**{name: rows[:, number].reshape(-1, *rows.shape[3:]) for name, rows in batches.items()})
+
+
 def complete_clique(seed: np.ndarray, members: np.ndarray, clique_size: int, rng: np.random.Generator) -> np.ndarray:
     """The seed's two images and up to K - 2 others of its series: [<= K] int64, fewer only if the series has fewer."""
     others = members[~np.isin(members, seed)]

@@ -7,12 +7,17 @@ follows only gathers.
 S cliques in all, K images per clique, P = K(K-1)/2 pairs.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import itertools
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:  # the model, which only asks for pair_positions, can be built where there is no pandas
+    import pandas as pd
 
 
 @dataclasses.dataclass(frozen=True)

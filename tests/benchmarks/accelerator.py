@@ -66,7 +66,7 @@ def main(encoder: str, dim: int, minutes: float) -> int:
     for change in variants(first):
         variant = {**BASE, **change, "encoder": encoder, "dim": dim}
         if variant["images"] >= failed_images or time.monotonic() + longest > deadline:
-            reason = "fewer images did not fit" if variant["images"] >= failed_images else "no time: set --minutes"
+            reason = "fewer did not fit" if variant["images"] >= failed_images else "no time"
             left_out.append(f"{name_of(change)} ({reason})")
             continue
         print(f"{minutes * 60 - (deadline - time.monotonic()):4.0f} s  {name_of(change)} ...", flush=True)
@@ -81,7 +81,7 @@ def main(encoder: str, dim: int, minutes: float) -> int:
     print_table([*rows, *job_rows(first)])
     print(f"\n{encoder} at {dim} px on {first.get('device', 'no device')}; {load_average()}.")
     if left_out:
-        print(f"Left out: {'; '.join(left_out)}.")
+        print(f"Left out: {'; '.join(left_out)}. --minutes sets the time.")
     return int("failed" in first)
 
 

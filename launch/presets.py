@@ -22,9 +22,7 @@ def smoke() -> dict[str, Any]:
         "epochs": 5,
         "learning_rate": 4e-3,
         "schedule": "cosine",
-        "ema_momentum": 0.98,
         "batchnorm_momentum": 0.9,
-        "reestimate_batchnorm": True,
         "shuffle_buffer": 0,
         **winner_calibration(),
     }

@@ -26,6 +26,7 @@ from components.settings import (
 from components.split_folds.component import split_folds
 from components.train.component import train
 from components.write_tfrecords.component import write_tfrecords
+from launch.collected import CollectedArtifacts
 
 
 @dsl.pipeline(name="verdelta", description="How many days lie between two photos of a plant.")
@@ -33,6 +34,7 @@ def verdelta(
     raw: str,
     raw_digest: str,
     folds: list = [0],  # noqa: B006 - kfp reads the default, nobody changes it
+    shards: list = [0],  # noqa: B006
     image_size: int = ResizeImagesSettings.image_size,
     jpeg_quality: int = ResizeImagesSettings.jpeg_quality,
     on_bad_photo: str = ResizeImagesSettings.on_bad_photo,
@@ -72,21 +74,38 @@ def verdelta(
         raw: folder or gs:// address of the raw data, in the challenge's layout.
         raw_digest: a digest of its content. It is in the cache keys of all that follows, which the content itself is not.
         folds: the folds to train a model for; predictions are averaged over the models.
+        shards: 0 to num_shards - 1, made from num_shards by the launcher: a loop needs a list.
         image_size: this and all others: components/settings.py.
     """
-    resized = resize_images(
-        raw=raw, raw_digest=raw_digest, image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo=on_bad_photo
-    )
-    catalog, images = resized.outputs["catalog"], resized.outputs["images"]
-    pairs = generate_pairs(catalog=catalog).outputs["pairs"]
+    with dsl.ParallelFor(shards, name="each shard of the photos") as shard:
+        resized = resize_images(
+            raw=raw,
+            raw_digest=raw_digest,
+            image_size=image_size,
+            jpeg_quality=jpeg_quality,
+            on_bad_photo=on_bad_photo,
+            shard=shard,
+            num_shards=num_shards,
+        )
+
+    paired = generate_pairs(catalogs=CollectedArtifacts(resized.outputs["catalog"]))
+    catalog, pairs = paired.outputs["catalog"], paired.outputs["pairs"]
     folded_pairs = split_folds(pairs=pairs, num_folds=num_folds, shuffle_seed=shuffle_seed).outputs["folded_pairs"]
-    examples = write_tfrecords(
-        images=images, catalog=catalog, pairs=pairs, folded_pairs=folded_pairs, layout=layout, num_shards=num_shards
-    ).outputs["examples"]
+
+    with dsl.ParallelFor(shards, name="each shard of the records") as shard:
+        written = write_tfrecords(
+            images=CollectedArtifacts(resized.outputs["images"]),
+            catalog=catalog,
+            pairs=pairs,
+            folded_pairs=folded_pairs,
+            layout=layout,
+            num_shards=num_shards,
+            shard=shard,
+        )
 
     with dsl.ParallelFor(folds, name="each fold") as fold:
         trained = train(
-            examples=examples,
+            examples=CollectedArtifacts(written.outputs["examples"]),
             fold=fold,
             encoder=encoder,
             dim=dim,
@@ -110,7 +129,7 @@ def verdelta(
             seed=seed,
         )
         predicted = predict(
-            examples=examples,
+            examples=CollectedArtifacts(written.outputs["examples"]),
             model=trained.outputs["model"],
             tta_views=tta_views,
             prediction_batch_size=prediction_batch_size,
@@ -118,20 +137,20 @@ def verdelta(
 
     submission = calibrate(
         catalog=catalog,
-        predictions=dsl.Collected(predicted.outputs["predictions"]),
-        out_of_fold=dsl.Collected(trained.outputs["out_of_fold"]),
+        predictions=CollectedArtifacts(predicted.outputs["predictions"]),
+        out_of_fold=CollectedArtifacts(trained.outputs["out_of_fold"]),
         calibration=calibration,
         calibration_rules=calibration_rules,
     ).outputs["submission"]
     report(
         catalog=catalog,
-        images=images,
+        images=CollectedArtifacts(resized.outputs["images"]),
         pairs=pairs,
         folded_pairs=folded_pairs,
-        examples=examples,
-        models=dsl.Collected(trained.outputs["model"]),
-        histories=dsl.Collected(trained.outputs["history"]),
-        predictions=dsl.Collected(predicted.outputs["predictions"]),
+        examples=CollectedArtifacts(written.outputs["examples"]),
+        models=CollectedArtifacts(trained.outputs["model"]),
+        histories=CollectedArtifacts(trained.outputs["history"]),
+        predictions=CollectedArtifacts(predicted.outputs["predictions"]),
         submission=submission,
         strip_pairs=strip_pairs,
     )

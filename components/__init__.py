@@ -14,6 +14,7 @@ New photos, on which nothing is trained, go through the same rooms but split_fol
 `score_component.py`.
 
 Beside the rooms: `settings` declares every parameter once, `schema` the names that cross a stage boundary, `artifacts` puts a
-stage's files down, `images` names each stage's container image, `layout` tells what raw data is made of, `storage` where it lies
-(`gcs` and `gcs_requests`: in a bucket), `tracking` logs a run to MLflow, and `sample_dataset` writes synthetic plants.
+stage's files down, `shards` tells the parts of a stage that fans out (`examples` those of write_tfrecords), `images` names each
+stage's container image, `layout` tells what raw data is made of, `storage` where it lies (`gcs` and `gcs_requests`: in a
+bucket), `tracking` logs a run to MLflow, and `sample_dataset` writes synthetic plants.
 """

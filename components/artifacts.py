@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,11 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes a JSON file, whole."""
     with whole_file(path) as partial:
         partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def text_digest(texts: Iterable[str]) -> str:
+    """Returns the SHA-256 of texts in their order, in hex."""
+    return hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:

@@ -10,6 +10,9 @@ RAW_TEST_DATA = f"{TEST_FOLDER}/test_data.csv"
 # written by every stage beside its data: {"stage", "settings", "counts", "skipped"}
 STAGE_RECORD = "stage.json"
 
+# in what each of several shards of a stage writes: {"shard", "num_shards", ...}
+SHARD_JSON = "shard.json"
+
 # catalog/
 IMAGES_CSV = "images.csv"
 TEST_DATA_CSV = "test_data.csv"

@@ -107,7 +107,10 @@ class WriteTfrecordsSettings(Settings):
         "One record per image beside a pair table, or the winner's one record per pair (about 39 times the bytes).",
         choices=("images", "pairs"),
     )
-    num_shards: int = parameter(1, "TFRecord files per fold and for the test set.", at_least=1, at_most=99_999)
+    num_shards: int = parameter(
+        1, "Tasks that share resizing and TFRecord writing; each writes one TFRecord file per fold and one for the test set.",
+        at_least=1, at_most=1000,
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

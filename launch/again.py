@@ -10,11 +10,11 @@ from typing import Any
 
 from kfp import dsl
 
-from launch.parameters import LOOP
+from launch.collected import CollectedArtifacts, list_of_one
+from launch.parameters import FOLDS, LOOP, SHARD, SHARDS
 from launch.wiring import Source, Wiring
 
-FOLDS = "folds"
-Artifacts = Mapping[tuple[Source, int | None], str]  # (what, fold or None for the whole run) -> URI
+Artifacts = Mapping[tuple[Source, int | None], str]  # (what, its fold or shard or None for the whole run) -> URI
 
 
 def pipeline_of(
@@ -29,40 +29,70 @@ def pipeline_of(
     """Returns a pipeline that executes `stages` and nothing else, and its arguments.
 
     Artifacts that the stages read and none of them writes are imported. Those of single folds are imported in the loop over
-    the folds, because a list of artifacts can only be collected from a loop.
+    the folds, those of several shards in loops of their own, because a list of artifacts can only be collected from a loop.
 
     Args:
         wiring: of the pipeline that the run is of.
         stages: what to execute, in data order.
         folds: the folds that stages of the loop are executed for, and that lists are collected over.
-        parameters: a value for each parameter of `stages`; others are left out.
+        parameters: a value for each parameter of `stages`; others are left out. Stages that fan out do so num_shards times, the
+            artifacts of one are imported as many times as it was executed.
         artifacts: the run's artifacts.
         content: tells the URIs of different content apart; it is in the cache keys, which the content itself is not.
     """
-    kinds = {name: kind for stage in stages for name, kind in scalars_of(face_of(stage)).items()} | {FOLDS: list}
+    kinds = {name: kind for stage in stages for name, kind in scalars_of(face_of(stage)).items()}
     imports = wiring.read_by(stages)
-    whole = [source for source in imports if source.stage not in wiring.per_fold]
+    whole = [source for source in imports if source.stage not in wiring.per_fold | wiring.per_shard]
     by_fold = [source for source in imports if source.stage in wiring.per_fold]
+    by_shard = {
+        stage: [source for source in imports if source.stage == stage] for stage in wiring.inputs if stage in wiring.per_shard
+    }
+    shards = {
+        stage: sorted(part for source, part in artifacts if source == sources[0] and part is not None)
+        for stage, sources in by_shard.items()
+        if sources
+    }
+    alone = [source for stage, found in shards.items() if len(found) == 1 for source in by_shard[stage]]
+    shards = {stage: found for stage, found in shards.items() if len(found) > 1}
     before, looped, after = wiring.around_loop(stages)
-    arguments = {name: parameters[name] for name in kinds if name not in (LOOP, FOLDS)}
+    arguments = {name: parameters[name] for name in kinds if name not in (LOOP, SHARD)}
+    lists: dict[str, list[Any]] = {}
     if looped or by_fold:
-        arguments[FOLDS] = [fold_item(fold, by_fold, artifacts, content) for fold in folds]
+        lists[FOLDS] = [loop_item(LOOP, fold, by_fold, artifacts, content) for fold in folds]
+    if wiring.per_shard.intersection(stages):
+        lists[SHARDS] = list(range(parameters["num_shards"]))
+    for stage, found in shards.items():
+        lists[shards_of(stage)] = [loop_item(SHARD, shard, by_shard[stage], artifacts, content) for shard in found]
+    arguments |= lists
+    kinds |= dict.fromkeys(lists, list)
 
     def again(*values: Any) -> None:
         given = dict(zip(arguments, values, strict=True))
         known = {source: imported(uri := artifacts[source, None], content(uri), source) for source in whole}
+        single = {source: imported(uri := artifacts[source, 0], content(uri), source) for source in alone}
+        parts: dict[Source, Any] = {}  # what was written or imported in loops that have ended
+
+        def readable() -> dict[Source, Any]:  # kfp wants new lists for each stage
+            ones = {source: list_of_one(channel) for source, channel in single.items()}
+            return known | ones | {source: CollectedArtifacts(channel) for source, channel in parts.items()}
+
+        for stage in shards:
+            with dsl.ParallelFor(given[shards_of(stage)], name=f"each shard of {stage}") as item:
+                parts |= imported_item(item, by_shard[stage])
         for stage in before:
-            known |= called(stage, wiring, known, given)
-        by_loop: dict[Source, Any] = {}
+            if stage in wiring.per_shard:
+                with dsl.ParallelFor(given[SHARDS], name=f"each shard of {stage}") as shard:
+                    parts |= called(stage, wiring, readable(), given | {SHARD: shard})
+            else:
+                known |= called(stage, wiring, readable(), given)
         if FOLDS in given:
             with dsl.ParallelFor(given[FOLDS], name="each fold") as item:
-                for source in by_fold:
-                    by_loop[source] = imported(getattr(item, key(source)), getattr(item, f"{key(source)}_content"), source)
+                by_loop = imported_item(item, by_fold)
                 for stage in looped:
-                    by_loop |= called(stage, wiring, known | by_loop, given | {LOOP: item.fold})
+                    by_loop |= called(stage, wiring, readable() | by_loop, given | {LOOP: item.fold})
+            parts |= by_loop
         for stage in after:
-            lists = {source: dsl.Collected(channel) for source, channel in by_loop.items()}  # kfp wants new ones for each stage
-            known |= called(stage, wiring, known | lists, given)
+            known |= called(stage, wiring, readable(), given)
 
     name = f"verdelta-again-{stages[0].replace('_', '-')}"
     return dsl.pipeline(name=name)(with_parameters(again, {name: kinds[name] for name in arguments})), arguments
@@ -76,13 +106,25 @@ def with_parameters(function: Callable[..., None], kinds: Mapping[str, type]) ->
     return function
 
 
-def fold_item(fold: int, sources: Sequence[Source], artifacts: Artifacts, content: Callable[[str], str]) -> dict[str, Any]:
-    """Returns what the loop gets for one fold: its number and the artifacts to import."""
-    item: dict[str, Any] = {LOOP: fold}
+def loop_item(
+    name: str, part: int, sources: Sequence[Source], artifacts: Artifacts, content: Callable[[str], str]
+) -> dict[str, Any]:
+    """Returns what a loop gets for one fold or shard: its number, by `name`, and the artifacts to import."""
+    item: dict[str, Any] = {name: part}
     for source in sources:
-        uri = artifacts[source, fold]
+        uri = artifacts[source, part]
         item |= {key(source): uri, f"{key(source)}_content": content(uri)}
     return item
+
+
+def imported_item(item: Any, sources: Sequence[Source]) -> dict[Source, Any]:
+    """Returns the channels of the artifacts in a loop's item."""
+    return {source: imported(getattr(item, key(source)), getattr(item, f"{key(source)}_content"), source) for source in sources}
+
+
+def shards_of(stage: str) -> str:
+    """Returns the name of the list of a recorded stage's shards, which is not that of shards to be executed."""
+    return f"{stage}_{SHARDS}"
 
 
 def key(source: Source) -> str:

@@ -17,7 +17,7 @@ from components.artifacts import whole_file
 from components.settings import CHECKPOINT_NAMES
 from launch.cluster import Cluster
 from launch.cluster_options import TARGETS, add_cluster_options, cluster_from
-from launch.parameters import parse, resolve
+from launch.parameters import SHARDS, parse, pipeline_inputs, resolve
 from launch.presets import PRESETS
 from launch.raw import raw_inputs
 
@@ -56,7 +56,8 @@ def compile_command(arguments: argparse.Namespace, pipeline: Callable[..., Any])
         raise ValueError("--service-account: no part of a file for Kubeflow, which takes it with each run; give it to submit.")
     cluster = cluster_from(arguments)
     parameters = cluster_parameters(arguments)
-    compile_pipeline(pipeline, cluster, parameters | (raw_inputs(arguments.raw) if arguments.raw else {}), output)
+    data = raw_inputs(arguments.raw) if arguments.raw else {}
+    compile_pipeline(pipeline, cluster, pipeline_inputs(parameters) | data, output)
     print(f"{output}: for {cluster.target}, accelerator {cluster.accelerator}")
     for image in dict.fromkeys(cluster.images.values()):
         print(f"  {image}")
@@ -88,9 +89,11 @@ def check_for_cluster(values: Mapping[str, Any]) -> None:
         )
     long = [name for name, value in values.items() if len(str(value)) > LARGEST_PARAMETER]
     if long:
+        name = long[0]
+        way = "begin the rerun at the stage that wrote them" if name.endswith(f"_{SHARDS}") else "shorten it"
         raise ValueError(
-            f"{long[0]}: {len(str(values[long[0]]))} characters; expected at most {LARGEST_PARAMETER:,}, the most that a cluster "
-            "takes; shorten it."
+            f"{name}: {len(str(values[name]))} characters; expected at most {LARGEST_PARAMETER:,}, the most that a cluster "
+            f"takes; {way}."
         )
 
 

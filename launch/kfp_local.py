@@ -25,7 +25,8 @@ from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 from kfp.local.status import Status
 
 from launch.containers import Place, container_user, fetching, readable_paths, run_container
-from launch.kfp_tasks import loop_fold, memory_limit, missing_outputs, stage_environment, stage_name, uri_of, write_metrics
+from launch.kfp_tasks import loop_part, memory_limit, missing_outputs, stage_environment, stage_name, uri_of, write_metrics
+from launch.parameters import FOLDS, LOOP, SHARD, SHARDS
 from launch.processes import RunningStages, run_process, stop_on_signal
 from launch.record import CACHED, EXECUTED, STAGE_FAILED, RunRecord, StageEntry
 from launch.stage_cache import StageCache
@@ -42,6 +43,7 @@ class Failure:
 
     stage: str
     fold: int | None
+    shard: int | None
     reason: str
     log: Path
 
@@ -90,7 +92,7 @@ class LocalRun:
                 pipeline(**parameters)
             except RuntimeError as error:  # kfp's way to say that a task failed
                 if not self.failures and not self.running.stopped_by:
-                    self.failures.append(Failure("pipeline", None, str(error), self.folder / RUN_LOG))
+                    self.failures.append(Failure("pipeline", None, None, str(error), self.folder / RUN_LOG))
         return not self.failures and not self.running.stopped_by
 
     def execute_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:
@@ -102,9 +104,11 @@ class LocalRun:
             if self.running.stopped_by:
                 return {}, Status.FAILURE
             inputs = OrchestratorUtils.make_task_arguments(task_inputs_spec=task["task_spec"].inputs, io_store=task["io_store"])
-            fold = loop_fold(task["io_store"])
-            self.task.label = label = stage_label(stage, fold)
-            self.task.log = self.logs / f"{stage}{'' if fold is None else f'-{fold}'}.log"
+            fold, shard = loop_part(task["io_store"], FOLDS, LOOP), loop_part(task["io_store"], SHARDS, SHARD)
+            several = inputs.get("num_shards", 1) > 1  # else there is nothing to tell apart
+            part = fold if fold is not None else shard if several else None
+            self.task.label = label = stage_label(stage, part)
+            self.task.log = self.logs / f"{stage}{'' if part is None else f'-{part}'}.log"
             self.task.state, self.task.reason, self.task.inputs = CACHED, "", inputs
             start = time.monotonic()
             try:
@@ -117,6 +121,7 @@ class LocalRun:
             entry = StageEntry(
                 stage=stage,
                 fold=fold,
+                shard=shard,
                 state=state,
                 seconds=round(time.monotonic() - start, 3),
                 inputs={name: uri_of(value) for name, value in inputs.items()},
@@ -126,7 +131,7 @@ class LocalRun:
             self.record.add(entry)
             self.outputs[stage] = entry.outputs
             if state == STAGE_FAILED and not self.running.stopped_by:
-                self.failures.append(Failure(stage, fold, self.task.reason, self.task.log))
+                self.failures.append(Failure(stage, fold, shard if several else None, self.task.reason, self.task.log))
             return outputs, status
 
     def run_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:

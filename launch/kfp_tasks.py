@@ -10,7 +10,7 @@ from kfp import dsl
 
 from components.images import ROOT
 
-LOOP_ITEM = "pipelinechannel--folds-loop-item"  # kfp's name for the fold of the loop that a task is in
+LOOP_ITEM = "pipelinechannel--{}-loop-item"  # kfp's name for the fold, or shard, of the loop that a task is in
 
 
 def stage_environment(scratch: str) -> dict[str, str]:
@@ -38,13 +38,18 @@ def memory_limit(executor: Any) -> int | None:
     return int(executor.container.resources.memory_limit * 1e9) or None  # kfp compiles a limit to GB
 
 
-def loop_fold(io_store: Any) -> int | None:
-    """Returns the fold of the loop that a task is in, or None outside the loop."""
+def loop_part(io_store: Any, loop: str, number: str) -> int | None:
+    """Returns the number of the fold, or of the shard, that a task in such a loop is about, or None outside of one.
+
+    Args:
+        loop: the list that the loop is over, such as folds.
+        number: the name of the number where the list's items are more than that, such as fold.
+    """
     try:
-        item = io_store.get_parent_input(LOOP_ITEM)
+        item = io_store.get_parent_input(LOOP_ITEM.format(loop))
     except ValueError:
         return None
-    return int(item["fold"] if isinstance(item, dict) else item)  # a rerun's loop gets each fold's artifacts with its number
+    return int(item[number] if isinstance(item, dict) else item)  # a rerun's loop gets each fold's artifacts with its number
 
 
 def uri_of(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from launch.follow import stage_of
 from launch.kubeflow_client import END_STATES, NO_HOST, host_of, talking_to
-from launch.parameters import LOOP
+from launch.parameters import LOOP, SHARD
 from launch.remote_lineage import RemoteRecord, Task
 
 if TYPE_CHECKING:
@@ -109,5 +109,5 @@ def defaults_of(spec: Any) -> dict[str, Any]:
 
 def task_of(stored: "StoredTask", stage: str) -> Task:
     """Returns a task as lineage wants it; ML Metadata has one kind of number."""
-    fold = int(stored.parameters[LOOP]) if LOOP in stored.parameters else None
-    return Task(stage=stage, succeeded=stored.succeeded, fold=fold, inputs=stored.inputs, outputs=stored.outputs)
+    part = next((int(stored.parameters[name]) for name in (LOOP, SHARD) if name in stored.parameters), None)
+    return Task(stage=stage, succeeded=stored.succeeded, part=part, inputs=stored.inputs, outputs=stored.outputs)

@@ -1,10 +1,12 @@
 """What a recorded run can be continued from: its name goes in; its parameters, folds and artifacts, some its parents', come out.
 
-An artifact is known by the stage and output that wrote it and by its fold, which is None where it is of the whole run.
+An artifact is known by the stage and output that wrote it and by its part: its fold, or its shard where the stage fans out, or
+None where it is of the whole run.
 """
 
 import dataclasses
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ class RecordedRun:
     Attributes:
         name: the run's name.
         record: its run.json.
-        artifacts: (source, fold) to URI, of all that it wrote, read, or took over from its parent unchanged.
+        artifacts: (source, part) to URI, of all that it wrote, read, or took over from its parent unchanged.
     """
 
     name: str
@@ -48,13 +50,17 @@ class RecordedRun:
             raise ValueError(f"{self.name}: the run has no resize_images in its record. Start it anew: python pipeline.py run")
         return str(entry["inputs"]["raw"])
 
-    def without(self, outdated: list[str], folds: list[int]) -> dict[tuple[Source, int | None], str]:
+    def without(self, outdated: list[str], folds: list[int], wiring: Wiring) -> dict[tuple[Source, int | None], str]:
         """Returns the artifacts but those that `outdated` stages wrote, for `folds` where they are run by fold."""
         return {
-            (source, fold): uri
-            for (source, fold), uri in self.artifacts.items()
-            if source.stage not in outdated or (fold is not None and fold not in folds)
+            (source, part): uri
+            for (source, part), uri in self.artifacts.items()
+            if source.stage not in outdated or (source.stage in wiring.per_fold and part not in folds)
         }
+
+    def shards(self, source: Source) -> list[int]:
+        """Returns the shards of an artifact; none where the stage that fans out did not succeed in all of them."""
+        return sorted(part for known, part in self.artifacts if known == source and part is not None)
 
     def require(self, sources: list[Source], folds: list[int], wiring: Wiring) -> None:
         """Raises an error where an artifact is not in the record, or is no longer where the record says.
@@ -64,9 +70,9 @@ class RecordedRun:
             FileNotFoundError: it was deleted. Only artifacts on this machine are looked for.
         """
         for source in sources:
-            for fold in folds if source.stage in wiring.per_fold else [None]:
-                of_fold = "" if fold is None else f" of fold {fold}"
-                uri = self.artifacts.get((source, fold))
+            for part in wiring.parts_of(source.stage, folds, self.shards(source) or [0]):
+                of_fold = f" of fold {part}" if source.stage in wiring.per_fold else ""
+                uri = self.artifacts.get((source, part))
                 if uri is None:
                     raise ValueError(
                         f"{self.name}: no {source.output}{of_fold} in its record, because {source.stage} did not succeed there. "
@@ -103,19 +109,28 @@ def artifacts_of(runs_dir: Path, record: dict[str, Any], wiring: Wiring) -> dict
     found = inherited(runs_dir, record, wiring)
     folds = record["parameters"].get("folds", [])
     for entry in record["stages"]:
-        stage, fold = entry["stage"], entry["fold"]
+        stage, own = entry["stage"], part_of(entry, wiring)
         for name, value in entry["inputs"].items():
             source = wiring.inputs.get(stage, {}).get(name)
             if source is None:
                 continue  # a parameter
             if isinstance(value, list):
-                found |= {(source, each): uri for each, uri in zip(folds, value, strict=False)}
+                parts = wiring.parts_of(source.stage, folds, range(len(value)))
+                found |= {(source, part): uri for part, uri in zip(parts, value, strict=False)}
             else:
-                found[source, fold if source.stage in wiring.per_fold else None] = value
+                (part,) = wiring.parts_of(source.stage, [own or 0], [0])
+                found[source, part] = value
+    failed = {entry["stage"] for entry in record["stages"] if entry["state"] == STAGE_FAILED}
     for entry in record["stages"]:
-        if entry["state"] != STAGE_FAILED:
-            found |= {(Source(entry["stage"], name), entry["fold"]): uri for name, uri in entry["outputs"].items()}
+        stage = entry["stage"]
+        if entry["state"] != STAGE_FAILED and not (stage in wiring.per_shard and stage in failed):
+            found |= {(Source(stage, name), part_of(entry, wiring)): uri for name, uri in entry["outputs"].items()}
     return found
+
+
+def part_of(entry: Mapping[str, Any], wiring: Wiring) -> int | None:
+    """Returns the fold or the shard of an entry; records of runs before there were shards do not say that theirs is the first."""
+    return (entry.get("shard") or 0) if entry["stage"] in wiring.per_shard else entry["fold"]
 
 
 def inherited(runs_dir: Path, record: dict[str, Any], wiring: Wiring) -> dict[tuple[Source, int | None], str]:
@@ -125,7 +140,7 @@ def inherited(runs_dir: Path, record: dict[str, Any], wiring: Wiring) -> dict[tu
         return {}
     older = read_run(runs_dir / parent["run"])
     earlier = RecordedRun(parent["run"], older, artifacts_of(runs_dir, older, wiring))
-    return earlier.without(wiring.onward(parent["stage"]), parent["folds"])
+    return earlier.without(wiring.onward(parent["stage"]), parent["folds"], wiring)
 
 
 def local_content(uri: str) -> str:

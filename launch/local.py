@@ -18,8 +18,8 @@ from components.images import image_for
 from components.settings import CHECKPOINT_NAMES, STAGES
 from components.storage import GS, check_raw, content_digest, locate_raw
 from launch.containers import connect, require_images
-from launch.kfp_local import LocalRun
-from launch.parameters import default, fields, parse, resolve, table
+from launch.kfp_local import Failure, LocalRun
+from launch.parameters import default, fields, parse, pipeline_inputs, resolve, table
 from launch.presets import PRESETS
 from launch.record import FAILED, SUCCEEDED, RunRecord
 from launch.sample import sample_dataset
@@ -73,7 +73,7 @@ def add_options(parser: argparse.ArgumentParser, default_name: str) -> None:
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
     parser.add_argument(
         "--parallel", type=int, choices=[1, 2], default=1, metavar="N",
-        help="folds worked on at the same time, 1 or 2; each needs its own memory and accelerator (default: 1)",
+        help="folds, or shards, worked on at the same time, 1 or 2; each needs its own memory and accelerator (default: 1)",
     )  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
         terminal.say(f"run {folder.name} in {folder}\n{describe(parameters)}")
         raw = locate_raw(sample_dataset(runs) if arguments.sample else arguments.raw)
         inputs = {"raw": raw, "raw_digest": content_digest(raw)}
-        return execute(new_local_run(arguments, record, terminal), [(pipeline, inputs | parameters)])
+        return execute(new_local_run(arguments, record, terminal), [(pipeline, inputs | pipeline_inputs(parameters))])
 
 
 def require_runner(arguments: argparse.Namespace, stages: Iterable[str]) -> None:
@@ -129,7 +129,7 @@ def execute(local_run: LocalRun, steps: Iterable[tuple[Callable[..., Any], dict[
         terminal.say(f"\nSTOPPED by {stopped.name}. {RESUME}")
         return 128 + stopped
     if not succeeded:
-        messages = [f"stage {failure.stage}{of_fold(failure.fold)}: {failure.reason}" for failure in local_run.failures]
+        messages = [f"stage {failure.stage}{of_part(failure)}: {failure.reason}" for failure in local_run.failures]
         record.finish(FAILED, "; ".join(messages))
         for message, failure in zip(messages, local_run.failures, strict=True):
             terminal.say(f"\nFAILED: {message}\n  log: {failure.log}")
@@ -145,9 +145,11 @@ def execute(local_run: LocalRun, steps: Iterable[tuple[Callable[..., Any], dict[
     return 0
 
 
-def of_fold(fold: int | None) -> str:
-    """Returns " (fold 0)" for a stage of fold 0, nothing for a stage of the whole run."""
-    return "" if fold is None else f" (fold {fold})"
+def of_part(failure: Failure) -> str:
+    """Returns " (fold 0)" for a stage of fold 0, " (shard 1)" for one of several shards, nothing for a stage of the whole run."""
+    if failure.fold is not None:
+        return f" (fold {failure.fold})"
+    return "" if failure.shard is None else f" (shard {failure.shard})"
 
 
 def collect_results(folder: Path, outputs: dict[str, dict[str, str]]) -> dict[str, float]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from components.settings import STAGES, Settings, parameter
 
-LOOP = "fold"  # train's own field: the pipeline gives it each of `folds` in turn
+LOOP, FOLDS = "fold", "folds"  # train's own field: the pipeline gives it each of `folds` in turn
+SHARD, SHARDS = "shard", "shards"  # what a stage that fans out gets, in turn, and the pipeline's list of all
 RUN = "run"
 
 
@@ -124,6 +125,11 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
         stage = settings(**{name: values[name] for name in names})
         checked |= {name: getattr(stage, name) for name in names}
     return checked
+
+
+def pipeline_inputs(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what the pipeline gets for the parameters of a run: these, and the list that num_shards stands for."""
+    return {**parameters, SHARDS: list(range(parameters["num_shards"]))}
 
 
 def table() -> str:

@@ -27,6 +27,7 @@ class StageEntry:
     Attributes:
         stage: its name.
         fold: the fold it worked on, or None for a stage of the whole run.
+        shard: the shard it was, or None for a stage that does not fan out.
         state: executed, cached or failed.
         seconds: from its start to its end.
         inputs: parameters by name, and artifacts as URI or list of URIs.
@@ -35,6 +36,7 @@ class StageEntry:
 
     stage: str
     fold: int | None
+    shard: int | None
     state: str
     seconds: float
     inputs: dict[str, Any]
@@ -72,7 +74,10 @@ class RunRecord:
         with self.lock:
             self.stages.append(entry)
             order = list(STAGES)
-            known = sorted(self.stages, key=lambda each: (order.index(each.stage) if each.stage in order else -1, each.fold or 0))
+            known = sorted(
+                self.stages,
+                key=lambda each: (order.index(each.stage) if each.stage in order else -1, each.fold or 0, each.shard or 0),
+            )
             self.content["stages"] = [dataclasses.asdict(each) for each in known]
             self.save()
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from components.settings import STAGES
-from launch.again import FOLDS, key
+from launch.again import key, shards_of
 from launch.lineage import RERUN, RecordedRun
-from launch.parameters import LOOP, fields
+from launch.parameters import FOLDS, LOOP, SHARD, fields
 from launch.remote_runs import parent_of
 from launch.wiring import Source, Wiring
 
@@ -21,14 +21,14 @@ class Task:
     Attributes:
         stage: its name.
         succeeded: whether it ended well, or came from the cache.
-        fold: what it was told as its fold; only train is.
+        part: what it was told as its fold, as only train is, or as its shard, as the stages that fan out are.
         inputs: name to the URIs of the artifacts that it read.
         outputs: name to the URIs of the artifacts that it wrote.
     """
 
     stage: str
     succeeded: bool
-    fold: int | None
+    part: int | None
     inputs: Mapping[str, Sequence[str]]
     outputs: Mapping[str, Sequence[str]]
 
@@ -69,13 +69,13 @@ def recorded_run(record: RemoteRecord, read: Callable[[str], RemoteRecord], wiri
     if not record.finished:
         raise ValueError(f"{record.run}: the run is {record.state}. Expected one that has ended: wait for it, or end it there.")
     parent = parent_of(record.about)
-    items = [item for item in record.parameters.get(FOLDS, []) if isinstance(item, dict)]
-    own = artifacts_of(record, items, wiring)
+    items = {name: [item for item in record.parameters.get(name, []) if isinstance(item, dict)] for name in lists(wiring)}
+    own = artifacts_of(record, [item for each in items.values() for item in each], wiring)
     parameters, taken_over = record.parameters, dict[tuple[Source, int | None], str]()
     if parent and parent["kind"] == RERUN:
         older = recorded_run(read(parent["run"]), read, wiring)
-        folds = [item[LOOP] for item in items] or older.folds
-        taken_over = older.without(wiring.onward(parent["stage"]), folds)
+        folds = [item[LOOP] for item in items[FOLDS]] or older.folds
+        taken_over = older.without(wiring.onward(parent["stage"]), folds, wiring)
         parameters = older.record["parameters"] | {name: value for name, value in parameters.items() if name != FOLDS}
     elif not parent:
         missing = [name for name in fields() if name not in parameters]
@@ -91,38 +91,62 @@ def recorded_run(record: RemoteRecord, read: Callable[[str], RemoteRecord], wiri
 def artifacts_of(
     record: RemoteRecord, items: Sequence[Mapping[str, Any]], wiring: Wiring
 ) -> dict[tuple[Source, int | None], str]:
-    """Returns what a run's stages read and, where they succeeded, wrote.
-
-    Train knows its fold; another stage of the loop has the fold of what it reads: a URI is of one fold only.
+    """Returns what a run's stages read and, where they succeeded, wrote; of a stage that fans out, where all its shards did.
 
     Args:
-        items: what the loop of a rerun got: for each fold its number and the artifacts that were imported for it.
+        items: what the loops of a rerun got: for each fold or shard its number and the artifacts that were imported for it.
 
     Raises:
-        ValueError: an artifact whose fold cannot be told.
+        ValueError: an artifact whose fold or shard cannot be told.
     """
-    fold_of = {value: item[LOOP] for item in items for name, value in item.items() if name in keys(wiring)}
+    in_parts = wiring.per_fold | wiring.per_shard
+    part_of = {value: item.get(LOOP, item.get(SHARD)) for item in items for name, value in item.items() if name in keys(wiring)}
+    failed = {task.stage for task in record.tasks if not task.succeeded and task.stage in wiring.per_shard}
     found: dict[tuple[Source, int | None], str] = {}
     for task in sorted(record.tasks, key=lambda task: ORDER.index(task.stage)):
-        fold = task.fold
-        if task.stage in wiring.per_fold and fold is None:
-            fold = next((fold_of[uri] for uris in task.inputs.values() for uri in uris if uri in fold_of), None)
-            if fold is None and task.outputs:
-                raise ValueError(
-                    f"{record.run}: one of its tasks {task.stage} wrote {next(iter(task.outputs.values()))[0]}, and nothing "
-                    "that it read says of which fold. Expected the model of one fold; rerun from train with --downstream."
-                )
+        part = told_part(task, wiring, part_of, record.run) if task.stage in in_parts else None
         for name, source in wiring.inputs[task.stage].items():
             for uri in task.inputs.get(name, ()):
-                of = fold_of.get(uri) if source.stage in wiring.per_fold else None
-                if of is not None or source.stage not in wiring.per_fold:
-                    found[source, of] = uri
-        for name, uris in task.outputs.items() if task.succeeded else ():
-            of = fold if task.stage in wiring.per_fold else None
-            found[Source(task.stage, name), of] = uris[0]
-            if of is not None:
-                fold_of[uris[0]] = of
+                if source.stage not in in_parts:
+                    found[source, None] = uri
+                elif uri in part_of:
+                    found[source, part_of[uri]] = uri
+        for name, uris in task.outputs.items() if task.succeeded and task.stage not in failed else ():
+            found[Source(task.stage, name), part] = uris[0]
+            if part is not None:
+                part_of[uris[0]] = part
     return found
+
+
+def told_part(task: Task, wiring: Wiring, part_of: Mapping[str, int], run: str) -> int | None:
+    """Returns the fold or the shard of a task, or None where it wrote nothing.
+
+    Train knows its fold, a stage that fans out its shard; another stage of the loop over the folds has the fold of what it reads:
+    a URI is of one fold only.
+
+    Args:
+        part_of: the fold or shard of each URI that is known.
+
+    Raises:
+        ValueError: it cannot be told.
+    """
+    if task.part is not None or not task.outputs:
+        return task.part
+    wrote = f"{run}: one of its tasks {task.stage} wrote {next(iter(task.outputs.values()))[0]}, and nothing"
+    if task.stage in wiring.per_shard:
+        raise ValueError(f"{wrote} says which shard that is. Expected a run of this version of verdelta; submit a new one.")
+    names = [name for name, source in wiring.inputs[task.stage].items() if source.stage in wiring.per_fold]
+    fold = next((part_of[uri] for name in names for uri in task.inputs.get(name, ()) if uri in part_of), None)
+    if fold is None:
+        raise ValueError(
+            f"{wrote} that it read says of which fold. Expected the model of one fold; rerun from train with --downstream."
+        )
+    return fold
+
+
+def lists(wiring: Wiring) -> list[str]:
+    """Returns the names of the lists that the loops of a rerun are over and that say what was imported."""
+    return [FOLDS, *(shards_of(stage) for stage in wiring.inputs if stage in wiring.per_shard)]
 
 
 def keys(wiring: Wiring) -> set[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from components import schema
 from launch import kubeflow_client, vertex_client
 from launch.cluster_options import add_connection_options
-from launch.parameters import fields
+from launch.parameters import SHARDS, fields
 
 CLIENTS: dict[str, ModuleType] = {"kubeflow": kubeflow_client, "vertex": vertex_client}
 MOST = 100  # runs that are listed, the latest
@@ -106,6 +106,7 @@ def listed(
 ) -> dict[str, Any]:  # fmt: skip
     """Returns a run in the shape of a local one, its start in the time of this machine; `about` as `submit` sends it."""
     started = created.astimezone().isoformat(timespec="seconds") if created else ""
+    parameters = {parameter: value for parameter, value in parameters.items() if parameter != SHARDS}  # num_shards says it
     scores = {score: metrics[score] for score in schema.HEADLINE_METRICS if score in metrics}
     return {
         "name": name, "state": state, "preset": about.get("preset"), "started": started, "parent": parent_of(about),

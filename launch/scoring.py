@@ -14,7 +14,9 @@ from components.predict.component import predict
 from components.report.score_component import report
 from components.resize_images.score_component import resize_images
 from components.write_tfrecords.score_component import write_tfrecords
-from launch.again import FOLDS, Artifacts, fold_item, imported, key
+from launch.again import Artifacts, imported, imported_item, key, loop_item
+from launch.collected import CollectedArtifacts
+from launch.parameters import FOLDS, LOOP, pipeline_inputs
 from launch.wiring import Source
 
 MODEL = Source("train", "model")
@@ -27,6 +29,7 @@ def score_photos(
     raw: str,
     raw_digest: str,
     folds: list,
+    shards: list,
     split_folds_folded_pairs: str,
     split_folds_folded_pairs_content: str,
     calibrate_submission: str,
@@ -46,6 +49,7 @@ def score_photos(
         raw: folder or gs:// address that holds test_dataset and its test_data.csv.
         raw_digest: a digest of its content.
         folds: for each model {"fold", "train_model", "train_model_content"}: its fold, its URI, what tells its content apart.
+        shards: 0 to num_shards - 1.
         split_folds_folded_pairs: URI of the run's train pairs, for the report.
         split_folds_folded_pairs_content: what tells their content apart.
         calibrate_submission: URI of what calibrate wrote in the run.
@@ -54,30 +58,50 @@ def score_photos(
     """
     folded_pairs = imported(split_folds_folded_pairs, split_folds_folded_pairs_content, FOLDED_PAIRS)
     calibrated = imported(calibrate_submission, calibrate_submission_content, SUBMISSION)
-    resized = resize_images(
-        raw=raw, raw_digest=raw_digest, image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo=on_bad_photo
-    )
-    catalog, images = resized.outputs["catalog"], resized.outputs["images"]
-    pairs = generate_pairs(catalog=catalog).outputs["pairs"]
-    examples = write_tfrecords(images=images, catalog=catalog, pairs=pairs, layout=layout, num_shards=num_shards).outputs[
-        "examples"
-    ]
+    with dsl.ParallelFor(shards, name="each shard of the photos") as shard:
+        resized = resize_images(
+            raw=raw,
+            raw_digest=raw_digest,
+            image_size=image_size,
+            jpeg_quality=jpeg_quality,
+            on_bad_photo=on_bad_photo,
+            shard=shard,
+            num_shards=num_shards,
+        )
+
+    paired = generate_pairs(catalogs=CollectedArtifacts(resized.outputs["catalog"]))
+    catalog, pairs = paired.outputs["catalog"], paired.outputs["pairs"]
+
+    with dsl.ParallelFor(shards, name="each shard of the records") as shard:
+        written = write_tfrecords(
+            images=CollectedArtifacts(resized.outputs["images"]),
+            catalog=catalog,
+            pairs=pairs,
+            layout=layout,
+            num_shards=num_shards,
+            shard=shard,
+        )
 
     with dsl.ParallelFor(folds, name="each fold") as fold:
-        model = imported(getattr(fold, key(MODEL)), getattr(fold, f"{key(MODEL)}_content"), MODEL)
+        model = imported_item(fold, [MODEL])[MODEL]
         predicted = predict(
-            examples=examples, model=model, tta_views=tta_views, prediction_batch_size=prediction_batch_size
+            examples=CollectedArtifacts(written.outputs["examples"]),
+            model=model,
+            tta_views=tta_views,
+            prediction_batch_size=prediction_batch_size,
         ).outputs["predictions"]
 
-    submission = calibrate(catalog=catalog, predictions=dsl.Collected(predicted), calibrated=calibrated).outputs["submission"]
+    submission = calibrate(catalog=catalog, predictions=CollectedArtifacts(predicted), calibrated=calibrated).outputs[
+        "submission"
+    ]
     report(
         catalog=catalog,
-        images=images,
+        images=CollectedArtifacts(resized.outputs["images"]),
         pairs=pairs,
         folded_pairs=folded_pairs,
-        examples=examples,
-        models=dsl.Collected(model),
-        predictions=dsl.Collected(predicted),
+        examples=CollectedArtifacts(written.outputs["examples"]),
+        models=CollectedArtifacts(model),
+        predictions=CollectedArtifacts(predicted),
         submission=submission,
         strip_pairs=strip_pairs,
     )
@@ -96,9 +120,10 @@ def score_arguments(
         artifacts: the trained run's, TRAINED at least.
         content: as `pipeline_of` has it.
     """
-    arguments: dict[str, Any] = {**raw, FOLDS: [fold_item(fold, [MODEL], artifacts, content) for fold in folds]}
+    arguments: dict[str, Any] = {**raw, FOLDS: [loop_item(LOOP, fold, [MODEL], artifacts, content) for fold in folds]}
     for source in (FOLDED_PAIRS, SUBMISSION):
         uri = artifacts[source, None]
         arguments |= {key(source): uri, f"{key(source)}_content": content(uri)}
     names = score_photos.component_spec.inputs
-    return arguments | {name: parameters[name] for name in names if name not in arguments}
+    values = pipeline_inputs(parameters)
+    return arguments | {name: values[name] for name in names if name not in arguments}

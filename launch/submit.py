@@ -17,6 +17,7 @@ from launch.cluster import Cluster
 from launch.cluster_options import add_cluster_options, add_connection_options, cluster_from
 from launch.compile import cluster_parameters, compile_pipeline
 from launch.follow import RemoteError, follow
+from launch.parameters import pipeline_inputs
 from launch.raw import raw_inputs
 
 EXPERIMENT = "verdelta"
@@ -77,7 +78,7 @@ def submit(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
     about = {"preset": arguments.preset or "none", "accelerator": arguments.accelerator}
     connection = client.connect(arguments)
     check_surroundings(arguments, cluster, STAGES)
-    return send(connection, pipeline, raw_inputs(arguments.raw) | parameters, cluster, about, arguments)
+    return send(connection, pipeline, raw_inputs(arguments.raw) | pipeline_inputs(parameters), cluster, about, arguments)
 
 
 def send(

@@ -16,9 +16,9 @@ SCORES = (  # row, (baseline, raw, calibrated)
 )
 
 
-def stage_label(stage: str, fold: int | None) -> str:
-    """Returns "train[0]" for a stage of one fold, "calibrate" for a stage of the whole run."""
-    return stage if fold is None else f"{stage}[{fold}]"
+def stage_label(stage: str, part: int | None) -> str:
+    """Returns "train[0]" for a stage of one fold or of one of several shards, "calibrate" for a stage of the whole run."""
+    return stage if part is None else f"{stage}[{part}]"
 
 
 class Terminal:

@@ -7,13 +7,13 @@ from typing import Any
 
 from launch.follow import stage_of
 from launch.kubeflow_records import defaults_of
-from launch.parameters import LOOP
+from launch.parameters import LOOP, SHARD
 from launch.remote_lineage import RemoteRecord, Task
 from launch.remote_runs import as_declared, plain
 from launch.vertex_client import END_STATES, JOB_ID, talking_to
 
 RESOURCE = re.compile(r"projects/[^/]+/locations/[^/]+/pipelineJobs/[^/]+")
-PARAMETER = f"input:{LOOP}"  # in the metadata of a task's execution
+PARAMETERS = (f"input:{LOOP}", f"input:{SHARD}")  # in the metadata of a task's execution
 METRIC = re.compile(r"fold_(\d+)_")  # how train names its scores
 GOOD = ("SUCCEEDED", "SKIPPED")  # the latter from the cache
 
@@ -69,24 +69,22 @@ def task_of(detail: Any, stage: str) -> Task:
     return Task(
         stage=stage,
         succeeded=detail.state.name in GOOD,
-        fold=fold_of(detail),
+        part=part_of(detail),
         inputs=uris(detail.inputs),
         outputs=uris(detail.outputs),
     )
 
 
-def fold_of(detail: Any) -> int | None:
-    """Returns the fold that a task was told: a parameter of its execution, and part of the names of its scores."""
-    if detail.execution and PARAMETER in (detail.execution.metadata or {}):
-        return int(detail.execution.metadata[PARAMETER])
-    names = (
-        name
-        for found in detail.outputs.values()
-        for artifact in found.artifacts
-        for name in artifact.metadata or {}
-        if METRIC.match(name)
-    )
-    return next((int(METRIC.match(name)[1]) for name in names), None)  # type: ignore[index]
+def part_of(detail: Any) -> int | None:
+    """Returns the fold or the shard that a task was told: a parameter of its execution, and in its artifacts' metadata."""
+    given = (detail.execution.metadata if detail.execution else None) or {}
+    told = [given[name] for name in PARAMETERS if name in given]
+    if told:
+        return int(told[0])
+    written = [artifact.metadata or {} for found in detail.outputs.values() for artifact in found.artifacts]
+    folds = (found[1] for metadata in written for name in metadata if (found := METRIC.match(name)))
+    shards = (metadata[SHARD] for metadata in written if SHARD in metadata)
+    return next((int(part) for part in (*folds, *shards)), None)
 
 
 def uris(found: Mapping[str, Any]) -> dict[str, list[str]]:

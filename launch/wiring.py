@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 from google.protobuf import json_format
 
 from components.settings import STAGES
+from launch.parameters import FOLDS, SHARDS
+
+CHANNEL = "pipelinechannel--"  # how kfp's names of what a loop gets begin
 
 
 class Source(NamedTuple):
@@ -26,10 +29,16 @@ class Wiring:
     Attributes:
         inputs: stage to the artifacts that it reads: name of the input to where it comes from; stages in data order.
         per_fold: the stages inside the loop over the folds.
+        per_shard: the stages inside a loop over the shards, each in one of its own.
     """
 
     inputs: dict[str, dict[str, Source]]
     per_fold: frozenset[str]
+    per_shard: frozenset[str]
+
+    def parts_of(self, stage: str, folds: Sequence[int], shards: Sequence[int]) -> list[int | None]:
+        """Returns the folds or shards that a stage is executed for, or None alone for a stage of the whole run."""
+        return [*folds] if stage in self.per_fold else [*shards] if stage in self.per_shard else [None]
 
     def onward(self, stage: str) -> list[str]:
         """Returns `stage` and every stage that depends on it, in data order."""
@@ -61,9 +70,9 @@ def read_wiring(pipeline: Any) -> Wiring:
     spec = json_format.MessageToDict(pipeline.pipeline_spec)
     components = spec["components"]
     inputs: dict[str, dict[str, Source]] = {}
-    per_fold: set[str] = set()
+    in_loop: dict[str, set[str]] = {FOLDS: set(), SHARDS: set()}
 
-    def walk(dag: Mapping[str, Any], given: Mapping[str, Source], in_loop: bool) -> None:
+    def walk(dag: Mapping[str, Any], given: Mapping[str, Source], loop: str | None) -> None:
         for name, task in dag["tasks"].items():
             found = {}
             for key, wire in task.get("inputs", {}).get("artifacts", {}).items():
@@ -75,13 +84,15 @@ def read_wiring(pipeline: Any) -> Wiring:
                 )
             component = components[task["componentRef"]["name"]]
             if "dag" in component:
-                walk(component["dag"], found, True)
+                items = task["parameterIterator"]["items"]["inputParameter"]
+                walk(component["dag"], found, items.removeprefix(CHANNEL))
             else:
                 inputs[stage_of(name)] = found
-                per_fold.update([stage_of(name)] if in_loop else [])
+                if loop:
+                    in_loop[loop].add(stage_of(name))
 
-    walk(spec["root"]["dag"], {}, False)
-    return Wiring({stage: inputs[stage] for stage in STAGES}, frozenset(per_fold))
+    walk(spec["root"]["dag"], {}, None)
+    return Wiring({stage: inputs[stage] for stage in STAGES}, frozenset(in_loop[FOLDS]), frozenset(in_loop[SHARDS]))
 
 
 def written(components: Mapping[str, Any], dag: Mapping[str, Any], task: str, output: str) -> Source:

@@ -34,11 +34,14 @@ def record(runs: Path, name: str) -> dict[str, Any]:
 
 
 def states(runs: Path, name: str) -> dict[str, str]:
-    """Stage (and fold) to state, of one run."""
-    return {
-        entry["stage"] + ("" if entry["fold"] is None else f"[{entry['fold']}]"): entry["state"]
-        for entry in record(runs, name)["stages"]
-    }
+    """Stage (and fold, or which of several shards) to state, of one run."""
+
+    def label(entry: dict[str, Any]) -> str:
+        shard = entry["shard"] if entry["inputs"].get("num_shards", 1) > 1 else None
+        part = shard if entry["fold"] is None else entry["fold"]
+        return entry["stage"] + ("" if part is None else f"[{part}]")
+
+    return {label(entry): entry["state"] for entry in record(runs, name)["stages"]}
 
 
 def entry(runs: Path, name: str, stage: str, fold: int | None = None) -> dict[str, Any]:

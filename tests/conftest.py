@@ -10,6 +10,7 @@ hypothesis.settings.load_profile("untimed")
 FIRST = (
     "containers/test_dying_containers.py",
     "test_rerun.py",
+    "test_fan_out.py",
     "test_jax.py",
     "components/test_train.py",
     "test_launch.py",

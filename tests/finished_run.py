@@ -17,7 +17,7 @@ from pipeline import verdelta
 WIRING = read_wiring(verdelta)
 OUTPUTS = {
     "resize_images": ["images", "catalog"],
-    "generate_pairs": ["pairs"],
+    "generate_pairs": ["catalog", "pairs"],
     "split_folds": ["folded_pairs"],
     "write_tfrecords": ["examples"],
     "train": ["model", "history", "out_of_fold", "metrics"],
@@ -25,12 +25,12 @@ OUTPUTS = {
     "calibrate": ["submission", "metrics"],
     "report": ["html", "summary", "metrics"],
 }
-Place = tuple[str, int | None]  # a stage and, in the loop, its fold
+Place = tuple[str, int | None]  # a stage and, in a loop, its fold or shard
 
 
-def uri(stage: str, output: str, fold: int | None = None, run: str = "first") -> str:
+def uri(stage: str, output: str, part: int | None = None, run: str = "first") -> str:
     """Where a run keeps an artifact; nothing of it but the stage's name is read by anyone."""
-    return f"gs://plants/pipelines/{run}/{stage}_{7001 + (fold or 0) * 13}/{output}"
+    return f"gs://plants/pipelines/{run}/{stage}_{7001 + (part or 0) * 13}/{output}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,20 +38,25 @@ class Ran:
     """A task: name to URIs, and the parameters that it got."""
 
     stage: str
-    fold: int | None
+    part: int | None
     inputs: dict[str, list[str]]
     outputs: dict[str, list[str]]
     state: str = "COMPLETE"
 
     @property
     def parameters(self) -> dict[str, Any]:
-        return {"fold": self.fold, "epochs": 1} if self.stage == "train" else {}
+        if self.stage in WIRING.per_shard:
+            return {"shard": self.part}
+        return {"fold": self.part, "epochs": 1} if self.stage == "train" else {}
 
 
 def ran(
-    folds: Sequence[int], failed: str = "", run: str = "first", only: Sequence[str] = tuple(OUTPUTS), before: str = ""
-) -> Iterator[Ran]:
-    """The tasks of a run, those of later folds first; `failed` fails and nothing that depends on it starts.
+    folds: Sequence[int], failed: str = "", run: str = "first", only: Sequence[str] = tuple(OUTPUTS), before: str = "",
+    shards: Sequence[int] = (0,),
+) -> Iterator[Ran]:  # fmt: skip
+    """The tasks of a run, those of later folds and shards first; `failed` fails and nothing that depends on it starts.
+
+    Of a stage that fans out, only the last shard fails.
 
     Args:
         only: the stages that the run has.
@@ -59,16 +64,18 @@ def ran(
     """
     never = WIRING.onward(failed)[1:] if failed else []
     for stage in (stage for stage in OUTPUTS if stage in only and stage not in never):
-        for fold in reversed(folds) if stage in WIRING.per_fold else [None]:
+        parts = WIRING.parts_of(stage, folds, shards)
+        for part in reversed(parts):
             inputs = {}
             for name, (source, output) in WIRING.inputs[stage].items():
-                many = folds if source in WIRING.per_fold and fold is None else [fold if source in WIRING.per_fold else None]
+                many = WIRING.parts_of(source, folds if stage not in WIRING.per_fold else [part or 0], shards)
                 of = run if source in only else before
                 inputs[name] = [uri(source, output, each, of) for each in reversed(many)]
-            outputs = {name: [uri(stage, name, fold, run)] for name in OUTPUTS[stage]}  # known before they are written
-            yield Ran(
-                stage, fold, inputs, outputs, "FAILED" if stage == failed else "CACHED" if stage == "predict" else "COMPLETE"
-            )
+            outputs = {name: [uri(stage, name, part, run)] for name in OUTPUTS[stage]}  # known before they are written
+            state = "CACHED" if stage == "predict" else "COMPLETE"
+            if stage == failed and (part == parts[-1] or stage not in WIRING.per_shard):
+                state = "FAILED"
+            yield Ran(stage, part, inputs, outputs, state)
 
 
 def varint(value: int) -> bytes:

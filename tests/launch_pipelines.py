@@ -13,6 +13,7 @@ from components.generate_pairs.component import generate_pairs
 from components.resize_images.component import resize_images
 from components.split_folds.component import split_folds
 from components.storage import content_digest
+from launch.collected import CollectedArtifacts
 from launch.kfp_local import LocalRun
 from launch.record import FAILED, SUCCEEDED, RunRecord
 from launch.terminal import Terminal
@@ -61,11 +62,18 @@ def moods(mood: str = "good", broken_fold: int = -1, folds: list = [0, 1]):  # n
 
 
 @dsl.pipeline(name="tables")
-def tables(raw: str, raw_digest: str, image_size: int = 16, jpeg_quality: int = 75, num_folds: int = 2):
+def tables(
+    raw: str, raw_digest: str, image_size: int = 16, jpeg_quality: int = 75, num_folds: int = 2, on_bad_photo: str = "fail",
+    shards: list = [0], num_shards: int = 1,  # noqa: B006
+):  # fmt: skip
     """Raw photos to folds."""
-    resized = resize_images(raw=raw, raw_digest=raw_digest, image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo="fail")
-    pairs = generate_pairs(catalog=resized.outputs["catalog"])
-    split_folds(pairs=pairs.outputs["pairs"], num_folds=num_folds, shuffle_seed=34)
+    with dsl.ParallelFor(shards) as shard:
+        resized = resize_images(
+            raw=raw, raw_digest=raw_digest, image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo=on_bad_photo,
+            shard=shard, num_shards=num_shards,
+        )  # fmt: skip
+    paired = generate_pairs(catalogs=CollectedArtifacts(resized.outputs["catalog"]))
+    split_folds(pairs=paired.outputs["pairs"], num_folds=num_folds, shuffle_seed=34)
 
 
 def main(pipeline: str, runs: str, name: str, parameters: str) -> int:

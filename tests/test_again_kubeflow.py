@@ -1,5 +1,6 @@
 """`rerun` and `score` on Kubeflow: what arrives at a server that knows finished runs and their artifacts."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,7 +120,7 @@ def test_what_depends_on_it_follows_with_the_other_artifacts_of_each_fold(kubefl
     run = sent(kubeflow)
     spec, values = run["pipeline_spec"]["pipeline_spec"], run["runtime_config"]["parameters"]
     assert stages(spec) == {"predict", "calibrate", "report"}
-    whole = {uri("resize_images", "catalog"), uri("resize_images", "images"), uri("write_tfrecords", "examples")}
+    whole = {uri("generate_pairs", "catalog"), uri("resize_images", "images"), uri("write_tfrecords", "examples")}
     whole |= {uri("generate_pairs", "pairs"), uri("split_folds", "folded_pairs")}
     by_fold = {uri("train", output, fold) for output in ("model", "history", "out_of_fold") for fold in (0, 2)}
     assert imported(spec, values) == whole | by_fold
@@ -141,7 +142,7 @@ def test_the_first_stage_reads_raw_data_as_it_is_now(kubeflow: FinishedKubeflow)
     values = sent(kubeflow)["runtime_config"]["parameters"]
     assert values == {
         "raw": "gs://plants/raw", "raw_digest": "train+test of gs://plants/raw",
-        "image_size": 64, "jpeg_quality": 75, "on_bad_photo": "fail",
+        "image_size": 64, "jpeg_quality": 75, "on_bad_photo": "fail", "num_shards": 1, "shards": [0],
     }  # fmt: skip
 
 
@@ -175,6 +176,49 @@ def test_a_rerun_is_gone_on_from_with_what_it_took_over_and_what_it_made(
         uri("train", "model", 2, "second"),
     ]
     assert imported(run["pipeline_spec"]["pipeline_spec"], {}) == {uri("write_tfrecords", "examples")}
+
+
+# Runs that fanned out.
+
+
+def test_stages_read_all_shards_of_a_run_that_fanned_out(kubeflow: FinishedKubeflow) -> None:
+    given = resolve(fast(), {"folds": [0, 2], "num_shards": 3}) | PLANTS
+    kubeflow.add(SECOND, "second", given | {"shards": [0, 1, 2]}, list(ran([0, 2], shards=[0, 1, 2])))
+    assert again(kubeflow, "rerun", SECOND, "report") == 0
+    run = sent(kubeflow)
+    values = run["runtime_config"]["parameters"]
+    for stage, output in (("resize_images", "images"), ("write_tfrecords", "examples")):
+        found = [(each["shard"], each[f"{stage}_{output}"]) for each in values[f"{stage}_shards"]]
+        assert found == [(shard, uri(stage, output, shard)) for shard in (0, 1, 2)]
+    assert uri("generate_pairs", "catalog") in imported(run["pipeline_spec"]["pipeline_spec"], {})
+
+
+def test_a_stage_that_fans_out_is_run_again_as_often_as_num_shards_says(kubeflow: FinishedKubeflow) -> None:
+    """The photos of a run with one shard are written by two tasks; then a stage reads what these have written."""
+    assert again(kubeflow, "rerun", FIRST, "write_tfrecords", "--set", "num_shards=2") == 0
+    values = sent(kubeflow)["runtime_config"]["parameters"]
+    assert values == {"layout": "images", "num_shards": 2, "shards": [0, 1]}
+    tasks = list(ran([0, 2], run="second", only=["write_tfrecords"], before="first", shards=[0, 1]))
+    tasks = [dataclasses.replace(task, inputs={"images": [uri("resize_images", "images")]}) for task in tasks]
+    kubeflow.add(SECOND, "second", values, tasks, f"parent={FIRST} kind=rerun stage=write_tfrecords")
+    kubeflow.requests.clear()
+    assert again(kubeflow, "rerun", SECOND, "train") == 0
+    values = sent(kubeflow)["runtime_config"]["parameters"]
+    read = [each["write_tfrecords_examples"] for each in values["write_tfrecords_shards"]]
+    assert read == [uri("write_tfrecords", "examples", shard, "second") for shard in (0, 1)]
+
+
+def test_a_stage_of_which_one_shard_failed_is_where_to_begin(
+    kubeflow: FinishedKubeflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = resolve(fast(), {"folds": [0, 2], "num_shards": 2}) | PLANTS
+    kubeflow.add(SECOND, "second", given, list(ran([0, 2], failed="write_tfrecords", shards=[0, 1])), state="FAILED")
+    assert again(kubeflow, "rerun", SECOND, "train") == 2
+    assert "no examples in its record, because write_tfrecords did not succeed there" in capsys.readouterr().err
+    assert again(kubeflow, "rerun", SECOND, "write_tfrecords", "--downstream") == 0
+    values = sent(kubeflow)["runtime_config"]["parameters"]
+    assert values["shards"] == [0, 1]
+    assert [each["shard"] for each in values["resize_images_shards"]] == [0, 1]
 
 
 def test_new_photos_are_scored_by_the_models_of_the_run(kubeflow: FinishedKubeflow) -> None:

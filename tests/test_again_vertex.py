@@ -33,7 +33,8 @@ def detail(number: int, task: Ran, fold_in_execution: bool) -> dict[str, Any]:
         }
 
     given = {f"input:{name}": value for name, value in task.parameters.items()} if fold_in_execution else {}
-    scores = {f"fold_{task.fold}_validation_rmse_days": 1.5} if task.stage == "train" else {"test_pairs": 3}
+    shard = {"shard": task.part} if "shard" in task.parameters else {}
+    scores = {f"fold_{task.part}_validation_rmse_days": 1.5} if task.stage == "train" else {"test_pairs": 3} | shard
     return {
         "task_id": number, "parent_task_id": 1, "task_name": task.stage.replace("_", "-"),
         "state": {"COMPLETE": "SUCCEEDED", "CACHED": "SKIPPED", "FAILED": "FAILED"}[task.state],
@@ -109,7 +110,7 @@ def test_what_depends_on_a_stage_follows_with_the_recorded_artifacts_of_each_fol
     spec, values = sent(finished)
     stages, uris = executors(spec)
     assert stages == {"predict", "calibrate", "report"}
-    whole = {uri("resize_images", "catalog"), uri("resize_images", "images"), uri("write_tfrecords", "examples")}
+    whole = {uri("generate_pairs", "catalog"), uri("resize_images", "images"), uri("write_tfrecords", "examples")}
     assert uris == whole | {uri("generate_pairs", "pairs"), uri("split_folds", "folded_pairs")}
     assert [item["fold"] for item in values["folds"]] == [0, 2]
     for item in values["folds"]:

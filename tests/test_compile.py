@@ -51,7 +51,7 @@ def test_golden_file_loads_back_through_kfp(target: str, accelerator: str) -> No
     from kfp.components import load_component_from_file
 
     loaded = load_component_from_file(str(golden_file(target, accelerator)))
-    assert set(loaded.component_spec.inputs) == {"raw", "raw_digest", *fields()}
+    assert set(loaded.component_spec.inputs) == {"raw", "raw_digest", "shards", *fields()}
     assert set(loaded.platform_spec.platforms) == ({"kubernetes"} if target == "kubeflow" else set())
 
 
@@ -117,14 +117,15 @@ def test_no_default_is_near_the_longest_parameter_that_clusters_take(target: str
 
 
 def test_preset_and_set_become_the_defaults_of_the_pipeline() -> None:
-    spec, _ = compiled("kubeflow", "none", "--preset", "fast", "--set", "epochs=7", "--set", "calibration=none")
+    spec, _ = compiled("kubeflow", "none", "--preset", "fast", "--set", "epochs=7", "--set", "calibration=none",
+                       "--set", "num_shards=2")  # fmt: skip
     values = {name: each.get("defaultValue") for name, each in spec["root"]["inputDefinitions"]["parameters"].items()}
     unchanged = {name: default(field) for name, field in fields().items()}
     changed = {
         "folds": [0, 1, 2, 3, 4], "shuffle_buffer": 0, "clique_size": 8, "cliques_per_batch": 2, "schedule": "cosine",
-        "ema_momentum": 0.99, "reestimate_batchnorm": True, "epochs": 7,
+        "ema_momentum": 0.99, "reestimate_batchnorm": True, "epochs": 7, "num_shards": 2,
     }  # fmt: skip
-    assert values == unchanged | changed | {"raw": None, "raw_digest": None}
+    assert values == unchanged | changed | {"raw": None, "raw_digest": None, "shards": [0, 1]}
 
 
 def test_raw_data_becomes_a_default_with_its_digest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import pipeline_py, record, states, write_raw
+from command_line import entry, pipeline_py, record, states, write_raw
 from kfp import dsl
 from PIL import Image
 from trained_run import RUN_OPTIONS, copy_of_trained_run
@@ -173,9 +173,10 @@ def test_the_record_holds_inputs_outputs_and_seconds_in_data_order(finished: tup
     assert (run["name"], run["preset"], run["state"], run["error"]) == ("first", None, "SUCCEEDED", None)
     resize, pairs, folds = run["stages"]
     assert resize["inputs"].pop("raw_digest") == content_digest(raw)
-    assert resize["inputs"] == {"raw": str(raw), "image_size": 16, "jpeg_quality": 75, "on_bad_photo": "fail"}
+    own = {"image_size": 16, "jpeg_quality": 75, "on_bad_photo": "fail", "shard": 0, "num_shards": 1}
+    assert resize["inputs"] == {"raw": str(raw)} | own
     assert set(resize["outputs"]) == {"images", "catalog"}
-    assert pairs["inputs"] == {"catalog": resize["outputs"]["catalog"]}
+    assert pairs["inputs"] == {"catalogs": [resize["outputs"]["catalog"]]}
     assert folds["inputs"] == {"pairs": pairs["outputs"]["pairs"], "num_folds": 2, "shuffle_seed": 34}
     assert all(Path(uri).is_dir() and Path(uri).is_relative_to(runs / "first") for uri in resize["outputs"].values())
     assert all(entry["seconds"] > 0 for entry in run["stages"])
@@ -414,12 +415,21 @@ def test_all_stages_cached_changed_and_repeated(tmp_path_factory: pytest.TempPat
         assert {"baseline_rmse_days", "validation_rmse_days"} <= set(record(folder.parent, folder.name)["metrics"])
         assert str(folder / "report.html") in done.stdout
     folders = [runs / "first", runs / "second", others / "fresh", runs / "third"]
-    first, *same, changed = [(folder / "submission_raw.csv").read_bytes() for folder in folders]
+    first, *same, changed = map(predicted, folders)  # a submission is floored, to the same days where little was learned
     assert same == [first, first]
     assert changed != first
 
 
+def predicted(folder: Path) -> list[bytes]:
+    """What the run in `folder` predicts for the test pairs: each fold's predictions, and the submission."""
+    files = [
+        Path(entry(folder.parent, folder.name, "predict", fold)["outputs"]["predictions"], "predictions.csv") for fold in (0, 1)
+    ]
+    return [path.read_bytes() for path in (*files, folder / "submission_raw.csv")]
+
+
 def run_again(place: Path, runs: Path, name: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Does what made the run `first` of `place`, in the folder `runs`."""
-    command = ["run", "--raw", str(place / "raw"), "--runs-dir", str(runs), "--name", name, *RUN_OPTIONS, *options]
+    """Does what made the run `first` of `place`, in the folder `runs`, on the same raw folder."""
+    raw = record(place / "runs", "first")["stages"][0]["inputs"]["raw"]
+    command = ["run", "--raw", raw, "--runs-dir", str(runs), "--name", name, *RUN_OPTIONS, *options]
     return pipeline_py(*command, tree=place / "tree")

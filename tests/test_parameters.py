@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from components.settings import STAGES, Settings
-from launch.parameters import RunSettings, fields, parse, resolve, table
+from launch.compile import check_for_cluster
+from launch.parameters import RunSettings, fields, parse, pipeline_inputs, resolve, table
 from launch.presets import PRESETS, winner
 from pipeline import verdelta
 
@@ -31,6 +32,7 @@ def test_no_two_stages_share_a_parameter_name() -> None:
 
 
 DATA = {"resize_images": {"raw": str, "raw_digest": str}}  # where the data is: arguments of a stage that no settings declare
+SHARDS = {"resize_images": {"shard": int, "num_shards": int}, "write_tfrecords": {"shard": int}}  # which part of the work
 
 
 @pytest.mark.parametrize(("stage", "settings"), STAGES.items())
@@ -40,7 +42,8 @@ def test_component_arguments_are_the_settings_fields(stage: str, settings: type[
     scalars = {
         argument.name: argument.annotation for argument in arguments if argument.annotation in (int, float, bool, str, list)
     }
-    assert scalars == DATA.get(stage, {}) | {field.name: field.type for field in dataclasses.fields(settings)}
+    own = {field.name: field.type for field in dataclasses.fields(settings)}
+    assert scalars == DATA.get(stage, {}) | own | SHARDS.get(stage, {})
     assert all(argument.default is inspect.Parameter.empty for argument in arguments), "the pipeline passes every value"
     artifacts = [argument.name for argument in arguments if argument.name not in scalars]
     assert [argument.name for argument in arguments] == [*artifacts, *scalars], "artifacts first"
@@ -60,6 +63,8 @@ def test_pipeline_parameters_are_the_settings_fields_with_their_defaults() -> No
     for name, kind in DATA["resize_images"].items():
         data = parameters.pop(name)
         assert (data.annotation, data.default) == (kind, inspect.Parameter.empty)
+    shards = parameters.pop("shards")
+    assert (shards.annotation, shards.default) == (list, [0])  # of the default num_shards
     expected = {field.name: field for field in (*dataclasses.fields(RunSettings), *declared().values())}
     del expected["fold"]
     assert {name: (each.annotation, each.default) for name, each in parameters.items()} == {
@@ -69,11 +74,33 @@ def test_pipeline_parameters_are_the_settings_fields_with_their_defaults() -> No
 
 def test_set_accepts_every_pipeline_parameter_but_the_data() -> None:
     pipeline = set(inspect.signature(verdelta.pipeline_func).parameters) - set(DATA["resize_images"])
-    assert set(fields()) == pipeline
+    assert set(fields()) == pipeline - {"shards"}
     for name, field in fields().items():
         value = default_of(field)
         text = value if isinstance(value, str) else json.dumps(value)
         assert parse([f"{name}={text}"]) == {name: value}
+
+
+@pytest.mark.parametrize(("num_shards", "shards"), [(1, [0]), (3, [0, 1, 2])])
+def test_the_list_that_the_pipeline_loops_over_is_made_of_num_shards(num_shards: int, shards: list[int]) -> None:
+    parameters = resolve({}, {"num_shards": num_shards})
+    assert pipeline_inputs(parameters) == {**parameters, "shards": shards}
+    assert set(pipeline_inputs(parameters)) | set(DATA["resize_images"]) == set(verdelta.component_spec.inputs)
+
+
+def test_the_most_shards_fit_into_a_parameter_of_a_cluster() -> None:
+    most = pipeline_inputs(resolve({}, {"num_shards": 1000}))
+    check_for_cluster(most)
+    with pytest.raises(ValueError, match="num_shards=1001: expected at most 1000"):
+        resolve({}, {"num_shards": 1001})
+
+
+def test_artifacts_of_more_shards_than_fit_into_a_parameter_are_refused_with_what_to_do() -> None:
+    items = [{"shard": shard, "write_tfrecords_examples": "gs://bucket/" + 90 * "x"} for shard in range(90)]
+    with pytest.raises(
+        ValueError, match=r"write_tfrecords_shards: 1\d{4} characters; .* begin the rerun at the stage that wrote"
+    ):
+        check_for_cluster({"write_tfrecords_shards": items})
 
 
 def test_compiled_defaults_are_the_resolved_ones() -> None:

@@ -39,23 +39,49 @@ def test_every_stage_is_one_task_in_its_image(compiled: dict[str, Any]) -> None:
 
 def test_stages_follow_each_other_as_data_does(compiled: dict[str, Any]) -> None:
     after = {name: set(task.get("dependentTasks", [])) for name, task in tasks(compiled).items()}
-    loop = next(name for name in after if name.startswith("for-loop"))
+    photos, records, folds = (loop_of(compiled, stage) for stage in ("resize-images", "write-tfrecords", "train"))
     assert after == {
-        "resize-images": set(),
-        "generate-pairs": {"resize-images"},
+        photos: set(),
+        "resize-images": set(),  # alone in its loop
+        "generate-pairs": {photos},
         "split-folds": {"generate-pairs"},
-        "write-tfrecords": {"resize-images", "generate-pairs", "split-folds"},
-        loop: {"write-tfrecords"},
+        records: {photos, "generate-pairs", "split-folds"},
+        "write-tfrecords": set(),
+        folds: {records},
         "train": set(),  # the first of the loop
         "predict": {"train"},
-        "calibrate": {"resize-images", loop},
-        "report": {"resize-images", "generate-pairs", "split-folds", "write-tfrecords", loop, "calibrate"},
+        "calibrate": {"generate-pairs", folds},
+        "report": {photos, "generate-pairs", "split-folds", records, folds, "calibrate"},
     }
 
 
-def test_the_loop_runs_over_the_folds_given_at_run_time(compiled: dict[str, Any]) -> None:
-    loop = next(task for name, task in tasks(compiled).items() if name.startswith("for-loop"))
-    assert loop["parameterIterator"]["items"] == {"inputParameter": "pipelinechannel--folds"}
+def loop_of(spec: dict[str, Any], stage: str) -> str:
+    """The task that is the loop around a stage."""
+    (name,) = (name for name, task in tasks(spec).items() if stage in inside(spec, task))
+    return name
+
+
+def inside(spec: dict[str, Any], task: dict[str, Any]) -> set[str]:
+    """The tasks in a loop; none of a task that is no loop."""
+    return set(spec["components"][task["componentRef"]["name"]].get("dag", {}).get("tasks", {}))
+
+
+@pytest.mark.parametrize(
+    ("stages", "items"),
+    [({"resize-images"}, "shards"), ({"write-tfrecords"}, "shards"), ({"train", "predict"}, "folds")],
+)
+def test_each_loop_runs_over_what_is_given_at_run_time(compiled: dict[str, Any], stages: set[str], items: str) -> None:
+    loop = tasks(compiled)[loop_of(compiled, min(stages))]
+    assert inside(compiled, loop) == stages
+    assert loop["parameterIterator"]["items"] == {"inputParameter": f"pipelinechannel--{items}"}
+
+
+def test_all_shards_reach_every_stage_that_reads_any(compiled: dict[str, Any]) -> None:
+    """Also in a loop, where a stage would else get the artifacts of the loop's own shard or fold."""
+    read = [("generate-pairs", "catalogs"), ("write-tfrecords", "images"), ("train", "examples"), ("predict", "examples")]
+    for stage, name in [*read, ("report", "images"), ("report", "examples")]:
+        definitions = compiled["components"][f"comp-{stage}"]["inputDefinitions"]["artifacts"]
+        assert definitions[name]["isArtifactList"], (stage, name)
 
 
 def test_raw_data_is_a_parameter_with_its_digest_beside_it(compiled: dict[str, Any]) -> None:
@@ -71,13 +97,14 @@ def test_each_parameter_reaches_the_stage_that_declares_it(compiled: dict[str, A
         parameters = tasks(compiled)[stage.replace("_", "-")]["inputs"].get("parameters", {})
         for name, source in parameters.items():
             channel = re.sub(r"^pipelinechannel--", "", source["componentInputParameter"])
-            assert channel == ("folds-loop-item" if name == "fold" else name), (stage, name)
+            items = {"fold": "folds-loop-item", "shard": "shards-loop-item"}
+            assert channel == items.get(name, name), (stage, name)
 
 
-def test_the_loop_gets_the_parameters_of_the_same_name(compiled: dict[str, Any]) -> None:
-    loop = next(task for name, task in tasks(compiled).items() if name.startswith("for-loop"))
-    for name, source in loop["inputs"]["parameters"].items():
-        assert name == f"pipelinechannel--{source['componentInputParameter']}"
+def test_the_loops_get_the_parameters_of_the_same_name(compiled: dict[str, Any]) -> None:
+    for stage in ("resize-images", "write-tfrecords", "train"):
+        for name, source in tasks(compiled)[loop_of(compiled, stage)]["inputs"]["parameters"].items():
+            assert name == f"pipelinechannel--{source['componentInputParameter']}"
 
 
 def test_no_component_face_has_a_branch_or_a_loop_or_many_lines() -> None:

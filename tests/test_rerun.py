@@ -193,7 +193,7 @@ def test_a_rerun_takes_over_what_it_did_not_outdate(tmp_path: Path) -> None:
     found = {name: read_recorded_run(tmp_path, name, read_wiring(verdelta)).artifacts for name in "abc"}
     common = {
         (Source("generate_pairs", "pairs"), None): "/a/pairs",
-        (Source("write_tfrecords", "examples"), None): "/a/examples",  # known from who read it
+        (Source("write_tfrecords", "examples"), 0): "/a/examples",  # known from who read it; its only shard
         (Source("train", "model"), 0): "/a/model-0",
     }
     model, predictions, submission = Source("train", "model"), Source("predict", "predictions"), Source("calibrate", "submission")
@@ -212,10 +212,11 @@ BY_FOLD = (("train", "model"), ("predict", "predictions"))
 def test_the_wiring_is_the_pipelines() -> None:
     wiring = read_wiring(verdelta)
     assert wiring.per_fold == {"train", "predict"}
+    assert wiring.per_shard == {"resize_images", "write_tfrecords"}
     assert wiring.inputs["resize_images"] == {}
     assert wiring.inputs["predict"] == {"examples": Source("write_tfrecords", "examples"), "model": Source("train", "model")}
     assert wiring.inputs["calibrate"] == {
-        "catalog": Source("resize_images", "catalog"),
+        "catalog": Source("generate_pairs", "catalog"),
         "predictions": Source("predict", "predictions"),
         "out_of_fold": Source("train", "out_of_fold"),
     }
@@ -231,13 +232,14 @@ PARAMETERS = {**resolve({}, {}), "raw": "gs://bucket/raw", "raw_digest": "abc"}
     "stage", ["resize_images", "generate_pairs", "write_tfrecords", "train", "predict", "calibrate", "report"]
 )
 @pytest.mark.parametrize("downstream", [False, True])
-def test_every_rerun_compiles_for_a_cluster(tmp_path: Path, stage: str, downstream: bool) -> None:
+@pytest.mark.parametrize("shards", [[0], [0, 1, 2]], ids=["one shard", "three shards"])
+def test_every_rerun_compiles_for_a_cluster(tmp_path: Path, stage: str, downstream: bool, shards: list[int]) -> None:
     wiring = read_wiring(verdelta)
     stages = wiring.onward(stage) if downstream else [stage]
     artifacts = {
-        (source, fold): f"gs://bucket/{source.stage}/{fold}/{source.output}"
+        (source, part): f"gs://bucket/{source.stage}/{part}/{source.output}"
         for source in wiring.read_by(stages)
-        for fold in ([0, 3] if source.stage in wiring.per_fold else [None])
+        for part in wiring.parts_of(source.stage, [0, 3], shards)
     }
     pipeline, arguments = pipeline_of(
         wiring, stages, folds=[0, 3], parameters=PARAMETERS, artifacts=artifacts, content=lambda uri: f"content of {uri}"

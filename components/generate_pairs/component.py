@@ -1,4 +1,4 @@
-"""The KFP face of generate_pairs: the catalog in, the pair tables out."""
+"""The KFP face of generate_pairs: the catalogs of all shards in, the whole catalog and the pair tables out."""
 
 from kfp import dsl
 
@@ -6,17 +6,22 @@ from components.images import image_for
 
 
 @dsl.component(base_image=image_for("generate_pairs"), install_kfp_package=False)
-def generate_pairs(catalog: dsl.Input[dsl.Dataset], pairs: dsl.Output[dsl.Dataset]) -> None:
+def generate_pairs(
+    catalogs: dsl.Input[list[dsl.Dataset]], catalog: dsl.Output[dsl.Dataset], pairs: dsl.Output[dsl.Dataset]
+) -> None:
     """Pairs up the photos of each train series with their days apart, and the photos that test_data.csv names.
 
     Args:
-        catalog: images.csv and test_data.csv.
+        catalogs: images.csv and test_data.csv, one folder per shard of resize_images.
+        catalog: what one shard would have written.
         pairs: train_pairs.csv and test_pairs.csv.
     """
     from pathlib import Path
 
     from components.generate_pairs import generate
+    from components.resize_images.merge import merge_catalogs
     from components.settings import GeneratePairsSettings
 
+    merge_catalogs(catalogs=[Path(part.path) for part in catalogs], catalog=Path(catalog.path))
     record = generate.generate_pairs(catalog=Path(catalog.path), pairs=Path(pairs.path), settings=GeneratePairsSettings())
     pairs.metadata.update(record["counts"])

@@ -1,4 +1,4 @@
-"""KFP face of generate_pairs for new photos, on which nothing is trained: the catalog in, the test pairs out."""
+"""KFP face of generate_pairs for new photos, on which nothing is trained: as component.py, but the test pairs alone."""
 
 from kfp import dsl
 
@@ -6,20 +6,26 @@ from components.images import image_for
 
 
 @dsl.component(base_image=image_for("generate_pairs"), install_kfp_package=False)
-def generate_pairs(catalog: dsl.Input[dsl.Dataset], pairs: dsl.Output[dsl.Dataset]) -> None:
+def generate_pairs(
+    catalogs: dsl.Input[list[dsl.Dataset]], catalog: dsl.Output[dsl.Dataset], pairs: dsl.Output[dsl.Dataset]
+) -> None:
     """Pairs up the photos that test_data.csv names.
 
     Args:
-        catalog: images.csv and test_data.csv.
+        catalogs: images.csv and test_data.csv, one folder per shard of resize_images.
+        catalog: what one shard would have written.
         pairs: test_pairs.csv.
     """
     from pathlib import Path
 
     from components import schema
     from components.generate_pairs import generate
+    from components.resize_images.merge import merge_catalogs
     from components.settings import GeneratePairsSettings
 
+    splits = (schema.TEST,)
+    merge_catalogs(catalogs=[Path(part.path) for part in catalogs], catalog=Path(catalog.path), splits=splits)
     record = generate.generate_pairs(
-        catalog=Path(catalog.path), pairs=Path(pairs.path), settings=GeneratePairsSettings(), splits=(schema.TEST,)
+        catalog=Path(catalog.path), pairs=Path(pairs.path), settings=GeneratePairsSettings(), splits=splits
     )
     pairs.metadata.update(record["counts"])

@@ -13,6 +13,7 @@ import pandas as pd
 from components import schema
 from components.artifacts import whole_file, write_record
 from components.settings import PredictSettings
+from components.train.devices import all_devices, process
 from components.train.fit import make_deterministic
 from components.train.image_file import DecodedImages
 from components.train.infer import encode, pair_days
@@ -27,36 +28,40 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
     """Writes predictions.csv: PREDICTIONS_COLUMNS and view_0 to view_{tta_views - 1}, all in days, unclipped.
 
     Returns:
-        The stage record.
+        The stage record; of several processes the first alone writes, and the others return the counts alone.
 
     Raises:
         ValueError: the examples lack an image of a test pair.
     """
     make_deterministic(0)  # nothing is drawn, but sums must not depend on which thread comes first
-    encoder, head = split_model(keras.saving.load_model(model / schema.MODEL_FILE, compile=False))
     pairs = read_pair_table(examples / schema.TEST_PAIRS_CSV)
     table = pd.DataFrame({"image_id": sorted({*pairs["before_image_id"], *pairs["after_image_id"]})})
-    images = load_images(
-        examples,
-        split=schema.TEST,
-        table=table,
-        pairs=pairs,
-        dim=encoder.input_shape[1],
-        memory_budget_gb=MEMORY_BUDGET_GB,
-    )
     row_of = pd.Series(table.index, index=table["image_id"])
     before, after = (row_of[pairs[name]].to_numpy() for name in ("before_image_id", "after_image_id"))
-    views = {
-        schema.VIEW_COLUMN.format(view): predict_view(encoder, head, images, before, after, view, settings.prediction_batch_size)
-        for view in range(settings.tta_views)
-    }
+    with all_devices():
+        encoder, head = split_model(keras.saving.load_model(model / schema.MODEL_FILE, compile=False))
+        images = load_images(
+            examples,
+            split=schema.TEST,
+            table=table,
+            pairs=pairs,
+            dim=encoder.input_shape[1],
+            memory_budget_gb=MEMORY_BUDGET_GB,
+        )
+        batch_size = settings.prediction_batch_size
+        views = {
+            schema.VIEW_COLUMN.format(view): predict_view(encoder, head, images, before, after, view, batch_size)
+            for view in range(settings.tta_views)
+        }
     results = pairs[["pair_id", "idx", "species", "series"]].assign(
         prediction_days=np.mean(list(views.values()), axis=0, dtype=np.float64), **views
     )
+    counts = {"test_pairs": len(pairs), "test_images": len(table), "backbone_passes": len(table) * settings.tta_views}
+    if process()[0] > 0:
+        return {"counts": counts}
     predictions.mkdir(parents=True, exist_ok=True)
     with whole_file(predictions / schema.PREDICTIONS_CSV) as partial:
         results.to_csv(partial, index=False)
-    counts = {"test_pairs": len(pairs), "test_images": len(table), "backbone_passes": len(table) * settings.tta_views}
     return write_record(predictions, "predict", settings, counts, ())
 
 

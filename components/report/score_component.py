@@ -8,10 +8,10 @@ from components.images import image_for
 @dsl.component(base_image=image_for("report"), install_kfp_package=False)
 def report(
     catalog: dsl.Input[dsl.Dataset],
-    images: dsl.Input[dsl.Dataset],
+    images: dsl.Input[list[dsl.Dataset]],
     pairs: dsl.Input[dsl.Dataset],
     folded_pairs: dsl.Input[dsl.Dataset],
-    examples: dsl.Input[dsl.Dataset],
+    examples: dsl.Input[list[dsl.Dataset]],
     models: dsl.Input[list[dsl.Model]],
     predictions: dsl.Input[list[dsl.Dataset]],
     submission: dsl.Input[dsl.Dataset],
@@ -23,10 +23,10 @@ def report(
 
     Args:
         catalog: the table of photos; with test_labels.csv, test scores are shown as well.
-        images: the resized photos.
+        images: the resized photos, one folder per shard.
         pairs: the test pairs.
         folded_pairs: the train pairs of the run that trained the models.
-        examples: the TFRecords, of which only the stage's record is read.
+        examples: the TFRecords, one folder per shard, of which only the stage's record is read.
         models: one trained model per fold, of which only the stage's record is read.
         predictions: one set of predictions per fold, in the order of the models.
         submission: the submissions, and the calibration and out-of-fold predictions of the run that trained the models.
@@ -36,15 +36,17 @@ def report(
     """
     from pathlib import Path
 
+    from components.examples import join_examples
     from components.report.report import write_report
     from components.settings import ReportSettings
+    from components.shards import joined
 
     record = write_report(
         catalog=Path(catalog.path),
-        images=Path(images.path),
+        images=joined([Path(part.path) for part in images]),
         pairs=Path(pairs.path),
         folded_pairs=Path(folded_pairs.path),
-        examples=Path(examples.path),
+        examples=join_examples([Path(part.path) for part in examples]),
         models=[Path(model.path) for model in models],
         histories=None,
         predictions=[Path(prediction.path) for prediction in predictions],

@@ -1,7 +1,7 @@
 """The listing of the raw photos enters; the catalog leaves: one row per photo, with its series, its day and its place."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 import pandas as pd
@@ -10,6 +10,7 @@ from components import schema
 from components.layout import RawListing
 
 RAW_PATH = "raw_path"  # where the photo lies in the raw data; not written to images.csv
+FIRST_SIZE = ("first_photo_width", "first_photo_height")  # counts of the record, px; none where no photo is good
 MAX_DAY = 36_525  # a century: a larger number is a date or a serial number, and would make wrong labels
 
 
@@ -25,10 +26,40 @@ def build_catalog(listing: RawListing) -> pd.DataFrame:
     refuse_shared_series(listing.train)
     refuse_twins(((f"{path.parts[2]}/{path.stem}", path) for path in listing.train), "in one train series")
     refuse_twins(((path.stem, path) for path in listing.test), "in the test set, where test_data.csv knows photos by stem alone")
-    rows = [train_row(path) for path in listing.train] + [test_row(path) for path in listing.test]
-    catalog = pd.DataFrame(rows, columns=[*schema.IMAGES_COLUMNS, RAW_PATH]).astype({"day": "Int64"})
-    catalog["is_test"] = catalog["split"] == schema.TEST
-    return catalog.sort_values(["is_test", "species", "series", "day", "image_id"], ignore_index=True).drop(columns="is_test")
+    return rows_of([*listing.train, *listing.test])
+
+
+def rows_of(photos: Iterable[PurePosixPath]) -> pd.DataFrame:
+    """Returns the catalog's rows of photos of either split, in its order."""
+    rows = [test_row(path) if path.parts[0] == schema.TEST_FOLDER else train_row(path) for path in photos]
+    return in_catalog_order(pd.DataFrame(rows, columns=[*schema.IMAGES_COLUMNS, RAW_PATH]).astype({"day": "Int64"}))
+
+
+def in_catalog_order(photos: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows sorted; no two are equal, so that it does not matter how they came."""
+    photos = photos.assign(is_test=photos["split"] == schema.TEST)
+    return photos.sort_values(["is_test", "species", "series", "day", "image_id"], ignore_index=True).drop(columns="is_test")
+
+
+def refuse_empty(good: pd.DataFrame, splits: Sequence[str], place: str, bad: int) -> None:
+    """Raises ValueError where leaving bad photos out leaves none of a split."""
+    for split, folder in ((schema.TRAIN, schema.TRAIN_FOLDER), (schema.TEST, schema.TEST_FOLDER)):
+        if split in splits and not (good["split"] == split).any():
+            raise ValueError(f"{place}/{folder}: none of its photos can be decoded ({bad} bad photos in all). Replace them.")
+
+
+def count(good: pd.DataFrame, bad: int, ignored: int) -> dict[str, int]:
+    """Returns the record's counts."""
+    train, test = (good[good["split"] == split] for split in (schema.TRAIN, schema.TEST))
+    return {
+        "photos": len(good),
+        "train_photos": len(train),
+        "test_photos": len(test),
+        "train_series": train["series"].nunique(),
+        "test_series": test["series"].nunique(),
+        "bad_photos": bad,
+        "other_files": ignored,
+    }
 
 
 def train_row(path: PurePosixPath) -> tuple[object, ...]:

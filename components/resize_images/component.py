@@ -14,8 +14,10 @@ def resize_images(
     image_size: int,
     jpeg_quality: int,
     on_bad_photo: str,
+    shard: int,
+    num_shards: int,
 ) -> None:
-    """Writes every raw photo as a JPEG of one size, and the catalog: one row per photo, beside the raw data's tables.
+    """Writes a shard of the raw photos as JPEGs of one size, and their catalog: one row per photo; in the first, the tables, too.
 
     Args:
         images: JPEGs, laid out as the raw photos.
@@ -25,13 +27,22 @@ def resize_images(
         image_size: width and height of the JPEGs in pixels.
         jpeg_quality: 1 to 95.
         on_bad_photo: fail or skip.
+        shard: which of the tasks that share the photos this is, from 0.
+        num_shards: how many they are.
     """
     from pathlib import Path
 
     from components.resize_images import resize
     from components.settings import ResizeImagesSettings
+    from components.shards import Shard
 
     settings = ResizeImagesSettings(image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo=on_bad_photo)
-    record = resize.resize_images(raw=raw, images=Path(images.path), catalog=Path(catalog.path), settings=settings)
-    images.metadata.update(record["counts"], raw_digest=raw_digest)
-    catalog.metadata.update(record["counts"], raw_digest=raw_digest)
+    record = resize.resize_images(
+        raw=raw,
+        images=Path(images.path),
+        catalog=Path(catalog.path),
+        settings=settings,
+        shard=Shard(shard=shard, num_shards=num_shards),
+    )
+    images.metadata.update(record["counts"], raw_digest=raw_digest, shard=shard)
+    catalog.metadata.update(record["counts"], raw_digest=raw_digest, shard=shard)

@@ -13,11 +13,12 @@ from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from components import schema
-from components.artifacts import whole_file, write_record
+from components.artifacts import text_digest, whole_file, write_record
 from components.layout import is_photo
-from components.resize_images.catalog import RAW_PATH, build_catalog
+from components.resize_images.catalog import FIRST_SIZE, RAW_PATH, build_catalog, count, refuse_empty
 from components.resize_images.read_ahead import map_contents
 from components.settings import ResizeImagesSettings
+from components.shards import WHOLE, Shard
 from components.storage import RawSource, available_cores, find_photos, open_raw
 
 MISPLACED = "not at <split>_dataset/<species>/<series>/"
@@ -37,9 +38,15 @@ class Resized:
 
 
 def resize_images(
-    *, raw: str | Path, images: Path, catalog: Path, settings: ResizeImagesSettings, splits: Sequence[str] = schema.SPLITS
+    *,
+    raw: str | Path,
+    images: Path,
+    catalog: Path,
+    settings: ResizeImagesSettings,
+    splits: Sequence[str] = schema.SPLITS,
+    shard: Shard = WHOLE,
 ) -> dict[str, Any]:
-    """Writes every photo of `raw` to `images` at one size, and the catalog.
+    """Writes every photo of `raw`, or a shard's part of them, to `images` at one size, and the catalog of those.
 
     Args:
         raw: folder or gs:// address, in the challenge's layout.
@@ -47,6 +54,7 @@ def resize_images(
         catalog: receives images.csv, the raw data's tables and, last, stage.json.
         settings: size, quality, and what a photo that cannot be decoded does.
         splits: both, or test alone where nothing is trained: then train photos are neither needed nor looked at.
+        shard: of several, each takes every num_shards-th photo in the catalog's order; the first takes the tables, too.
 
     Returns:
         The stage's record.
@@ -55,23 +63,29 @@ def resize_images(
         FileNotFoundError: the raw data, its photos or test_data.csv are missing.
         OSError: a file cannot be read.
         ValueError: a name that gives no day or is there twice; a photo that cannot be decoded, with on_bad_photo=fail; no
-            photo left of a split, with on_bad_photo=skip.
+            photo left of a split, with on_bad_photo=skip (of several shards, merge_catalogs says so).
     """
     source = open_raw(raw)
     listing = find_photos(source, splits)
-    photos = build_catalog(listing)
+    everything = build_catalog(listing)
+    photos = everything[shard.part]
     resized = resize_all(photos, source, images, settings)
-    good = photos[[each.reason is None for each in resized]]
-    refuse_empty(good, splits, source, len(photos) - len(good))
+    good = photos[pd.Series([each.reason is None for each in resized], photos.index, dtype=bool)]
+    if shard.is_whole:
+        refuse_empty(good, splits, str(source), len(photos) - len(good))
+    listed = {"raw": str(source), "photos": text_digest(everything[RAW_PATH])}
+    for folder in (images, catalog):
+        shard.write(folder, listed)
     catalog.mkdir(parents=True, exist_ok=True)
-    for name, path in listing.tables.items():
+    tables, ignored = (listing.tables, listing.ignored) if shard.is_first else ({}, ())
+    for name, path in tables.items():
         with whole_file(catalog / name) as copy:
             copy.write_bytes(source.read(path))
     with whole_file(catalog / schema.IMAGES_CSV) as table:
         good.to_csv(table, columns=list(schema.IMAGES_COLUMNS), index=False)
     skipped = [(path, reason) for path, reason in zip(photos[RAW_PATH], (each.reason for each in resized), strict=True) if reason]
-    skipped += [(str(path), MISPLACED if is_photo(path) else "not a photo by its name") for path in listing.ignored]
-    counts = count(good, len(photos), len(listing.ignored)) | first_size(resized)
+    skipped += [(str(path), MISPLACED if is_photo(path) else "not a photo by its name") for path in ignored]
+    counts = count(good, len(photos) - len(good), len(ignored)) | first_size(resized)
     return write_record(catalog, "resize_images", settings, counts, skipped)
 
 
@@ -143,28 +157,7 @@ def decode_photo(content: bytes) -> Image.Image:
         raise BadPhotoError(f"{type(error).__name__}: {error}") from error
 
 
-def refuse_empty(good: pd.DataFrame, splits: Sequence[str], source: RawSource, bad: int) -> None:
-    """Raises ValueError where leaving bad photos out leaves none of a split."""
-    for split, folder in ((schema.TRAIN, schema.TRAIN_FOLDER), (schema.TEST, schema.TEST_FOLDER)):
-        if split in splits and not (good["split"] == split).any():
-            raise ValueError(f"{source}/{folder}: none of its photos can be decoded ({bad} bad photos in all). Replace them.")
-
-
 def first_size(resized: list[Resized]) -> dict[str, int]:
     """Returns width and height of the first good photo, px: the resized ones keep no aspect ratio, and people want to see it."""
-    width, height = next(each.size for each in resized if each.size is not None)
-    return {"first_photo_width": width, "first_photo_height": height}
-
-
-def count(good: pd.DataFrame, listed: int, ignored: int) -> dict[str, int]:
-    """Returns the record's counts."""
-    train, test = (good[good["split"] == split] for split in (schema.TRAIN, schema.TEST))
-    return {
-        "photos": len(good),
-        "train_photos": len(train),
-        "test_photos": len(test),
-        "train_series": train["series"].nunique(),
-        "test_series": test["series"].nunique(),
-        "bad_photos": listed - len(good),
-        "other_files": ignored,
-    }
+    sizes = [each.size for each in resized if each.size is not None]
+    return dict(zip(FIRST_SIZE, sizes[0], strict=True)) if sizes else {}

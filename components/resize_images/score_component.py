@@ -14,8 +14,10 @@ def resize_images(
     image_size: int,
     jpeg_quality: int,
     on_bad_photo: str,
+    shard: int,
+    num_shards: int,
 ) -> None:
-    """Writes every test photo as a JPEG of one size, and the catalog; train photos are neither needed nor looked at.
+    """Writes a shard of the test photos as JPEGs of one size, and their catalog; train photos are neither needed nor looked at.
 
     Args:
         images: JPEGs, laid out as the raw photos.
@@ -25,12 +27,15 @@ def resize_images(
         image_size: width and height of the JPEGs in pixels.
         jpeg_quality: 1 to 95.
         on_bad_photo: fail or skip.
+        shard: which of the tasks that share the photos this is, from 0.
+        num_shards: how many they are.
     """
     from pathlib import Path
 
     from components import schema
     from components.resize_images import resize
     from components.settings import ResizeImagesSettings
+    from components.shards import Shard
 
     record = resize.resize_images(
         raw=raw,
@@ -38,6 +43,7 @@ def resize_images(
         catalog=Path(catalog.path),
         settings=ResizeImagesSettings(image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo=on_bad_photo),
         splits=(schema.TEST,),
+        shard=Shard(shard=shard, num_shards=num_shards),
     )
-    images.metadata.update(record["counts"], raw_digest=raw_digest)
-    catalog.metadata.update(record["counts"], raw_digest=raw_digest)
+    images.metadata.update(record["counts"], raw_digest=raw_digest, shard=shard)
+    catalog.metadata.update(record["counts"], raw_digest=raw_digest, shard=shard)

@@ -8,6 +8,7 @@ arXiv:2105.07576, section 3).
 import keras
 import numpy as np
 
+from components.train.devices import forward
 from components.train.image_file import DecodedImages
 from components.train.model import batchnorms
 
@@ -26,9 +27,14 @@ def reestimate_batchnorm(encoder: keras.Model, images: DecodedImages, rows: np.n
     rng = np.random.default_rng(seed)
     layers = batchnorms(encoder)
     momenta = [layer.momentum for layer in layers]
-    for batch in range(BATCHES):
-        for layer in layers:
-            layer.momentum = batch / (batch + 1)  # makes the moving average the plain average of the batches so far
-        encoder(images[rng.choice(rows, min(BATCH_SIZE, len(rows)), replace=False)].astype(np.float32), training=True)
+    for layer in layers:
+        layer.momentum = 0.0  # makes the moving statistics those of the last batch
+    statistics = [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
+    sums = [0.0] * len(statistics)
+    for _ in range(BATCHES):
+        forward(encoder, training=True)(images[rng.choice(rows, min(BATCH_SIZE, len(rows)), replace=False)])
+        sums = [total + keras.ops.convert_to_numpy(variable) for total, variable in zip(sums, statistics, strict=True)]
+    for variable, total in zip(statistics, sums, strict=True):
+        variable.assign(total / BATCHES)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum

@@ -55,21 +55,10 @@ class ValidatePairs(keras.callbacks.Callback):
         logs["seconds"] = round(time.monotonic() - self.started, 1)
 
 
-class OwnAverages(keras.callbacks.Callback):
-    """Gives the optimizer's averages memory of their own again, after SwapEMAWeights has ended the last epoch.
-
-    It assigns the averaged weights back to the averages, which under JAX makes both one array; predicting then donates the
-    weights' memory to XLA, and the averages, which Keras reads when training ends, would be gone.
-    """
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-        if epoch == self.params["epochs"] - 1:
-            for variable in self.model.optimizer.variables:
-                variable.assign(np.array(keras.ops.convert_to_numpy(variable)))
-
-
 class Progress(keras.callbacks.Callback):
     """One line that counts steps and shows the latest errors in days."""
+
+    async_safe = True  # it needs no result of a step, so that the next can start before one has ended
 
     def __init__(self, steps: int) -> None:
         super().__init__()

@@ -7,12 +7,17 @@ follows only gathers.
 S cliques in all, K images per clique, P = K(K-1)/2 pairs.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import itertools
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:  # the model, which only asks for pair_positions, can be built where there is no pandas
+    import pandas as pd
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +86,14 @@ def draw_cliques(
         weights=(later[None] < distinct[:, None]).astype(np.float32),  # later > earlier, so both are distinct images
         views=draw_views(num_cliques, augmentations, rng),
     )
+
+
+def share_of_process(cliques: Cliques, number: int, processes: int, *, cliques_per_batch: int) -> Cliques:
+    """The cliques of every batch that process `number` of `processes` feeds: the number-th of as many equal slices."""
+    batches = {
+        name: rows.reshape(-1, processes, cliques_per_batch // processes, *rows.shape[1:]) for name, rows in vars(cliques).items()
+    }
+    return Cliques(**{name: rows[:, number].reshape(-1, *rows.shape[3:]) for name, rows in batches.items()})
 
 
 def complete_clique(seed: np.ndarray, members: np.ndarray, clique_size: int, rng: np.random.Generator) -> np.ndarray:

@@ -7,7 +7,7 @@ from components.images import image_for
 
 @dsl.component(base_image=image_for("train"), install_kfp_package=False)
 def train(
-    examples: dsl.Input[dsl.Dataset],
+    examples: dsl.Input[list[dsl.Dataset]],
     model: dsl.Output[dsl.Model],
     history: dsl.Output[dsl.Dataset],
     out_of_fold: dsl.Output[dsl.Dataset],
@@ -37,7 +37,7 @@ def train(
     """Trains one model on all folds but one and validates it on that one.
 
     Args:
-        examples: TFRecords and train_pairs.csv.
+        examples: TFRecords and train_pairs.csv, one folder per shard of write_tfrecords.
         model: model.keras.
         history: history.csv, one row per epoch.
         out_of_fold: out_of_fold.csv, one row per pair of the held-out fold.
@@ -48,6 +48,7 @@ def train(
     """
     from pathlib import Path
 
+    from components.examples import join_examples
     from components.settings import TrainSettings
     from components.train.fit import train
 
@@ -75,7 +76,7 @@ def train(
         seed=seed,
     )
     record = train(
-        examples=Path(examples.path),
+        examples=join_examples([Path(part.path) for part in examples]),
         model=Path(model.path),
         history=Path(history.path),
         out_of_fold=Path(out_of_fold.path),

@@ -16,9 +16,10 @@ from components import schema
 from components.artifacts import whole_file, write_record
 from components.generate_pairs.tables import read_images
 from components.settings import TrainSettings
-from components.train.callbacks import OwnAverages, Progress, ValidatePairs
+from components.train.callbacks import Progress, ValidatePairs
 from components.train.checkpoint import load_checkpoint
-from components.train.cliques import draw_cliques, pair_positions
+from components.train.cliques import draw_cliques, pair_positions, share_of_process
+from components.train.devices import all_devices, process, require_divisible
 from components.train.image_file import DecodedImages
 from components.train.load import load_images, training_batches
 from components.train.model import build_model, split_model
@@ -46,28 +47,26 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
     """Trains on all folds but `settings.fold` and validates on that one.
 
     Returns:
-        The stage record; its counts hold validation_rmse_days and baseline_rmse_days.
+        The stage record; its counts hold validation_rmse_days and baseline_rmse_days. Of several processes the first alone
+        writes, and the others return the counts alone.
 
     Raises:
-        ValueError: no such fold, a checkpoint that does not fit, or a loss that stopped being a number.
+        ValueError: no such fold, a checkpoint that does not fit, a batch that the devices cannot share, or a loss that stopped
+            being a number.
         FileNotFoundError: a checkpoint that is not there.
     """
     started = time.monotonic()
     make_deterministic(settings.seed + settings.fold)
-    network = build_model(settings)
-    load_checkpoint(split_model(network)[0], settings.checkpoint, settings.encoder, digest=settings.checkpoint_digest)
-    data = load_fold(examples, settings)
-    steps_per_epoch = settings.steps_per_epoch or derive_steps(len(data.train), settings)
-    epochs, predictions = fit(network, data, steps_per_epoch, settings)
+    with all_devices():
+        require_divisible(settings.cliques_per_batch)
+        network = build_model(settings)
+        load_checkpoint(split_model(network)[0], settings.checkpoint, settings.encoder, digest=settings.checkpoint_digest)
+        data = load_fold(examples, settings)
+        steps_per_epoch = settings.steps_per_epoch or derive_steps(len(data.train), settings)
+        epochs, predictions = fit(network, data, steps_per_epoch, settings)
     results = data.validation[["pair_id", "species", "series", "fold", "time_delta_days"]].assign(
         baseline_days=data.train["time_delta_days"].mean(), prediction_days=predictions
     )
-    for folder in (model, history, out_of_fold):
-        folder.mkdir(parents=True, exist_ok=True)
-    network.save(model / schema.MODEL_FILE)
-    for table, path in ((epochs, history / schema.HISTORY_CSV), (results, out_of_fold / schema.OUT_OF_FOLD_CSV)):
-        with whole_file(path) as partial:
-            table.to_csv(partial, index=False)
     counts = {
         "train_pairs": len(data.train),
         "validation_pairs": len(data.validation),
@@ -78,6 +77,14 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
         "validation_rmse_days": rmse(results["prediction_days"] - results["time_delta_days"]),
         "seconds": round(time.monotonic() - started, 1),
     }
+    if process()[0] > 0:
+        return {"counts": counts}
+    for folder in (model, history, out_of_fold):
+        folder.mkdir(parents=True, exist_ok=True)
+    network.save(model / schema.MODEL_FILE)
+    for table, path in ((epochs, history / schema.HISTORY_CSV), (results, out_of_fold / schema.OUT_OF_FOLD_CSV)):
+        with whole_file(path) as partial:
+            table.to_csv(partial, index=False)
     for folder in (history, out_of_fold):
         write_record(folder, "train", settings, counts, ())
     return write_record(model, "train", settings, counts, ())
@@ -95,15 +102,21 @@ def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: Tr
         shuffle_buffer=settings.shuffle_buffer,
         rng=np.random.default_rng(settings.seed + settings.fold),
     )
+    number, processes = process()
     batches = training_batches(
-        data.images, cliques, cliques_per_batch=settings.cliques_per_batch, augmentations=settings.augmentations
+        data.images,
+        share_of_process(cliques, number, processes, cliques_per_batch=settings.cliques_per_batch),
+        cliques_per_batch=settings.cliques_per_batch // processes,
+        augmentations=settings.augmentations,
     )
     compile_model(network, steps, settings)
     pairs_per_step = settings.cliques_per_batch * len(pair_positions(settings.clique_size)[0])
     validate = ValidatePairs(data.images, data.train, data.validation, pairs_per_step * steps_per_epoch, settings)
-    callbacks = [validate, Progress(steps), keras.callbacks.TerminateOnNaN()]
+    stop = keras.callbacks.TerminateOnNaN()
+    stop.async_safe = True  # it may learn of a step's loss when later ones have been started
+    callbacks = [validate, Progress(steps), stop]
     if settings.ema_momentum:  # first: what follows at an epoch's end must see the averaged weights
-        callbacks = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), OwnAverages(), *callbacks]
+        callbacks = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), *callbacks]
     log = network.fit(
         batches, epochs=settings.epochs, steps_per_epoch=steps_per_epoch, shuffle=False, verbose=0, callbacks=callbacks
     )

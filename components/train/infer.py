@@ -4,6 +4,7 @@ N images, M of them chosen, D features, P pairs, U units of the LSTM.
 """
 
 import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ import numpy as np
 from keras import ops
 from tqdm import tqdm
 
+from components.train.devices import forward
 from components.train.image_file import DecodedImages
 from components.train.load import PROGRESS, view_batches
 from components.train.model import HEAD_LAYERS
@@ -47,7 +49,7 @@ def encode(
     progress = tqdm(
         batches.as_numpy_iterator(), desc=f"view {view}", total=total, unit="batch", disable=not show_progress, **PROGRESS
     )
-    features = np.concatenate([encoder.predict_on_batch(batch) for batch in progress])
+    features = compute(forward(encoder), progress)
     return features[: len(rows)].astype(np.float32)
 
 
@@ -76,3 +78,12 @@ def lstm_step(gates: Any, cell: Any) -> tuple[Any, Any]:
     entering, kept, candidate, leaving = ops.split(gates, 4, axis=-1)
     cell = ops.sigmoid(kept) * cell + ops.sigmoid(entering) * ops.tanh(candidate)
     return ops.sigmoid(leaving) * ops.tanh(cell), cell
+
+
+def compute(function: Callable[[np.ndarray], Any], batches: Iterable[np.ndarray]) -> np.ndarray:
+    """The results of all batches in one array, each fetched when the next has been started, so that the device never waits."""
+    results: list[Any] = []
+    for batch in batches:
+        results.append(function(batch))
+        results[-2:-1] = [ops.convert_to_numpy(result) for result in results[-2:-1]]
+    return np.concatenate([ops.convert_to_numpy(result) for result in results])

@@ -7,34 +7,38 @@ from components.images import image_for
 
 @dsl.component(base_image=image_for("write_tfrecords"), install_kfp_package=False)
 def write_tfrecords(
-    images: dsl.Input[dsl.Dataset],
+    images: dsl.Input[list[dsl.Dataset]],
     catalog: dsl.Input[dsl.Dataset],
     pairs: dsl.Input[dsl.Dataset],
     examples: dsl.Output[dsl.Dataset],
     layout: str,
     num_shards: int,
+    shard: int,
 ) -> None:
-    """Writes the photos of all test pairs as TFRecords.
+    """Writes one shard of the photos of all test pairs as TFRecords.
 
     Args:
-        images: resized photos.
+        images: resized photos, one folder per shard of resize_images.
         catalog: images.csv.
         pairs: test_pairs.csv.
-        examples: TFRecords, tables and dataset.json, of the test set alone.
+        examples: TFRecords of this shard and dataset.json, of the test set alone; in the first, the tables, too.
         layout: one record per image, or the winner's one per pair.
-        num_shards: files.
+        num_shards: tasks that share the work; files.
+        shard: which of them this is, from 0.
     """
     from pathlib import Path
 
     from components.settings import WriteTfrecordsSettings
+    from components.shards import joined
     from components.write_tfrecords.write import write_tfrecords
 
     record = write_tfrecords(
-        images=Path(images.path),
+        images=joined([Path(part.path) for part in images]),
         catalog=Path(catalog.path),
         pairs=Path(pairs.path),
         folded_pairs=None,
         examples=Path(examples.path),
         settings=WriteTfrecordsSettings(layout=layout, num_shards=num_shards),
+        shard=shard,
     )
-    examples.metadata.update(record["counts"])
+    examples.metadata.update(record["counts"], shard=shard)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from components.settings import TrainSettings, WriteTfrecordsSettings
-from components.train.cliques import Cliques, draw_cliques, draw_views, pair_positions, seed_order
+from components.train.cliques import Cliques, draw_cliques, draw_views, pair_positions, seed_order, share_of_process
 from components.train.fit import load_fold
 from components.write_tfrecords.write import write_tfrecords
 from tests.small_dataset import FOLDS, write_sources
@@ -183,3 +183,14 @@ def test_half_of_the_cliques_get_one_of_the_transforms_alike(augmentations: int)
 
 def test_no_augmentations_leave_every_clique_as_it_is() -> None:
     np.testing.assert_array_equal(draw_views(100, 0, np.random.default_rng(0)), np.zeros(100, np.int32))
+
+
+def test_the_processes_shares_of_a_batch_are_the_batch() -> None:
+    """6 batches of 6 cliques among 3 processes: each feeds 2 in a row, and together they feed all in order."""
+    whole = draw(*small_catalog({"a": [1, 2, 5, 9], "b": [1, 3, 4]}), num_cliques=36, clique_size=3)
+    shares = [share_of_process(whole, number, 3, cliques_per_batch=6) for number in range(3)]
+    for name, rows in vars(whole).items():
+        parts = [getattr(share, name) for share in shares]
+        for batch in range(6):
+            together = np.concatenate([part[2 * batch : 2 * batch + 2] for part in parts])
+            np.testing.assert_array_equal(together, rows[6 * batch : 6 * batch + 6])

@@ -269,8 +269,8 @@ def test_missing_columns_and_files_are_errors(tmp_path: Path) -> None:
 
 def test_component_writes_the_same_and_logs_counts(tmp_path: Path) -> None:
     catalog = write_catalog(tmp_path / "catalog", TWO_PHOTOS)
-    pairs = dsl.Dataset(uri=str(tmp_path / "out/pairs"))
-    face.python_func(catalog=dsl.Dataset(uri=str(catalog)), pairs=pairs)
+    pairs, copied = (dsl.Dataset(uri=str(tmp_path / f"out/{name}")) for name in ("pairs", "catalog"))
+    face.python_func(catalogs=[dsl.Dataset(uri=str(catalog))], catalog=copied, pairs=pairs)
     run(catalog)
     assert sorted(path.name for path in (tmp_path / "out/pairs").iterdir()) == ["stage.json", "test_pairs.csv", "train_pairs.csv"]
     for path in (tmp_path / "pairs").iterdir():

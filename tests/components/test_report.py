@@ -381,9 +381,10 @@ def test_labels_do_not_overlap(heights: list[float]) -> None:
 def test_face_writes_both_files_and_the_scores_that_calibrate_does_not_give(tmp_path: Path) -> None:
     run = FakeRun(root=tmp_path).write()
     arguments = run.arguments()
-    single = ("catalog", "images", "pairs", "folded_pairs", "examples", "submission")
+    single = ("catalog", "pairs", "folded_pairs", "submission")
     inputs = {name: dsl.Dataset(uri=str(arguments[name])) for name in single}
     lists = {name: [dsl.Dataset(uri=str(path)) for path in arguments[name]] for name in ("histories", "predictions")}
+    lists |= {name: [dsl.Dataset(uri=str(arguments[name]))] for name in ("images", "examples")}  # of a single shard
     lists["models"] = [dsl.Model(uri=str(path)) for path in arguments["models"]]
     page, summary = dsl.HTML(uri=str(tmp_path / "face" / "html")), dsl.Markdown(uri=str(tmp_path / "face" / "summary"))
     metrics = dsl.Metrics(uri=str(tmp_path / "face" / "metrics"))

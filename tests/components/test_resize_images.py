@@ -288,8 +288,9 @@ def test_names_that_cannot_be_told_apart_or_dated_are_errors(raw: Path, names: l
 def test_component_writes_the_same_and_logs_counts(raw: Path, tmp_path: Path) -> None:
     images, catalog = (dsl.Dataset(uri=str(tmp_path / "out" / name)) for name in ("images", "catalog"))
     face.python_func(
-        images=images, catalog=catalog, raw=str(raw), raw_digest="abc", image_size=24, jpeg_quality=75, on_bad_photo="fail"
-    )
+        images=images, catalog=catalog, raw=str(raw), raw_digest="abc", image_size=24, jpeg_quality=75, on_bad_photo="fail",
+        shard=0, num_shards=1,
+    )  # fmt: skip
     run(raw)
     for name in ("images", "catalog"):
         ours = {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*") if path.is_file()}

@@ -19,6 +19,7 @@ from components.settings import PredictSettings, TrainSettings
 from components.train.batchnorm import BATCH_SIZE, BATCHES, reestimate_batchnorm
 from components.train.fit import derive_steps, require_finite, train
 from components.train.model import batchnorms, build_encoder, split_model
+from tests.benchmarks.accelerator import epoch_images
 
 TINY = TrainSettings(
     encoder="B0",
@@ -194,6 +195,8 @@ def test_an_epoch_is_as_many_pairs_whatever_the_clique_size() -> None:
     """11,691 pairs: the winner's 1,461 steps of 8 pairs, and as many pairs in cliques of 8 (28 pairs each)."""
     assert derive_steps(11_691, TrainSettings()) == 11_691 // 8 == 1461
     assert derive_steps(11_691, TrainSettings(clique_size=8, cliques_per_batch=2)) == 11_691 // 56
+    assert epoch_images(2, 16) == 1461 * 16  # what the benchmark for accelerators takes for an epoch
+    assert epoch_images(8, 32) == derive_steps(11_691, TrainSettings(clique_size=8, cliques_per_batch=4)) * 32
 
 
 def test_the_winners_arithmetic_and_the_cropping_transforms_train(trained, tmp_path: Path) -> None:

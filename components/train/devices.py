@@ -1,0 +1,118 @@
+"""A Keras model and batches of images in; what it computes, by every device of every process at once, out.
+
+Under JAX a stage splits each batch over all devices that it sees, the weights repeated on each (data parallelism by
+keras.distribution). Of several processes each runs the whole stage on its share of every batch; XLA exchanges gradients and
+BatchNorm's sums, so that all numbers are those of one device but for the order of additions. Under TensorFlow nothing is
+distributed, and JAX never imported.
+
+B images or pairs per batch.
+"""
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+PROCESS_VARIABLES = tuple(f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID"))
+TPU_HOSTS = ("TPU_PROCESS_ADDRESSES", "TPU_WORKER_HOSTNAMES")  # what GKE tells every host of a TPU slice
+
+
+def all_devices() -> contextlib.AbstractContextManager[None]:
+    """Joins the processes that the environment names; what is built and computed inside is distributed over all their devices.
+
+    Raises:
+        ValueError: as `several_processes`.
+    """
+    if keras.backend.backend() != "jax":
+        return contextlib.nullcontext()
+    import jax
+
+    if several_processes() and not jax.distributed.is_initialized():
+        keras.distribution.initialize()
+    if jax.device_count() == 1:
+        return contextlib.nullcontext()
+    return keras.distribution.DataParallel(auto_shard_dataset=False).scope()
+
+
+def several_processes() -> bool:
+    """Whether this is one process of several, by the variables that Keras reads or those of a TPU slice.
+
+    Raises:
+        ValueError: some of PROCESS_VARIABLES are set, but not all.
+    """
+    missing = [name for name in PROCESS_VARIABLES if not os.environ.get(name)]
+    if 0 < len(missing) < len(PROCESS_VARIABLES):
+        raise ValueError(
+            f"{' and '.join(missing)}: not set, expected {', '.join(PROCESS_VARIABLES)} together. In every process set the "
+            "first to HOST:PORT of process 0, the others to how many they are and which one it is; for one process set none."
+        )
+    return not missing or any("," in os.environ.get(name, "") for name in TPU_HOSTS)
+
+
+def process() -> tuple[int, int]:
+    """(number of this process, number of processes). Process 0 alone writes."""
+    if keras.backend.backend() != "jax":
+        return 0, 1
+    import jax
+
+    return jax.process_index(), jax.process_count()
+
+
+def require_divisible(cliques_per_batch: int) -> None:
+    """Raises ValueError where the devices cannot share a batch equally."""
+    distribution = keras.distribution.distribution()
+    devices = distribution.num_model_replicas if distribution else 1
+    if cliques_per_batch % devices:
+        raise ValueError(
+            f"cliques_per_batch={cliques_per_batch}: expected a multiple of {devices}, as each batch is split over {devices} "
+            "devices; set it to one, or let the stage see fewer devices (CUDA_VISIBLE_DEVICES)."
+        )
+
+
+@functools.cache
+def forward(model: keras.Model, *, training: bool = False) -> Callable[[np.ndarray], Any]:
+    """The model as a function of batches [B, ...] that each process has whole, to an array of the backend that each gets whole.
+
+    In training mode it updates BatchNorm's statistics, but no weights. Under JAX it is compiled once for every type of batch,
+    so nothing about the model but its variables may change later; unlike predict_on_batch it leaves the weights where they
+    are, and returns before the result is there.
+    """
+    if keras.backend.backend() != "jax":
+        return functools.partial(model, training=True) if training else model.predict_on_batch
+    import jax
+
+    @functools.partial(jax.jit, out_shardings=layout())
+    def compute(trainable: list[Any], state: list[Any], batch: Any) -> Any:
+        outputs, state = model.stateless_call(trainable, state, batch, training=training)
+        return outputs, state if training else None
+
+    def run(batch: np.ndarray) -> Any:
+        values = ([variable.value for variable in group] for group in (model.trainable_variables, model.non_trainable_variables))
+        outputs, state = compute(*values, spread(batch))
+        if training:
+            for variable, value in zip(model.non_trainable_variables, state, strict=True):
+                variable.assign(value)
+        return outputs
+
+    return run
+
+
+def spread(batch: np.ndarray) -> Any:
+    """A batch as one array over all devices: a share of it on each, or all of it where they cannot share it equally."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return batch
+    import jax
+
+    axes = [] if len(batch) % distribution.num_model_replicas else [distribution.batch_dim_name]
+    return jax.make_array_from_callback(batch.shape, layout(*axes), lambda index: batch[index])
+
+
+def layout(*axes: str) -> Any:
+    """How an array lies on the devices: split along its first axis if that is named, else whole on each; None for one device."""
+    distribution = keras.distribution.distribution()
+    return distribution and keras.distribution.TensorLayout(axes, distribution.device_mesh).backend_layout

@@ -1,0 +1,148 @@
+"""One variant of a training step in; its speed, arithmetic and memory on the accelerator, as JSON on the last line, out.
+
+`python -m tests.benchmarks.accelerator` starts it once per variant, in a process of its own, because XLA reads its flags and
+takes its memory when a process begins. C cliques, K images per clique, P pairs.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ["KERAS_BACKEND"] = "jax"
+
+import jax
+import keras
+import numpy as np
+
+from components.settings import TrainSettings
+from components.train.cliques import pair_positions
+from components.train.devices import forward
+from components.train.model import build_model, split_model
+
+PHOTOS = 753  # the challenge's
+SECONDS, FEWEST_STEPS = 4.0, 3  # how long each speed is measured, at least
+PREDICTED = 32  # images per batch: the default of prediction_batch_size
+
+
+def measure(variant: dict[str, Any]) -> dict[str, Any]:
+    """Compiles and runs the step.
+
+    Args:
+        variant: encoder, dim, mixed_precision, images (per step), clique_size, and whether to measure `more` than the step: the
+            device's matrix product, feeding from the host, and prediction.
+    """
+    settings = TrainSettings(
+        **{name: variant[name] for name in ("encoder", "dim", "mixed_precision", "clique_size")},
+        cliques_per_batch=variant["images"] // variant["clique_size"],
+    )
+    device = jax.devices()[0]
+    result: dict[str, Any] = {"device": device.device_kind}
+    if variant["more"]:
+        result["peak"] = product_flops(device.platform)
+    photos = np.random.default_rng(0).integers(0, 256, (PHOTOS, settings.dim, settings.dim, 3), np.uint8)
+    on_device = jax.device_put(photos)
+    network = build_model(settings)
+    started = time.monotonic()
+    step, state, flops = compile_step(network, settings)
+    result |= {"compile_seconds": time.monotonic() - started, "flops": flops}
+    take = jax.jit(lambda rows: on_device[rows])
+    seconds, state = seconds_per_step(step, state, settings, take)
+    result |= {"step_seconds": seconds}
+    if variant["more"]:
+        result["host_step_seconds"], state = seconds_per_step(step, state, settings, lambda rows: jax.device_put(photos[rows]))
+    result["memory"] = (device.memory_stats() or {}).get("peak_bytes_in_use", 0)
+    if variant["more"]:
+        assign(network, state)
+        result |= prediction(network, on_device)
+    return result
+
+
+def product_flops(platform: str) -> float:
+    """The most arithmetic per second that a large matrix product reaches: bfloat16, on a CPU float32 and smaller."""
+    size, dtype = (1024, "float32") if platform == "cpu" else (8192, "bfloat16")
+    matrix = jax.numpy.ones((size, size), dtype)
+    square = jax.jit(lambda matrix: matrix @ matrix / size)
+    return 2 * size**3 / repeat(lambda: square(matrix))
+
+
+def compile_step(network: keras.Model, settings: TrainSettings) -> tuple[Any, tuple[list[Any], ...], float]:
+    """Keras's own training step as fit compiles it: (the step, the state it starts from, floating-point operations in it).
+
+    XLA counts them before it optimizes, as it could not look into calls of cuDNN; it counts the LSTM's loop over two images once.
+    """
+    network.compile(
+        optimizer=keras.optimizers.Adam(1e-4, use_ema=True),  # loss scaling comes by itself with mixed_float16
+        loss=keras.losses.MeanSquaredError(reduction="mean_with_sample_weight"),
+        weighted_metrics=[keras.metrics.RootMeanSquaredError()],
+    )
+    shape = (settings.cliques_per_batch, settings.clique_size, settings.dim, settings.dim, 3)
+    batch = (jax.numpy.zeros(shape, "uint8"), *targets(settings))
+    network._symbolic_build(data_batch=batch)
+    state = network._get_jax_state(
+        trainable_variables=True, non_trainable_variables=True, optimizer_variables=True, metrics_variables=True
+    )
+    lowered = jax.jit(network.train_step, donate_argnums=0).lower(state, batch)
+    return lowered.compile(), state, lowered.cost_analysis()["flops"]
+
+
+def targets(settings: TrainSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Days [C, P, 1] and weights [C, P] of a batch, all ones."""
+    shape = (settings.cliques_per_batch, len(pair_positions(settings.clique_size)[0]))
+    return np.ones((*shape, 1), np.float32), np.ones(shape, np.float32)
+
+
+def seconds_per_step(step: Any, state: Any, settings: TrainSettings, feed: Callable[[np.ndarray], Any]) -> tuple[float, Any]:
+    """Seconds of a step whose photos `feed` brings, by rows [C, K] of all of them, and the state after the last."""
+    rng = np.random.default_rng(1)
+
+    def one() -> Any:
+        nonlocal state
+        rows = rng.integers(0, PHOTOS, (settings.cliques_per_batch, settings.clique_size), np.int32)
+        logs, state = step(state, (feed(rows), *targets(settings)))
+        return logs
+
+    return repeat(one), state
+
+
+def assign(network: keras.Model, state: Any) -> None:
+    """Gives the network its weights back, which training took."""
+    for variable, value in zip(
+        (*network.trainable_variables, *network.non_trainable_variables), (*state[0], *state[1]), strict=True
+    ):
+        variable.assign(value)
+
+
+def prediction(network: keras.Model, photos: Any) -> dict[str, float]:
+    """Seconds to compile the encoder, and per batch of it afterwards."""
+    run = forward(split_model(network)[0])
+    batch = np.asarray(photos[:PREDICTED])
+    started = time.monotonic()
+    jax.block_until_ready(run(batch))
+    compiled = time.monotonic() - started
+    return {"predict_compile_seconds": compiled, "predict_seconds": repeat(lambda: run(batch)) / PREDICTED}
+
+
+def repeat(function: Callable[[], Any]) -> float:
+    """Seconds per call where calls are started four at a time, as a training loop runs ahead; the first two do not count."""
+    for _ in range(2):
+        jax.block_until_ready(function())
+    calls, started = 0, time.monotonic()
+    while calls < FEWEST_STEPS or time.monotonic() - started < SECONDS:
+        result, calls = function(), calls + 1
+        if calls % 4 == 0:
+            jax.block_until_ready(result)  # a slow device must not be given minutes of work
+    jax.block_until_ready(result)
+    return (time.monotonic() - started) / calls
+
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps(measure(json.loads(sys.argv[1]))))
+    except Exception as error:
+        reason = (
+            "out of memory" if "RESOURCE_EXHAUSTED" in str(error) else f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        )
+        print(json.dumps({"failed": reason[:90]}))

@@ -25,7 +25,16 @@ from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 from kfp.local.status import Status
 
 from launch.containers import Place, container_user, fetching, readable_paths, run_container
-from launch.kfp_tasks import loop_part, memory_limit, missing_outputs, stage_environment, stage_name, uri_of, write_metrics
+from launch.kfp_tasks import (
+    loop_part,
+    memory_limit,
+    missing_outputs,
+    recorded_inputs,
+    stage_environment,
+    stage_name,
+    uri_of,
+    write_metrics,
+)
 from launch.parameters import FOLDS, LOOP, SHARD, SHARDS
 from launch.processes import RunningStages, run_process, stop_on_signal
 from launch.record import CACHED, EXECUTED, STAGE_FAILED, RunRecord, StageEntry
@@ -124,7 +133,7 @@ class LocalRun:
                 shard=shard,
                 state=state,
                 seconds=round(time.monotonic() - start, 3),
-                inputs={name: uri_of(value) for name, value in inputs.items()},
+                inputs=recorded_inputs(task["components"][task["task_spec"].component_ref.name], inputs),
                 outputs={name: uri_of(value) for name, value in outputs.items()},
             )
             self.terminal.stage_ended(label, state, entry.seconds)

@@ -59,6 +59,19 @@ def uri_of(value: Any) -> Any:
     return value.uri if isinstance(value, dsl.Artifact) else value
 
 
+def recorded_inputs(component: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the inputs of a task for its record: artifacts as URIs; as a list what the component declares as a list.
+
+    Args:
+        component: the component's specification.
+        inputs: parameters and artifacts by name; kfp gives the one artifact of `launch.collected.list_of_one` bare.
+    """
+    declared = component.input_definitions.artifacts
+    recorded = {name: uri_of(value) for name, value in inputs.items()}
+    lists = {name for name in recorded if name in declared and declared[name].is_artifact_list}
+    return {name: [value] if name in lists and not isinstance(value, list) else value for name, value in recorded.items()}
+
+
 def write_metrics(outputs: Mapping[str, Any]) -> None:
     """Writes the file of every metrics artifact: kfp keeps metrics in metadata alone, and its cache asks for the file."""
     for artifact in outputs.values():

@@ -108,7 +108,7 @@ def test_run_is_created_with_every_parameter_and_its_link_printed(kubeflow: Kube
     run = sent(kubeflow)
     assert (run["display_name"], run["experiment_id"], run["service_account"]) == ("one", EXPERIMENT, "runner")
     assert run["description"] == "preset=fast accelerator=tpu"
-    inputs = {"raw": "gs://plants/raw", "raw_digest": "digest of gs://plants/raw"}
+    inputs = {"raw": "gs://plants/raw", "raw_digest": "digest of gs://plants/raw", "shards": [0]}
     assert run["runtime_config"]["parameters"] == inputs | resolve(fast(), {"epochs": 3})
     assert "pipeline_root" not in run["runtime_config"]
     assert run["pipeline_spec"]["pipeline_spec"]["pipelineInfo"]["name"] == "verdelta"

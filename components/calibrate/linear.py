@@ -90,9 +90,10 @@ def leave_one_series_out(days: np.ndarray, true_days: np.ndarray, series: np.nda
     x, y = days - days.mean(), true_days - true_days.mean()  # sums of squares lose digits far from 0
     terms = (np.ones_like(x), x, y, x * x, x * y)
     of_series = np.array([np.bincount(series, term) for term in terms])
-    count, sum_x, sum_y, sum_xx, sum_xy = of_series.sum(axis=1, keepdims=True) - of_series
+    of_all = of_series.sum(axis=1, keepdims=True)
+    count, sum_x, sum_y, sum_xx, sum_xy = of_all - of_series
     spread = sum_xx - sum_x**2 / count
-    flat = spread <= 1e-12 * (x @ x)
+    flat = spread <= 1e-12 * of_all[3]
     slope = np.where(flat, 0.0, (sum_xy - sum_x * sum_y / count) / np.where(flat, 1.0, spread))
     intercept = (sum_y - slope * sum_x) / count
     return slope[series] * x + intercept[series] + true_days.mean()

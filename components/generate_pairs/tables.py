@@ -64,7 +64,7 @@ def read_user_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     lines, rows = read_rows(path)
     if not rows:
         raise ValueError(f"{path}: the file is empty. Expected {','.join(columns)} in its first line, then a row per test pair.")
-    header = rows[0]
+    header = list(rows[0])
     refuse_missing_columns(header, columns, path)
     for line, row in zip(lines, rows, strict=True):
         if len(row) != len(header):
@@ -79,7 +79,7 @@ def read_user_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     return table
 
 
-def read_rows(path: Path) -> tuple[list[int], list[list[str]]]:
+def read_rows(path: Path) -> tuple[list[int], list[tuple[str, ...]]]:
     """Returns the lines of a CSV file that are not blank: their numbers, from 1, and their fields.
 
     Raises:
@@ -94,13 +94,17 @@ def read_rows(path: Path) -> tuple[list[int], list[list[str]]]:
             "UTF-8 (spreadsheets may save in a local encoding such as cp949)."
         ) from error
     reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
+    lines, rows = list[int](), list[tuple[str, ...]]()
     try:
-        numbered = [(reader.line_num, row) for row in reader if row not in ([], [""])]
+        for row in reader:
+            if row not in ([], [""]):
+                lines.append(reader.line_num)
+                rows.append(tuple(row))  # garbage collection lets go of tuples of text, and walks over lists again and again
     except csv.Error as error:
         raise ValueError(
             f"{path}, line {reader.line_num}: {error}. Expected comma-separated fields, quotes in pairs; correct the quotes."
         ) from error
-    return [line for line, _ in numbered], [row for _, row in numbered]
+    return lines, rows
 
 
 def check_idx(idx: pd.Series, lines: Sequence[int], path: Path) -> pd.Series:

@@ -12,7 +12,8 @@ from components import schema
 from components.artifacts import whole_file, write_json, write_record
 from components.calibrate.linear import apply_held_out_lines, apply_lines, apply_rules, fit_lines, floor_days, matches
 from components.calibrate.scores import score_test, score_validation
-from components.calibrate.tables import CALIBRATED, RAW, read_order, read_out_of_fold, read_predictions
+from components.calibrate.tables import CALIBRATED, RAW, read_out_of_fold, read_predictions
+from components.generate_pairs.by_idx import read_order, require_same_idx
 from components.settings import CalibrateSettings
 
 Skipped = list[tuple[str, str]]  # what, and why
@@ -62,13 +63,7 @@ def in_order(test: pd.DataFrame, order: pd.Series, source: Path) -> pd.DataFrame
     Raises:
         ValueError: an idx of `source` has no prediction, or a prediction has no idx there.
     """
-    wanted, predicted = set(order), set(test["idx"])
-    for odd, what in ((wanted - predicted, "has no prediction"), (predicted - wanted, "is not in the file")):
-        if odd:
-            raise ValueError(
-                f"{source}: idx {min(odd)} {what} ({len(odd)} such). Expected the same idx as in {schema.TEST_DATA_CSV}; "
-                "correct the file and run again from resize_images."
-            )
+    require_same_idx(order, test["idx"], source, missing="has no prediction")
     return test.set_index("idx").loc[order.to_numpy()].reset_index()
 
 

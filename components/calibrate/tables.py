@@ -1,4 +1,4 @@
-"""The folders of all models and the catalog enter; checked tables leave: predictions, out-of-fold pairs, idx, labels."""
+"""The folders of all models enter; checked tables of predictions and of out-of-fold pairs leave."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from components import schema
-from components.generate_pairs.tables import read_test_data, read_user_table
 
 RAW, CALIBRATED = "prediction_days", schema.CALIBRATED_DAYS  # columns of days, before and after calibration
 TEXT = dict.fromkeys(("pair_id", "species", "series"), str)
@@ -82,24 +81,3 @@ def read_pairs(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             "mixed_precision=float32."
         )
     return table
-
-
-def read_order(catalog: Path) -> tuple[pd.Series, Path]:
-    """Returns `idx` in the order of a submission, and the file it is from: sample_submission.csv, else test_data.csv.
-
-    Raises:
-        ValueError: as `read_user_table`.
-    """
-    path = catalog / schema.SAMPLE_SUBMISSION_CSV
-    if not path.is_file():
-        return read_test_data(catalog)["idx"], catalog / schema.TEST_DATA_CSV
-    return read_idx_table(path)["idx"], path
-
-
-def read_idx_table(path: Path) -> pd.DataFrame:
-    """Returns a user's table `idx,time_delta`: idx as int64, time_delta as the text that stands there.
-
-    Raises:
-        ValueError: as `read_user_table`.
-    """
-    return read_user_table(path, schema.SUBMISSION_COLUMNS)

@@ -10,8 +10,9 @@ import pandas as pd
 
 from components import schema
 from components.artifacts import whole_file, write_record
+from components.generate_pairs.by_idx import read_labels, read_order
 from components.generate_pairs.pair_csv import write_pairs
-from components.generate_pairs.tables import read_images, read_test_data, read_user_table
+from components.generate_pairs.tables import read_images, read_test_data
 from components.layout import PHOTO_SUFFIXES
 from components.settings import GeneratePairsSettings
 
@@ -32,7 +33,8 @@ def generate_pairs(
 
     Raises:
         FileNotFoundError: a table is missing.
-        ValueError: no train series has two photos; a row of test_data.csv that does not name two photos of one test series.
+        ValueError: no train series has two photos; a row of test_data.csv that does not name two photos of one test series; as
+            `read_order` and `read_labels`.
     """
     images = read_images(catalog)
     tables, counts, single = {}, dict[str, int](), list[str]()
@@ -41,9 +43,8 @@ def generate_pairs(
         tables[schema.TRAIN_PAIRS_CSV] = train
         counts = {"train_pairs": len(train), "train_series": train["series"].nunique()}
     test = make_test_pairs(images[images["split"] == schema.TEST], read_test_data(catalog), catalog)
-    for name in (schema.SAMPLE_SUBMISSION_CSV, schema.TEST_LABELS_CSV):
-        if (catalog / name).is_file():  # calibrate reads them, hours later: what is wrong with them is said now
-            read_user_table(catalog / name, schema.SUBMISSION_COLUMNS)
+    read_order(catalog)  # calibrate needs these two, hours later: what is wrong with them is said now
+    read_labels(catalog, test["idx"])
     pairs.mkdir(parents=True, exist_ok=True)
     for name, table in (tables | {schema.TEST_PAIRS_CSV: test}).items():
         with whole_file(pairs / name) as path:

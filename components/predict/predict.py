@@ -75,5 +75,5 @@ def predict_view(
     batch_size: int,
 ) -> np.ndarray:
     """Days of every pair under one view: rows before and after [P] of images [N, H, W, 3] uint8 to [P] float32."""
-    features = encode(encoder, images, view=view, batch_size=batch_size, show_progress=True)
+    features = encode(encoder, images, view=view, batch_size=batch_size, is_final=True, show_progress=True)
     return pair_days(head, features, before, after)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from components import schema
+from components.generate_pairs.by_idx import read_labels
 from components.report.records import read_record
 
 
@@ -80,8 +81,8 @@ def read_run(
         read_record(submission, "calibrate"),
     ]
     train_pairs = read_table(folded_pairs / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS)
-    labels = catalog / schema.TEST_LABELS_CSV
     baseline = float(train_pairs["time_delta_days"].mean())
+    test = read_test(pairs, submission, predictions, catalog)
     calibration = submission / schema.CALIBRATION_JSON
     return Run(
         records=records,
@@ -90,8 +91,8 @@ def read_run(
         images=read_table(catalog / schema.IMAGES_CSV, ("image_id", "split", "species", "series", "path")),
         train_pairs=train_pairs,
         validation=read_validation(submission, train_pairs),
-        test=read_test(pairs, submission, predictions, labels if labels.is_file() else None).assign(baseline_days=baseline),
-        has_test_labels=labels.is_file(),
+        test=test.assign(baseline_days=baseline),
+        has_test_labels="true_days" in test,
         histories=[(fold, read_history(folder)) for fold, folder in zip(folds, histories or [], strict=histories is not None)],
         calibration=json.loads(calibration.read_text(encoding="utf-8")) if calibration.is_file() else {},
     )
@@ -141,11 +142,11 @@ def read_validation(submission: Path, train_pairs: pd.DataFrame) -> pd.DataFrame
     return renamed(joined(table, photos, "pair_id", path), time_delta_days="true_days", prediction_days="raw_days")
 
 
-def read_test(pairs: Path, submission: Path, predictions: Sequence[Path], labels: Path | None) -> pd.DataFrame:
-    """Returns the test pairs with both submissions, the models' lowest and highest days and, given `labels`, the true days.
+def read_test(pairs: Path, submission: Path, predictions: Sequence[Path], catalog: Path) -> pd.DataFrame:
+    """Returns the test pairs with both submissions, the models' lowest and highest days and, where known, the true days.
 
     Raises:
-        ValueError: a test pair is missing from one of the tables.
+        ValueError: a test pair is missing from one of the tables; as `read_labels`.
     """
     table = read_table(pairs / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
     for name, column in ((schema.SUBMISSION_RAW_CSV, "raw_days"), (schema.SUBMISSION_CALIBRATED_CSV, "calibrated_days")):
@@ -157,9 +158,8 @@ def read_test(pairs: Path, submission: Path, predictions: Sequence[Path], labels
         table = joined(table, renamed(days, prediction_days=f"model_{number}"), "idx", path)
     by_model = table[[f"model_{number}" for number in range(len(predictions))]]
     table = table.drop(columns=by_model.columns).assign(lowest_days=by_model.min(axis=1), highest_days=by_model.max(axis=1))
-    if labels is not None:
-        table = joined(table, renamed(read_table(labels, schema.SUBMISSION_COLUMNS), time_delta="true_days"), "idx", labels)
-    return table
+    true_days = read_labels(catalog, table["idx"])
+    return table if true_days is None else table.assign(true_days=true_days)
 
 
 def joined(table: pd.DataFrame, other: pd.DataFrame, key: str, path: Path) -> pd.DataFrame:

@@ -101,6 +101,30 @@ def forward(model: keras.Model, *, training: bool = False) -> Callable[[np.ndarr
     return run
 
 
+@functools.cache
+def forward_for_good(model: keras.Model) -> Callable[[np.ndarray], Any]:
+    """As `forward`, of a model whose weights never change again.
+
+    Under TensorFlow they become constants of the graph, so that TensorFlow can fold each BatchNorm into the convolution before
+    it: a quarter less time per image on a CPU, for a second of compiling.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return forward(model)
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    @functools.cache
+    def compiled(dtype: np.dtype[Any]) -> Callable[[Any], list[Any]]:
+        signature = tf.TensorSpec((None, *model.input_shape[1:]), dtype)
+        return convert_variables_to_constants_v2(tf.function(model).get_concrete_function(signature))
+
+    def run(batch: np.ndarray) -> Any:
+        (outputs,) = compiled(batch.dtype)(tf.constant(batch))
+        return outputs
+
+    return run
+
+
 def spread(batch: np.ndarray) -> Any:
     """A batch as one array over all devices: a share of it on each, or all of it where they cannot share it equally."""
     distribution = keras.distribution.distribution()

@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 from tqdm import tqdm
 
-from components.train.devices import forward
+from components.train.devices import forward, forward_for_good
 from components.train.image_file import DecodedImages
 from components.train.load import PROGRESS, view_batches
 from components.train.model import HEAD_LAYERS
@@ -27,6 +27,7 @@ def encode(
     rows: np.ndarray | None = None,
     view: int = 0,
     batch_size: int,
+    is_final: bool = False,
     show_progress: bool = False,
 ) -> np.ndarray:
     """Features of images under one view.
@@ -37,6 +38,7 @@ def encode(
         rows: which of the images, [M] int64; None for all.
         view: which of the ten transforms the images get first.
         batch_size: images per backbone pass; every batch has this size, as accelerators want static shapes.
+        is_final: whether the encoder's weights never change again, which is used to go faster.
         show_progress: print a counter of batches.
 
     Returns:
@@ -49,7 +51,7 @@ def encode(
     progress = tqdm(
         batches.as_numpy_iterator(), desc=f"view {view}", total=total, unit="batch", disable=not show_progress, **PROGRESS
     )
-    features = compute(forward(encoder), progress)
+    features = compute(forward_for_good(encoder) if is_final else forward(encoder), progress)
     return features[: len(rows)].astype(np.float32)
 
 

@@ -303,7 +303,7 @@ def test_tables_that_do_not_fit_are_errors(job: Job, damage, words: list[str]) -
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ("idx,time_delta\n0,0\n1,0\n2,0\n3,0\n4,0\n8,0\n", "idx 8 has no prediction"),
+        ("idx,time_delta\n0,0\n1,0\n2,0\n3,0\n4,0\n8,0\n", "idx 8 is not in test_data.csv"),
         ("idx,time_delta\n0,0\n1,0\n2,0\n4,0\n", "idx 3 is not in the file"),
         ("idx,time_delta\n0,0\n0,0\n", "line 3: idx=0 is there twice"),
         ("id,time_delta\n0,0\n", "Expected idx, time_delta"),

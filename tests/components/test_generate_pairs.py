@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kfp import dsl
 
 from components.generate_pairs import generate
+from components.generate_pairs.by_idx import read_labels
 from components.generate_pairs.component import generate_pairs as face
 from components.generate_pairs.tables import read_user_table
 from components.settings import GeneratePairsSettings
@@ -245,13 +246,34 @@ def test_any_bytes_are_a_table_or_an_error_of_ours(tmp_path_factory: pytest.Temp
         assert len(table) == table["idx"].nunique() > 0
 
 
-@pytest.mark.parametrize("name", ["sample_submission.csv", "test_labels.csv"])
-def test_a_table_that_only_calibrate_needs_is_refused_before_anybody_trains(tmp_path: Path, name: str) -> None:
-    catalog = write_catalog(tmp_path / "catalog", train_files())
-    (catalog / name).write_text("idx,days\n0,3\n")
-    with pytest.raises(ValueError, match=rf"{name}: columns idx, days. Expected idx, time_delta"):
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("sample_submission.csv", "idx,days\n0,3\n", "columns idx, days. Expected idx, time_delta"),
+        ("sample_submission.csv", "idx,time_delta\n0,0\n7,0\n9,0\n", r"idx 9 is not in test_data\.csv \(1 such\)"),
+        ("sample_submission.csv", "idx,time_delta\n7,0\n", r"idx 0 is not in the file \(1 such\)"),
+        ("test_labels.csv", "idx,days\n0,3\n", "columns idx, days. Expected idx, time_delta"),
+        ("test_labels.csv", "idx,time_delta\n0,3\n", r"idx 7 has no days \(1 such test pairs\)"),
+        ("test_labels.csv", "idx,time_delta\n0,3\n7,\n", "idx 7 has no days"),
+        ("test_labels.csv", "idx,time_delta\n0,inf\n7,2\n", "idx 0 has no days"),
+    ],
+)
+def test_a_table_that_only_calibrate_needs_is_refused_before_anybody_trains(
+    tmp_path: Path, name: str, text: str, words: str
+) -> None:
+    catalog = write_catalog(tmp_path / "catalog", TWO_PHOTOS)
+    (catalog / name).write_text(text)
+    with pytest.raises(ValueError, match=f"{name}: {words}"):
         run(catalog)
     assert not (tmp_path / "pairs/train_pairs.csv").exists()
+
+
+def test_labels_of_pairs_that_nobody_asks_for_do_not_matter(tmp_path: Path) -> None:
+    catalog = write_catalog(tmp_path / "catalog", TWO_PHOTOS)
+    (catalog / "sample_submission.csv").write_text("idx,time_delta\n7,0\n0,0\n")
+    (catalog / "test_labels.csv").write_text("idx,time_delta\n7,2\n8,unknown\n0,3\n")
+    run(catalog)
+    assert read_labels(catalog, pd.Series([0, 7])).tolist() == [3.0, 2.0]
 
 
 def test_missing_columns_and_files_are_errors(tmp_path: Path) -> None:

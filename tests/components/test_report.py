@@ -292,7 +292,7 @@ def test_folder_without_record_is_reported(tmp_path: Path) -> None:
         ("submission/submission_raw.csv", "time_delta", "inf", "column time_delta must hold finite numbers only; got 'inf'"),
         ("submission/out_of_fold_calibrated.csv", "prediction_days", "-inf", "column prediction_days must hold finite numbers"),
         ("predictions_1/predictions.csv", "prediction_days", "nan", "column prediction_days must hold finite numbers"),
-        ("catalog/test_labels.csv", "idx", 999, "1 of 40 pairs have no row, first 0"),
+        ("catalog/test_labels.csv", "idx", 999, "idx 0 has no days (1 such test pairs)"),
         ("predictions_1/predictions.csv", "idx", 1, "idx 1 appears more than once"),
         ("pairs/test_pairs.csv", "before_image_id", "test/LT_1003/gone", "photo test/LT_1003/gone is not in the catalog"),
         ("catalog/images.csv", "path", "gone.jpg", "gone.jpg is missing"),

@@ -3,6 +3,7 @@
 XLA compiles with its cheapest options here: the tests are about what is computed, not how fast.
 """
 
+import json
 import os
 import socket
 import subprocess
@@ -32,14 +33,29 @@ RESULTS = {
 }
 
 
-def start(*arguments: Path, flags: str = "", **variables: str) -> subprocess.Popen:
-    """Starts a Python process with the JAX backend on the CPU."""
+# The benchmark of one variant, where JAX takes the CPU's client for one that counts no operations, as GPUs' and TPUs' are.
+ON_A_DEVICE = """
+import json, sys
+from jax._src import xla_bridge
+from shallow_encoder import shallow_encoders
+from tests.benchmarks import accelerator_step
+xla_bridge.using_pjrt_c_api = lambda _: True
+accelerator_step.PHOTOS, accelerator_step.SECONDS = 8, 0.0
+with shallow_encoders():
+    print(json.dumps(accelerator_step.measure(json.loads(sys.argv[1]))))
+"""
+
+
+def start(*arguments: Path | str, flags: str = "", **variables: str) -> subprocess.Popen:
+    """Starts a Python process with the JAX backend on the CPU: train_and_predict.py, or what `-c` gives it."""
     if not JAX_PYTHON.exists():
         pytest.skip(f"no {JAX_PYTHON}: make .venv-jax/done")
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": path}
     environment |= {"XLA_FLAGS": f"{QUICK_TO_COMPILE} {flags}", **variables}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen([JAX_PYTHON, ROOT / "tests/train_and_predict.py", *arguments], env=environment, **pipes)
+    command = arguments if arguments[0] == "-c" else (ROOT / "tests/train_and_predict.py", *arguments)
+    return subprocess.Popen([JAX_PYTHON, *command], env=environment, **pipes)
 
 
 def finish(*processes: subprocess.Popen) -> None:
@@ -143,3 +159,14 @@ def test_both_backends_predict_the_same_days_with_an_efficientnet(examples: Path
     numbers = RESULTS["predictions/predictions.csv"]
     pd.testing.assert_frame_equal(ours.drop(columns=numbers), theirs.drop(columns=numbers))
     np.testing.assert_allclose(ours[numbers], theirs[numbers], atol=1e-3)
+
+
+def test_the_accelerator_benchmark_measures_a_device_whose_client_counts_no_operations() -> None:
+    variant = {"encoder": "B0", "dim": 32, "mixed_precision": "mixed_bfloat16", "images": 4, "clique_size": 2, "more": True}
+    process = start("-c", ON_A_DEVICE, json.dumps(variant))
+    output, _ = process.communicate(timeout=900)
+    assert process.returncode == 0, output
+    result = json.loads(output.splitlines()[-1])
+    assert result["device"] == "cpu"
+    measured = {name: result[name] for name in ("flops", "peak", "step_seconds", "host_step_seconds", "predict_seconds")}
+    assert all(value > 0 for value in measured.values()), measured

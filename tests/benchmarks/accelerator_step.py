@@ -16,6 +16,7 @@ os.environ["KERAS_BACKEND"] = "jax"
 import jax
 import keras
 import numpy as np
+from jax._src.lib import _jax
 
 from components.settings import TrainSettings
 from components.train.cliques import pair_positions
@@ -48,8 +49,8 @@ def measure(variant: dict[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     step, state, flops = compile_step(network, settings)
     result |= {"compile_seconds": time.monotonic() - started, "flops": flops}
-    take = jax.jit(lambda rows: on_device[rows])
-    seconds, state = seconds_per_step(step, state, settings, take)
+    gather = jax.jit(lambda photos, rows: photos[rows])  # closed over, the photos would be a constant in the program
+    seconds, state = seconds_per_step(step, state, settings, lambda rows: gather(on_device, rows))
     result |= {"step_seconds": seconds}
     if variant["more"]:
         result["host_step_seconds"], state = seconds_per_step(step, state, settings, lambda rows: jax.device_put(photos[rows]))
@@ -69,10 +70,7 @@ def product_flops(platform: str) -> float:
 
 
 def compile_step(network: keras.Model, settings: TrainSettings) -> tuple[Any, tuple[list[Any], ...], float]:
-    """Keras's own training step as fit compiles it: (the step, the state it starts from, floating-point operations in it).
-
-    XLA counts them before it optimizes, as it could not look into calls of cuDNN; it counts the LSTM's loop over two images once.
-    """
+    """Keras's own training step as fit compiles it: (the step, the state it starts from, floating-point operations in it)."""
     network.compile(
         optimizer=keras.optimizers.Adam(1e-4, use_ema=True),  # loss scaling comes by itself with mixed_float16
         loss=keras.losses.MeanSquaredError(reduction="mean_with_sample_weight"),
@@ -85,7 +83,17 @@ def compile_step(network: keras.Model, settings: TrainSettings) -> tuple[Any, tu
         trainable_variables=True, non_trainable_variables=True, optimizer_variables=True, metrics_variables=True
     )
     lowered = jax.jit(network.train_step, donate_argnums=0).lower(state, batch)
-    return lowered.compile(), state, lowered.cost_analysis()["flops"]
+    return lowered.compile(), state, count_operations(lowered)
+
+
+def count_operations(lowered: Any) -> float:
+    """Floating-point operations of a lowered function.
+
+    XLA counts them before it optimizes, as it could not look into calls of cuDNN; it counts the LSTM's loop over two images once.
+    `lowered.cost_analysis` does the same, but knows only the clients of CPUs and gives None for a GPU's or a TPU's.
+    """
+    module = lowered.compiler_ir("hlo").as_hlo_module()
+    return _jax.hlo_module_cost_analysis(jax.devices("cpu")[0].client, module)["flops"]
 
 
 def targets(settings: TrainSettings) -> tuple[np.ndarray, np.ndarray]:

@@ -15,8 +15,8 @@ from components.settings import Settings
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yields a temporary path that becomes `path` when the block ends without an error, and is deleted otherwise."""
-    partial = path.with_name(f".{path.name}.partial")
+    """Yields a temporary path, of the same ending, that becomes `path` if the block ends without an error, else is deleted."""
+    partial = path.with_name(f".partial-{path.name}")
     try:
         yield partial
         os.replace(partial, path)  # noqa: PTH105 - the atomic rename, by its name

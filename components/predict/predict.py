@@ -3,6 +3,7 @@
 The backbone runs once per image and view, the head once per pair and view. N images, D features, P pairs.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,6 @@ from components.train.load import load_images
 from components.train.model import split_model
 from components.write_tfrecords.tables import read_pair_table
 
-MEMORY_BUDGET_GB = 8.0  # decoded test images beyond it lie in a temporary file
-
 
 def predict(*, examples: Path, model: Path, predictions: Path, settings: PredictSettings) -> dict[str, Any]:
     """Writes predictions.csv: PREDICTIONS_COLUMNS and view_0 to view_{tta_views - 1}, all in days, unclipped.
@@ -32,6 +31,7 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
 
     Raises:
         ValueError: the examples lack an image of a test pair.
+        FileNotFoundError: the model's folder is not as train left it.
     """
     make_deterministic(0)  # nothing is drawn, but sums must not depend on which thread comes first
     pairs = read_pair_table(examples / schema.TEST_PAIRS_CSV)
@@ -46,7 +46,7 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
             table=table,
             pairs=pairs,
             dim=encoder.input_shape[1],
-            memory_budget_gb=MEMORY_BUDGET_GB,
+            memory_budget_gb=memory_budget_gb(model),
         )
         batch_size = settings.prediction_batch_size
         views = {
@@ -63,6 +63,14 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
     with whole_file(predictions / schema.PREDICTIONS_CSV) as partial:
         results.to_csv(partial, index=False)
     return write_record(predictions, "predict", settings, counts, ())
+
+
+def memory_budget_gb(model: Path) -> float:
+    """The memory_budget_gb that the model was trained with: prediction is on the same kind of machine."""
+    path = model / schema.STAGE_RECORD
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: missing. Expected the folder that train writes, whole; train again.")
+    return json.loads(path.read_text(encoding="utf-8"))["settings"]["memory_budget_gb"]
 
 
 def predict_view(

@@ -130,7 +130,8 @@ def resize_photo(name: str, content: bytes, target: Path, settings: ResizeImages
             f"{name}: cannot be decoded as a photo: {error}. Expected an 8-bit PNG or JPEG; replace or remove the file, "
             "or set on_bad_photo=skip to leave such photos out."
         ) from error
-    photo.resize((settings.image_size, settings.image_size)).save(target, "JPEG", quality=settings.jpeg_quality)
+    with whole_file(target) as partial:
+        photo.resize((settings.image_size, settings.image_size)).save(partial, "JPEG", quality=settings.jpeg_quality)
     return Resized(photo.size, None)
 
 

@@ -81,7 +81,8 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
         return {"counts": counts}
     for folder in (model, history, out_of_fold):
         folder.mkdir(parents=True, exist_ok=True)
-    network.save(model / schema.MODEL_FILE)
+    with whole_file(model / schema.MODEL_FILE) as partial:
+        network.save(partial)
     for table, path in ((epochs, history / schema.HISTORY_CSV), (results, out_of_fold / schema.OUT_OF_FOLD_CSV)):
         with whole_file(path) as partial:
             table.to_csv(partial, index=False)

@@ -58,6 +58,8 @@ def load_images(
             if image_id in missing:
                 missing.remove(image_id)
                 yield row_of[image_id], jpeg
+            if not missing:
+                return  # layout=pairs holds each image about 39 times
 
     signature = (tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.string))
     decoded = tf.data.Dataset.from_generator(wanted, output_signature=signature).map(

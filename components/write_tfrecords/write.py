@@ -16,7 +16,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from components import schema
-from components.artifacts import file_digest, write_json, write_record
+from components.artifacts import file_digest, whole_file, write_json, write_record
 from components.generate_pairs.tables import read_images
 from components.settings import WriteTfrecordsSettings
 from components.shards import WHOLE, Shard
@@ -126,7 +126,7 @@ def require_files(paths: Iterable[Path]) -> None:
 
 def write_file(path: Path, records: list[Record]) -> dict[str, Any]:
     """Writes one TFRecord file and returns its entry of dataset.json: name, records, bytes, sha256."""
-    with tf.io.TFRecordWriter(str(path)) as writer:
+    with whole_file(path) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
         for record in records:
             writer.write(serialize(record))
     return {"name": path.name, "records": len(records), "bytes": path.stat().st_size, "sha256": file_digest(path)}

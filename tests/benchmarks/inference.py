@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components import schema
+from components.artifacts import write_record
 from components.predict.predict import predict
 from components.settings import PredictSettings, TrainSettings
 from components.train.model import build_model
@@ -30,6 +31,7 @@ def measure() -> Iterator[Row]:
         model.mkdir()
         settings = TrainSettings(encoder="B0", dim=DIM, checkpoint="none", mixed_precision="float32")
         build_model(settings).save(model / schema.MODEL_FILE)
+        write_record(model, "train", settings, {}, ())
         start = time.monotonic()
         record = predict(
             examples=root / OURS, model=model, predictions=root / "predictions", settings=PredictSettings(tta_views=VIEWS)

@@ -70,6 +70,10 @@ def test_a_missed_target_is_said_beside_the_figure(value: float, at_least: bool,
     assert row.cells() == ("decoding", "10 photos; a | b", "1 s", "3 s", figure, bound)
 
 
+def test_a_figure_that_is_only_a_bound_is_shown_as_one() -> None:
+    assert dataclasses.replace(ROW, is_bound=True).cells()[4] == "> 3 x"
+
+
 def test_a_bar_inside_a_cell_does_not_end_it() -> None:
     assert cells(as_markdown([ROW.cells()]).splitlines()[2]) == list(ROW.cells())
 

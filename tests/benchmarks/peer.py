@@ -4,7 +4,7 @@ For an interpreter of its own, with TensorFlow 2.15, tensorflow-addons 0.23 and 
 today's. Hence nothing of this repository is imported: what is here follows the recipe, not the code that it is compared with.
 
 python peer.py read FOLDER --dim PX --pairs N
-python peer.py train FOLDER --dim PX --target-rmse DAYS --evaluate-every STEPS --limit SECONDS
+python peer.py train FOLDER --dim PX --target-rmse DAYS --evaluate-every STEPS --limit SECONDS [--learning-rate R]
 python peer.py predict FOLDER --dim PX --pairs N --views N
 
 B pairs, H, W; images float32 in [0, 1]; days float32.
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--target-rmse", type=float)
     parser.add_argument("--evaluate-every", type=int)
     parser.add_argument("--limit", type=float)
+    parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE)
     parser.add_argument("--lstm-units", type=int, default=LSTM_UNITS)
     options = parser.parse_args()
     tf.keras.utils.set_random_seed(SEED + options.fold)
@@ -63,7 +64,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     """Trains until the held-out fold's RMSE is `options.target_rmse`: seconds from here on, those of the evaluations left out."""
     race = Race(options)
     model = build_model(options)
-    model.compile(tf.keras.optimizers.Adam(LEARNING_RATE), "mse", metrics=[tf.keras.metrics.RootMeanSquaredError()])
+    model.compile(tf.keras.optimizers.Adam(options.learning_rate), "mse", metrics=[tf.keras.metrics.RootMeanSquaredError()])
     model.fit(training_batches(fold_files(options), options.dim), steps_per_epoch=10**6, verbose=0, callbacks=[race])
     return {"evaluations": race.evaluations, "reached": race.evaluations[-1]["rmse"] <= options.target_rmse}
 

@@ -27,6 +27,7 @@ class Row:
         unit: of value and target: x, s, GB or %.
         target: what value must reach.
         at_least: whether target is a lower bound (True) or an upper one.
+        is_bound: whether value is more than this, by how much is not known, as the other side was stopped.
         note: what one has to know to read the line.
     """
 
@@ -38,6 +39,7 @@ class Row:
     unit: str
     target: float
     at_least: bool
+    is_bound: bool = False
     note: str = ""
 
     @property
@@ -47,7 +49,7 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         """The line's texts, in the order of HEADER; a missed target is said in words."""
-        figure = with_unit(self.value, self.unit) + ("" if self.met else " (missed)")
+        figure = ("> " if self.is_bound else "") + with_unit(self.value, self.unit) + ("" if self.met else " (missed)")
         bound = f"{'>=' if self.at_least else '<='} {with_unit(self.target, self.unit)}"
         measured = f"{self.measured}; {self.note}" if self.note else self.measured
         return (self.what, measured, self.ours, self.other, figure, bound)

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 import logging
@@ -78,27 +79,37 @@ def connect(arguments: argparse.Namespace) -> Any:
             f"--host: not given, and neither ${HOST_VARIABLE} nor a kubeconfig says where Kubeflow is. Give its address, or "
             "kubectl port-forward --namespace kubeflow service/ml-pipeline-ui 8080:80 and --host http://localhost:8080"
         )
-    token = read_token(arguments.token_file) if arguments.token_file else None
+    if arguments.token_file:
+        read_token(arguments.token_file)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # each of its retries is a warning of many lines
     place = host or NO_HOST
     with talking_to(place, "connect"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        client = new_client(host, token)
+        client = new_client(host, arguments.token_file)
         health = client.get_kfp_healthz()
     if health.multi_user and not (arguments.namespace or client.get_user_namespace()):
         raise ValueError(f"--namespace: {place} has several users, each with a namespace; give yours.")
     return client
 
 
-def new_client(host: str, token: str | None) -> Any:
-    """Returns kfp's client, which asks once whether the server is there: kfp's own asks five times in 25 s, with tracebacks."""
+def new_client(host: str, token_file: Path | None) -> Any:
+    """Returns kfp's client, which asks once whether the server is there: kfp's own asks five times in 25 s, with tracebacks.
+
+    A token is read from its file before each request: one lives for an hour, a run that is waited for may take a day.
+    """
     import kfp
 
     class Client(kfp.Client):
+        def _load_config(self, *arguments: Any, **named: Any) -> Any:
+            configuration = super()._load_config(*arguments, **named)
+            if token_file:
+                configuration.refresh_api_key_hook = functools.partial(renew_token, token_file)
+            return configuration
+
         def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:  # noqa: ARG002 - kfp's signature
             return self.healthzs.healthz_service_get_healthz()
 
-    return Client(host=host or None, existing_token=token)
+    return Client(host=host or None, existing_token=read_token(token_file) if token_file else None)
 
 
 def host_of(arguments: argparse.Namespace) -> str:
@@ -117,6 +128,12 @@ def read_token(path: Path) -> str:
     if not token:
         raise ValueError(f"--token-file {path}: empty; expected a token, such as kubectl create token NAME prints.")
     return token
+
+
+def renew_token(path: Path, configuration: Any) -> None:
+    """Puts the token that is in a file now into kfp's configuration; a file that is just being written leaves the last one."""
+    with contextlib.suppress(ValueError):
+        configuration.api_key["authorization"] = read_token(path)
 
 
 def submit(

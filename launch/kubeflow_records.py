@@ -3,8 +3,10 @@
 import argparse
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from launch.copying import ADDRESS, COPY, copy_artifact
 from launch.follow import stage_of
 from launch.kubeflow_client import END_STATES, NO_HOST, host_of, talking_to
 from launch.parameters import LOOP, SHARD
@@ -38,6 +40,7 @@ def read_record(client: Any, name: str, arguments: argparse.Namespace) -> Remote
         host, f"ask ML Metadata, which the address of Kubeflow's pages leads to, for the artifacts of run {run.run_id}"
     ):
         stored = stored_tasks(client, run.run_id)
+    originals = originals_of(stored)
     return RemoteRecord(
         run=run.run_id,
         state=run.state or "PENDING",
@@ -45,7 +48,7 @@ def read_record(client: Any, name: str, arguments: argparse.Namespace) -> Remote
         parameters=defaults_of(run.pipeline_spec) | ((run.runtime_config.parameters if run.runtime_config else None) or {}),
         about=dict(word.split("=", 1) for word in (run.description or "").split() if "=" in word),
         experiment=experiment,
-        tasks=[task_of(each, stage) for each in stored if (stage := stage_of(each.name))],
+        tasks=[task_of(each, stage, originals) for each in stored if (stage := stage_of(each.name))],
     )
 
 
@@ -107,7 +110,14 @@ def defaults_of(spec: Any) -> dict[str, Any]:
     return {name: each["defaultValue"] for name, each in declared.items() if "defaultValue" in each}
 
 
-def task_of(stored: "StoredTask", stage: str) -> Task:
+def originals_of(stored: Sequence["StoredTask"]) -> dict[str, str]:
+    """Returns what each copy is a copy of, by their URIs: a rerun of several folds copies what it reads (launch/copying.py)."""
+    copies = (each for each in stored if each.name.startswith(copy_artifact.component_spec.name))
+    return {uri: each.parameters[ADDRESS] for each in copies for uri in each.outputs.get(COPY, ())}
+
+
+def task_of(stored: "StoredTask", stage: str, originals: Mapping[str, str]) -> Task:
     """Returns a task as lineage wants it; ML Metadata has one kind of number."""
     part = next((int(stored.parameters[name]) for name in (LOOP, SHARD) if name in stored.parameters), None)
-    return Task(stage=stage, succeeded=stored.succeeded, part=part, inputs=stored.inputs, outputs=stored.outputs)
+    inputs = {name: [originals.get(uri, uri) for uri in uris] for name, uris in stored.inputs.items()}
+    return Task(stage=stage, succeeded=stored.succeeded, part=part, inputs=inputs, outputs=stored.outputs)

@@ -30,6 +30,7 @@ HINTS = {
     409: "It exists already: give another --name.",
     429: "The server has too much to do, or a quota is used up; repeat the command later.",
 }
+REFUSALS = (401, 403, 429)
 
 
 @dataclasses.dataclass
@@ -171,11 +172,12 @@ def submit(
 
 
 @contextlib.contextmanager
-def talking_to(host: str, purpose: str, *, uncertain: bool = False) -> Iterator[None]:
+def talking_to(host: str, purpose: str, *, uncertain: bool = False, hint: str = "") -> Iterator[None]:
     """Within the block, what goes wrong between kfp's client and the server becomes one clear error.
 
     Args:
         uncertain: a connection that is lost leaves open whether the thing was done.
+        hint: what to do about an answer that is no refusal.
 
     Raises:
         RemoteError: says the host, what was to be done, what was received and what to do.
@@ -190,9 +192,9 @@ def talking_to(host: str, purpose: str, *, uncertain: bool = False) -> Iterator[
             raise RemoteError(
                 f"{host}: could not {purpose}: {error.reason}. Is its certificate one that is trusted here?"
             ) from error
-        hint = HINTS.get(error.status, "")
+        way_out = HINTS.get(error.status, "") if not hint or error.status in REFUSALS else hint
         raise RemoteError(
-            f"{host}: could not {purpose}: {error.status} {error.reason}{said(error.body)}. {hint}".strip(),
+            f"{host}: could not {purpose}: {error.status} {error.reason}{said(error.body)}. {way_out}".strip(),
             passing=error.status == 429 or error.status >= 500,
         ) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:

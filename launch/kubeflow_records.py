@@ -15,6 +15,7 @@ from launch.remote_lineage import RemoteRecord, Task
 if TYPE_CHECKING:
     from launch.metadata_store import StoredTask
 
+NO_STORE = "rerun and score read it, and it is part of Kubeflow Pipelines up to 2.18: from 3.0 on there is none, and they need 2.17 or 2.18."
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -37,7 +38,9 @@ def read_record(client: Any, name: str, arguments: argparse.Namespace) -> Remote
     with talking_to(host, f"read the experiment of run {run.run_id}"):
         experiment = client.get_experiment(experiment_id=run.experiment_id).display_name
     with talking_to(
-        host, f"ask ML Metadata, which the address of Kubeflow's pages leads to, for the artifacts of run {run.run_id}"
+        host,
+        f"ask ML Metadata, which the address of Kubeflow's pages leads to, for the artifacts of run {run.run_id}",
+        hint=NO_STORE,
     ):
         stored = stored_tasks(client, run.run_id)
     originals = originals_of(stored)

@@ -15,7 +15,7 @@ from launch.remote_lineage import RemoteRecord, Task
 if TYPE_CHECKING:
     from launch.metadata_store import StoredTask
 
-NO_STORE = "rerun and score read it, and it is part of Kubeflow Pipelines up to 2.18: from 3.0 on there is none, and they need 2.17 or 2.18."
+NO_STORE = "rerun and score read it, and Kubeflow Pipelines have it up to 2.18, not from 3.0 on: they need 2.17 or 2.18."
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

@@ -383,10 +383,10 @@ def test_a_metadata_store_that_does_not_answer_is_told(kubeflow: FinishedKubeflo
     )
     for fault, words in (
         (Answer({"message": "no"}, 403), "403"),
-        (Answer({"message": "no such route"}, 404), "from 3.0 on there is none, and they need 2.17 or 2.18"),
+        (Answer({"message": "no such route"}, 404), "not from 3.0 on: they need 2.17 or 2.18"),
         (refused, "gRPC status 7 not yours"),
         (Answer(page), "is no gRPC-Web"),
-        (Answer(page), "from 3.0 on there is none, and they need 2.17 or 2.18"),
+        (Answer(page), "not from 3.0 on: they need 2.17 or 2.18"),
     ):
         kubeflow.faults[method] = [fault] * 3
         assert again(kubeflow, "rerun", FIRST, "predict") == 1

@@ -344,7 +344,7 @@ def refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str, acc
         ("kubeflow", "gpu", ["--resource", "train.machine_type=a2-highgpu-1g"], "choose a node_pool in its place"),
         ("kubeflow", "tpu", ["--resource", "train.topology=2x2"], "2x2 has 4 chips, and count is 1"),
         ("kubeflow", "tpu", ["--resource", "train.topology=16x16", "--resource", "train.count=256"], "a slice of several hosts"),
-        ("kubeflow", "tpu", ["--resource", "train.topology=2x2x2", "--resource", "train.count=8"], "at most 4 chips, such as 2x2x"),
+        ("kubeflow", "tpu", ["--resource", "train.topology=2x2x2", "--resource", "train.count=8"], "at most 4 chips, such as"),
         ("kubeflow", "tpu", ["--resource", "train.topology=four"], "expected two or three sides, such as 1x1"),
         ("kubeflow", "none", ["--network", "projects/1/global/networks/n"], "--network: kubeflow has no such thing"),
         ("kubeflow", "none", ["--service-account", "me"], "give it to submit"),

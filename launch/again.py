@@ -57,11 +57,12 @@ def pipeline_of(
         for stage, sources in by_shard.items()
         if sources
     }
-    alone = [source for stage, found in shards.items() if len(found) == 1 for source in by_shard[stage]]
+    alone = {source: 0 for stage, found in shards.items() if len(found) == 1 for source in by_shard[stage]}
+    if on_kubeflow and len(folds) == 1:
+        alone |= dict.fromkeys(by_fold, folds[0])
+    in_loop = [source for source in by_fold if source not in alone]
     shards = {stage: found for stage, found in shards.items() if len(found) > 1}
     before, looped, after = wiring.around_loop(stages)
-    only_fold = folds[0] if on_kubeflow and len(folds) == 1 else None
-    in_loop = by_fold if only_fold is None else []
     arguments = {name: parameters[name] for name in kinds if name not in (LOOP, SHARD)}
     lists: dict[str, list[Any]] = {}
     if looped or by_fold:
@@ -76,16 +77,12 @@ def pipeline_of(
     def again(*values: Any) -> None:
         given = dict(zip(arguments, values, strict=True))
         known = {source: imported(uri := artifacts[source, None], content(uri), source) for source in whole}
-        single = {source: imported(uri := artifacts[source, 0], content(uri), source) for source in alone}
-        of_only_fold = {
-            source: imported(uri := artifacts[source, only_fold], content(uri), source)
-            for source in by_fold
-            if source not in in_loop
-        }
+        single = {source: imported(uri := artifacts[source, part], content(uri), source) for source, part in alone.items()}
+        of_only_fold = {source: single[source] for source in by_fold if source in single}  # no list in the loop
         parts: dict[Source, Any] = {}  # what was written or imported in loops that have ended
 
         def readable() -> dict[Source, Any]:  # kfp wants new lists for each stage
-            ones = {source: list_of_one(channel) for source, channel in (single | of_only_fold).items()}
+            ones = {source: list_of_one(channel) for source, channel in single.items()}
             return known | ones | {source: CollectedArtifacts(channel) for source, channel in parts.items()}
 
         for stage in shards:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from launch.copying import ADDRESS, COPY, copy_artifact
 from launch.follow import stage_of
-from launch.kubeflow_client import END_STATES, NO_HOST, host_of, talking_to
+from launch.kubeflow_client import END_STATES, NO_HOST, host_of
+from launch.kubeflow_errors import talking_to
 from launch.parameters import LOOP, SHARD
 from launch.remote_lineage import RemoteRecord, Task
 

@@ -3,7 +3,6 @@
 import argparse
 import datetime
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from components import schema
@@ -13,7 +12,7 @@ from launch import kubeflow_records, vertex_records
 from launch.again import pipeline_of
 from launch.checkpoint import pin_checkpoint
 from launch.cluster import Cluster
-from launch.cluster_options import TARGETS, add_machine_options, cluster_from
+from launch.cluster_options import cluster_from
 from launch.compile import check_for_cluster
 from launch.copying import RUNS_AS, copied_addresses
 from launch.lineage import RERUN, SCORE, RecordedRun
@@ -21,46 +20,11 @@ from launch.parameters import resolve
 from launch.raw import raw_inputs
 from launch.remote_lineage import RemoteRecord, recorded_run
 from launch.remote_runs import parent_of
-from launch.submit import CLIENTS, EXPERIMENT, add_sending_options, check_options, check_surroundings, send, telling_remote_errors
+from launch.submit import CLIENTS, EXPERIMENT, check_options, check_surroundings, send, telling_remote_errors
 from launch.wiring import Wiring, read_wiring
 
 READERS = {"kubeflow": kubeflow_records.read_record, "vertex": vertex_records.read_record}
-LOCAL_ONLY = {"runner": "subprocess", "runs_dir": Path("runs"), "parallel": 1}  # with what each is where it is not given
-REMOTE_ONLY = (
-    "accelerator", "registry", "image", "resource", "env", "label", "secret_env", "secret_mount", "pull_secret",
-    "service_account", "network", "pipeline_root", "experiment", "wait", "host", "namespace", "project", "region",
-    "api_endpoint", "token_file",
-)  # fmt: skip
 LONGEST_LABEL = 63
-
-
-def add_remote_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that continue a run on a cluster; without --target, none of the others can be given."""
-    parser.add_argument("--target", choices=list(TARGETS), help="where RUN is, and the new run goes (default: this machine)")
-    group = parser.add_argument_group("with --target, as of submit")
-    group.add_argument(
-        "--experiment", default="", metavar="NAME",
-        help="Kubeflow: the experiment that RUN is looked for in, where it is a name (default: verdelta); Vertex: the new run's, "
-        "where RUN has none. Else the new run is of the experiment that RUN is of",
-    )  # fmt: skip
-    add_machine_options(group, as_before=True)
-    add_sending_options(group)
-
-
-def check_mix(arguments: argparse.Namespace) -> None:
-    """Refuses flags of clusters for this machine, and flags of this machine for a cluster.
-
-    Raises:
-        ValueError: names the flag.
-    """
-    if arguments.target:
-        for option, default in LOCAL_ONLY.items():
-            if getattr(arguments, option) != default:
-                raise ValueError(f"--{option.replace('_', '-')}: for runs of this machine; leave it out with --target.")
-        return
-    for option in REMOTE_ONLY:
-        if getattr(arguments, option) not in ("", "none", False, None, []):
-            raise ValueError(f"--{option.replace('_', '-')}: for runs on a cluster; give --target, or leave it out.")
 
 
 @telling_remote_errors

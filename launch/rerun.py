@@ -15,7 +15,8 @@ from launch.lineage import RERUN, SCORE, RecordedRun, artifacts_of, local_conten
 from launch.local import add_options, claim_folder, execute, failing_into, new_local_run, require_runner
 from launch.parameters import groups, parse, resolve
 from launch.record import RunRecord
-from launch.remote_again import add_remote_options, check_mix, rerun_remote
+from launch.remote_again import rerun_remote
+from launch.remote_options import add_remote_options, check_mix
 from launch.terminal import Terminal
 from launch.wiring import Wiring, read_wiring
 

@@ -11,7 +11,8 @@ from launch.lineage import SCORE, local_content, read_recorded_run
 from launch.local import add_options, claim_folder, execute, failing_into, new_local_run, require_runner
 from launch.parameters import resolve
 from launch.record import RunRecord
-from launch.remote_again import add_remote_options, check_mix, score_remote
+from launch.remote_again import score_remote
+from launch.remote_options import add_remote_options, check_mix
 from launch.terminal import Terminal
 from launch.wiring import read_wiring
 

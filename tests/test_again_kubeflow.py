@@ -18,7 +18,7 @@ from launch import raw
 from launch.commands import main, parser
 from launch.parameters import resolve
 from launch.presets import fast
-from launch.remote_again import LOCAL_ONLY, REMOTE_ONLY
+from launch.remote_options import LOCAL_ONLY, REMOTE_ONLY
 from pipeline import verdelta
 
 FIRST, SECOND, SCORED = (f"0b6f0f4e-1111-4222-8333-00000000000{n}" for n in (1, 2, 3))
@@ -249,7 +249,7 @@ def test_a_rerun_is_gone_on_from_with_what_it_took_over_and_what_it_made(
 # What Kubeflow cannot do in loops.
 
 
-@pytest.mark.parametrize("stage", ["train", "predict", "calibrate", "report"])
+@pytest.mark.parametrize("stage", ["generate_pairs", "write_tfrecords", "train", "predict", "calibrate", "report"])
 @pytest.mark.parametrize("folds", [[1], [0, 2]], ids=["one fold", "two folds"])
 @pytest.mark.parametrize("downstream", [False, True], ids=["alone", "downstream"])
 def test_no_loop_imports_anything_and_lists_are_collected_of_containers(
@@ -260,13 +260,14 @@ def test_no_loop_imports_anything_and_lists_are_collected_of_containers(
     run = sent(kubeflow)
     spec, values = run["pipeline_spec"]["pipeline_spec"], run["runtime_config"]["parameters"]
     require_what_kubeflow_can_import(spec)
-    by_fold = {name for item in values["folds"] for name, text in item.items() if str(text).startswith("gs://")}
+    items = values.get("folds", [])
+    by_fold = {name for item in items for name, text in item.items() if str(text).startswith("gs://")}
     assert copied_in_loop(spec) == (by_fold if len(folds) > 1 else set())
-    with_data_image = {"calibrate", "report"} & stages(spec) or copied_in_loop(spec)
+    with_data_image = {"generate-pairs", "split-folds", "calibrate", "report"} & stages(spec) or copied_in_loop(spec)
     assert ("not checked: verdelta-data:" in capsys.readouterr().out) is bool(with_data_image)
     looped = {name for in_loop, name, _ in tasks(spec) if in_loop and not name.startswith("copy-artifact")}
-    assert looped == {"train", "predict"} & stages(spec)
-    assert imported(spec, values) >= {item[name] for item in values["folds"] for name in by_fold}
+    assert looped == {"write-tfrecords", "train", "predict"} & stages(spec)
+    assert imported(spec, values) >= {item[name] for item in items for name in by_fold}
 
 
 @pytest.mark.parametrize("folds", [[1], [0, 2]], ids=["one fold", "two folds"])

@@ -22,6 +22,8 @@ CONTENT = "_content"  # ends the name of what tells an artifact's content apart,
 def copy_artifact(uri: str, copy: dsl.Output[dsl.Artifact]) -> None:
     """Copies an artifact, one file or a folder of files.
 
+    All of it is written here, as the image holds the code of its stage alone.
+
     Args:
         uri: gs:// address of the artifact.
         copy: the same files, each verified by its checksum.

@@ -32,13 +32,23 @@ def check_resources(stage: str, resources: Resources, given: set[str], accelerat
         raise ValueError(f"--resource {stage}.machine_type: Kubeflow's nodes are there already; choose a node_pool in its place.")
     if accelerator != "tpu" and resources.topology:
         raise ValueError(f"--resource {stage}.topology={resources.topology}: only TPUs have one; use --accelerator tpu.")
-    if accelerator == "tpu" and resources.topology and chips(stage, resources.topology) != resources.count:
+    if accelerator == "tpu" and resources.topology:
+        require_one_host(stage, resources)
+
+
+def require_one_host(stage: str, resources: Resources) -> None:
+    """Refuses a topology that is not that of one TPU host, all of whose chips the stage's one pod asks for.
+
+    Raises:
+        ValueError: of another number of chips than count, or of more than one host has.
+    """
+    found, most = chips(stage, resources.topology), CHIPS_OF_HOST[len(resources.topology.split("x"))]
+    if found != resources.count:
         raise ValueError(
-            f"--resource {stage}.topology={resources.topology} has {chips(stage, resources.topology)} chips, and count is "
-            f"{resources.count}; they must be equal, since a stage is one pod on one TPU host."
+            f"--resource {stage}.topology={resources.topology} has {found} chips, and count is {resources.count}; they must be "
+            "equal, since a stage is one pod on one TPU host."
         )
-    most = CHIPS_OF_HOST[resources.topology.count("x") + 1] if accelerator == "tpu" and resources.topology else resources.count
-    if resources.count > most:
+    if found > most:
         raise ValueError(
             f"--resource {stage}.topology={resources.topology} is a slice of several hosts, and a stage is one pod on one host. "
             f"Expected at most {most} chips, such as {'2x2x1' if most == CHIPS_OF_HOST[3] else '2x4'}."

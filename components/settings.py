@@ -108,7 +108,9 @@ class WriteTfrecordsSettings(Settings):
         choices=("images", "pairs"),
     )
     num_shards: int = parameter(
-        1, "Tasks that share resizing and TFRecord writing; each writes one TFRecord file per fold and one for the test set.",
+        1,
+        "Tasks that share resizing and TFRecord writing (Kubeflow: 1); each writes one TFRecord file per fold and one for the "
+        "test set.",
         at_least=1, at_most=1000,
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Some stages of a recorded run and its artifacts go in; a pipeline of importers and these stages comes out.
 
 It is an ordinary kfp pipeline: kfp.local runs it, and it compiles for a cluster.
+Kubeflow Pipelines 2.17 takes no importer in a loop, and no name of an importer but its task's own: launch/copying.py.
 """
 
 import importlib
@@ -11,6 +12,7 @@ from typing import Any
 from kfp import dsl
 
 from launch.collected import CollectedArtifacts, list_of_one
+from launch.copying import CONTENT, COPY, copy_artifact
 from launch.parameters import FOLDS, LOOP, SHARD, SHARDS
 from launch.wiring import Source, Wiring
 
@@ -25,11 +27,13 @@ def pipeline_of(
     parameters: Mapping[str, Any],
     artifacts: Artifacts,
     content: Callable[[str], str],
+    on_kubeflow: bool = False,
 ) -> tuple[Any, dict[str, Any]]:
     """Returns a pipeline that executes `stages` and nothing else, and its arguments.
 
     Artifacts that the stages read and none of them writes are imported. Those of single folds are imported in the loop over
     the folds, those of several shards in loops of their own, because a list of artifacts can only be collected from a loop.
+    On Kubeflow, those of a run's only fold are imported outside of it, and those of several folds are copied in it.
 
     Args:
         wiring: of the pipeline that the run is of.
@@ -39,6 +43,7 @@ def pipeline_of(
             artifacts of one are imported as many times as it was executed.
         artifacts: the run's artifacts.
         content: tells the URIs of different content apart; it is in the cache keys, which the content itself is not.
+        on_kubeflow: whether it is Kubeflow that runs it.
     """
     kinds = {name: kind for stage in stages for name, kind in scalars_of(face_of(stage)).items()}
     imports = wiring.read_by(stages)
@@ -52,7 +57,10 @@ def pipeline_of(
         for stage, sources in by_shard.items()
         if sources
     }
-    alone = [source for stage, found in shards.items() if len(found) == 1 for source in by_shard[stage]]
+    alone = {source: 0 for stage, found in shards.items() if len(found) == 1 for source in by_shard[stage]}
+    if on_kubeflow and len(folds) == 1:
+        alone |= dict.fromkeys(by_fold, folds[0])
+    in_loop = [source for source in by_fold if source not in alone]
     shards = {stage: found for stage, found in shards.items() if len(found) > 1}
     before, looped, after = wiring.around_loop(stages)
     arguments = {name: parameters[name] for name in kinds if name not in (LOOP, SHARD)}
@@ -69,7 +77,8 @@ def pipeline_of(
     def again(*values: Any) -> None:
         given = dict(zip(arguments, values, strict=True))
         known = {source: imported(uri := artifacts[source, None], content(uri), source) for source in whole}
-        single = {source: imported(uri := artifacts[source, 0], content(uri), source) for source in alone}
+        single = {source: imported(uri := artifacts[source, part], content(uri), source) for source, part in alone.items()}
+        of_only_fold = {source: single[source] for source in by_fold if source in single}  # no list in the loop
         parts: dict[Source, Any] = {}  # what was written or imported in loops that have ended
 
         def readable() -> dict[Source, Any]:  # kfp wants new lists for each stage
@@ -85,11 +94,11 @@ def pipeline_of(
                     parts |= called(stage, wiring, readable(), given | {SHARD: shard})
             else:
                 known |= called(stage, wiring, readable(), given)
-        if FOLDS in given:
+        if looped or in_loop:
             with dsl.ParallelFor(given[FOLDS], name="each fold") as item:
-                by_loop = imported_item(item, by_fold)
+                by_loop = copied_item(item, in_loop) if on_kubeflow else imported_item(item, in_loop)
                 for stage in looped:
-                    by_loop |= called(stage, wiring, readable() | by_loop, given | {LOOP: item.fold})
+                    by_loop |= called(stage, wiring, readable() | of_only_fold | by_loop, given | {LOOP: item.fold})
             parts |= by_loop
         for stage in after:
             known |= called(stage, wiring, readable(), given)
@@ -113,13 +122,18 @@ def loop_item(
     item: dict[str, Any] = {name: part}
     for source in sources:
         uri = artifacts[source, part]
-        item |= {key(source): uri, f"{key(source)}_content": content(uri)}
+        item |= {key(source): uri, f"{key(source)}{CONTENT}": content(uri)}
     return item
 
 
 def imported_item(item: Any, sources: Sequence[Source]) -> dict[Source, Any]:
     """Returns the channels of the artifacts in a loop's item."""
-    return {source: imported(getattr(item, key(source)), getattr(item, f"{key(source)}_content"), source) for source in sources}
+    return {source: imported(getattr(item, key(source)), getattr(item, f"{key(source)}{CONTENT}"), source) for source in sources}
+
+
+def copied_item(item: Any, sources: Sequence[Source]) -> dict[Source, Any]:
+    """Returns the channels of copies of the artifacts in a loop's item."""
+    return {source: copy_artifact(uri=getattr(item, key(source))).outputs[COPY] for source in sources}
 
 
 def shards_of(stage: str) -> str:
@@ -133,9 +147,11 @@ def key(source: Source) -> str:
 
 
 def imported(uri: Any, content: Any, source: Source) -> Any:
-    """Returns the channel of a recorded artifact."""
+    """Returns the channel of a recorded artifact.
+
+    The importer has no display name: Kubeflow 2.17 would record it under that, and look for it under its task's.
+    """
     task = dsl.importer(artifact_uri=uri, artifact_class=artifact_class(source), reimport=False, metadata={"content": content})
-    task.set_display_name(f"{source.stage} {source.output}")
     return task.output
 
 

@@ -1,7 +1,9 @@
 """What can be asked before a run is sent: buckets and images go in; what is missing, and how to make it, comes out."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
+
+from components.images import ACCELERATORS, PROJECT
 
 SECONDS = 20.0  # for a server to answer
 MANIFESTS = ", ".join(
@@ -51,10 +53,11 @@ def check_pipeline_root(root: str, project: str, region: str) -> None:
         raise ConnectionError(f"--pipeline-root {root}: Google Cloud Storage does not answer: {error}") from error
 
 
-def check_images(images: Iterable[str], *, may_be_local: bool) -> list[str]:
+def check_images(images: Iterable[str], *, may_be_local: bool, given: Collection[str] = ()) -> list[str]:
     """Asks each image's registry for it and returns what could not be asked, in words.
 
     Args:
+        given: those that --image names; they are not of this checkout.
         may_be_local: whether an image without a registry can be on the cluster's nodes.
 
     Raises:
@@ -75,10 +78,28 @@ def check_images(images: Iterable[str], *, may_be_local: bool) -> list[str]:
             unknown.append(f"{image}: {answer}")
     if missing:
         raise FileNotFoundError(
-            f"{len(missing)} images are not in their registry:\n  " + "\n  ".join(missing) + "\nBuild and push them: make images "
-            f"REGISTRY={missing[0].rpartition('/')[0]} PUSH=yes; this checkout is what their names are made of."
+            f"{len(missing)} images are not in their registry:\n  " + "\n  ".join([*missing, *remedies(missing, given)])
         )
     return unknown
+
+
+def remedies(missing: Sequence[str], given: Collection[str]) -> Iterator[str]:
+    """Yields what to do about images that are not there: a command for each kind of image that this checkout builds."""
+    own = [image for image in missing if image not in given]
+    kinds = dict.fromkeys((image.rpartition("/")[0], accelerator_of(image)) for image in own)
+    for registry, accelerator in kinds:
+        wanted = f" ACCELERATOR={accelerator}" if accelerator != "none" else ""
+        yield f"Build and push them: make images REGISTRY={registry} PUSH=yes{wanted}"
+    if own:
+        yield "This checkout is what their names are made of."
+    if len(own) < len(missing):
+        yield "What --image names has to be pushed there first: docker push IMAGE; or correct the name."
+
+
+def accelerator_of(image: str) -> str:
+    """Returns what an image of this project computes on: verdelta-gpu:TAG on gpu."""
+    flavour = image.rpartition("/")[2].partition(":")[0].removeprefix(f"{PROJECT}-")
+    return flavour if flavour in ACCELERATORS else "none"
 
 
 def ask_registry(image: str) -> str:

@@ -34,11 +34,16 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     add_machine_options(parser)
 
 
-def add_machine_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """Adds the flags that say on what stages run there."""
+def add_machine_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup, *, as_before: bool = False) -> None:
+    """Adds the flags that say on what stages run there.
+
+    Args:
+        as_before: whether there is an earlier run, whose accelerator is the default.
+    """
     parser.add_argument(
-        "--accelerator", choices=ACCELERATORS, default="none", help="what train and predict compute on (default: none)"
-    )
+        "--accelerator", choices=ACCELERATORS, default=None if as_before else "none",
+        help=f"what train and predict compute on (default: {'that of RUN' if as_before else 'none'})",
+    )  # fmt: skip
     parser.add_argument(
         "--registry",
         default="",

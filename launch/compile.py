@@ -17,6 +17,7 @@ from components.artifacts import whole_file
 from components.settings import CHECKPOINT_NAMES
 from launch.cluster import Cluster
 from launch.cluster_options import TARGETS, add_cluster_options, cluster_from
+from launch.copying import RUNS_AS, copy_artifact
 from launch.parameters import SHARDS, parse, pipeline_inputs, resolve
 from launch.presets import PRESETS
 from launch.raw import raw_inputs
@@ -71,16 +72,18 @@ def cluster_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
         ValueError: a parameter that cannot be, is too long, or names a checkpoint of this machine.
     """
     values = resolve(PRESETS[arguments.preset]() if arguments.preset else {}, parse(arguments.assignments))
-    check_for_cluster(values)
+    check_for_cluster(values, arguments.target)
     return values
 
 
-def check_for_cluster(values: Mapping[str, Any]) -> None:
+def check_for_cluster(values: Mapping[str, Any], target: str) -> None:
     """Refuses what a cluster cannot use.
 
     Raises:
-        ValueError: a parameter is too long, or names a checkpoint of this machine.
+        ValueError: a parameter is too long, or names a checkpoint of this machine; several shards, for Kubeflow.
     """
+    if target == "kubeflow":
+        refuse_shards(values)
     checkpoint = values.get("checkpoint", "none")
     if checkpoint not in CHECKPOINT_NAMES and not checkpoint.startswith("gs://"):
         raise ValueError(
@@ -95,6 +98,26 @@ def check_for_cluster(values: Mapping[str, Any]) -> None:
             f"{name}: {len(str(values[name]))} characters; expected at most {LARGEST_PARAMETER:,}, the most that a cluster "
             f"takes; {way}."
         )
+
+
+def refuse_shards(values: Mapping[str, Any]) -> None:
+    """Refuses several shards, which Kubeflow 2.17 runs without an error and wrongly: a later loop reads the last one only.
+
+    Raises:
+        ValueError: says what to do instead.
+    """
+    reason = "Kubeflow hands the artifacts of only one shard to a later loop (kubeflow/pipelines issue 13900)"
+    if values.get("num_shards", 1) > 1:
+        raise ValueError(
+            f"num_shards={values['num_shards']}: {reason}. Expected 1 there; Vertex AI and this machine take more, and make of "
+            "them the same to the byte."
+        )
+    for name, value in values.items():
+        if name.endswith(f"_{SHARDS}") and isinstance(value, list) and len(value) > 1:
+            raise ValueError(
+                f"{name}: the run has {len(value)} of them, and {reason}. Expected one; begin the rerun at resize_images, with "
+                "--set num_shards=1 --downstream."
+            )
 
 
 def compile_pipeline(pipeline: Any, cluster: Cluster, defaults: Mapping[str, Any], path: Path) -> None:
@@ -134,10 +157,13 @@ def dressed(pipeline: Any, cluster: Cluster) -> Any:
 
 
 def dress(task: Any, cluster: Cluster) -> None:
-    """Puts on `task` what is the same everywhere, then what its target wants."""
-    stage = task.component_spec.name.replace("-", "_")
+    """Puts on `task` what is the same everywhere, then what its target wants; a task that copies is dressed as one of a stage."""
+    copies = task.component_spec.name == copy_artifact.component_spec.name
+    stage = RUNS_AS if copies else task.component_spec.name.replace("-", "_")
     resources = cluster.resources[stage]
-    task.set_container_image(cluster.images[stage]).set_display_name(stage.replace("_", " ")).set_caching_options(True)
+    task.set_container_image(cluster.images[stage]).set_caching_options(True)
+    if not copies:
+        task.set_display_name(stage.replace("_", " "))
     if resources.retries:
         task.set_retry(resources.retries, backoff_duration=RETRY_AFTER, backoff_factor=2.0, backoff_max_duration="3600s")
     for name, value in cluster.environment_of(stage).items():

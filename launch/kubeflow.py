@@ -11,6 +11,7 @@ from launch.resources import Resources, chips
 OTHERS_OPTIONS = ("network",)
 DEVICES = {"gpu": "nvidia.com/gpu", "tpu": "google.com/tpu"}  # the resource and the taint of nodes that have it
 MODEL_LABELS = {"gpu": "cloud.google.com/gke-accelerator", "tpu": "cloud.google.com/gke-tpu-accelerator"}
+CHIPS_OF_HOST = {2: 8, 3: 4}  # the most that one host has, by the sides of its topology: 2x4 of v5e and v6e, 2x2x1 of v4 and v5p
 TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
 NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
 SPOT_LABEL = "cloud.google.com/gke-spot"
@@ -25,16 +26,32 @@ def check_resources(stage: str, resources: Resources, given: set[str], accelerat
     """Refuses what Kubeflow cannot give a stage.
 
     Raises:
-        ValueError: a machine type; a topology without TPU, or of more chips than the stage's one pod asks for.
+        ValueError: a machine type; a topology without TPU, of more chips than the stage's one pod asks for, or of several hosts.
     """
     if "machine_type" in given:
         raise ValueError(f"--resource {stage}.machine_type: Kubeflow's nodes are there already; choose a node_pool in its place.")
     if accelerator != "tpu" and resources.topology:
         raise ValueError(f"--resource {stage}.topology={resources.topology}: only TPUs have one; use --accelerator tpu.")
-    if accelerator == "tpu" and resources.topology and chips(stage, resources.topology) != resources.count:
+    if accelerator == "tpu" and resources.topology:
+        require_one_host(stage, resources)
+
+
+def require_one_host(stage: str, resources: Resources) -> None:
+    """Refuses a topology that is not that of one TPU host, all of whose chips the stage's one pod asks for.
+
+    Raises:
+        ValueError: of another number of chips than count, or of more than one host has.
+    """
+    found, most = chips(stage, resources.topology), CHIPS_OF_HOST[len(resources.topology.split("x"))]
+    if found != resources.count:
         raise ValueError(
-            f"--resource {stage}.topology={resources.topology} has {chips(stage, resources.topology)} chips, and count is "
-            f"{resources.count}; they must be equal, since a stage is one pod on one TPU host."
+            f"--resource {stage}.topology={resources.topology} has {found} chips, and count is {resources.count}; they must be "
+            "equal, since a stage is one pod on one TPU host."
+        )
+    if found > most:
+        raise ValueError(
+            f"--resource {stage}.topology={resources.topology} is a slice of several hosts, and a stage is one pod on one host. "
+            f"Expected at most {most} chips, such as {'2x2x1' if most == CHIPS_OF_HOST[3] else '2x4'}."
         )
 
 

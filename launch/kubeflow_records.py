@@ -3,16 +3,20 @@
 import argparse
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from launch.copying import ADDRESS, COPY, copy_artifact
 from launch.follow import stage_of
-from launch.kubeflow_client import END_STATES, NO_HOST, host_of, talking_to
+from launch.kubeflow_client import END_STATES, NO_HOST, host_of
+from launch.kubeflow_errors import talking_to
 from launch.parameters import LOOP, SHARD
 from launch.remote_lineage import RemoteRecord, Task
 
 if TYPE_CHECKING:
     from launch.metadata_store import StoredTask
 
+NO_STORE = "rerun and score read it, and Kubeflow Pipelines have it up to 2.18, not from 3.0 on: they need 2.17 or 2.18."
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -35,9 +39,12 @@ def read_record(client: Any, name: str, arguments: argparse.Namespace) -> Remote
     with talking_to(host, f"read the experiment of run {run.run_id}"):
         experiment = client.get_experiment(experiment_id=run.experiment_id).display_name
     with talking_to(
-        host, f"ask ML Metadata, which the address of Kubeflow's pages leads to, for the artifacts of run {run.run_id}"
+        host,
+        f"ask ML Metadata, which the address of Kubeflow's pages leads to, for the artifacts of run {run.run_id}",
+        hint=NO_STORE,
     ):
         stored = stored_tasks(client, run.run_id)
+    originals = originals_of(stored)
     return RemoteRecord(
         run=run.run_id,
         state=run.state or "PENDING",
@@ -45,7 +52,7 @@ def read_record(client: Any, name: str, arguments: argparse.Namespace) -> Remote
         parameters=defaults_of(run.pipeline_spec) | ((run.runtime_config.parameters if run.runtime_config else None) or {}),
         about=dict(word.split("=", 1) for word in (run.description or "").split() if "=" in word),
         experiment=experiment,
-        tasks=[task_of(each, stage) for each in stored if (stage := stage_of(each.name))],
+        tasks=[task_of(each, stage, originals) for each in stored if (stage := stage_of(each.name))],
     )
 
 
@@ -107,7 +114,14 @@ def defaults_of(spec: Any) -> dict[str, Any]:
     return {name: each["defaultValue"] for name, each in declared.items() if "defaultValue" in each}
 
 
-def task_of(stored: "StoredTask", stage: str) -> Task:
+def originals_of(stored: Sequence["StoredTask"]) -> dict[str, str]:
+    """Returns what each copy is a copy of, by their URIs: a rerun of several folds copies what it reads (launch/copying.py)."""
+    copies = (each for each in stored if each.name.startswith(copy_artifact.component_spec.name))
+    return {uri: each.parameters[ADDRESS] for each in copies for uri in each.outputs.get(COPY, ())}
+
+
+def task_of(stored: "StoredTask", stage: str, originals: Mapping[str, str]) -> Task:
     """Returns a task as lineage wants it; ML Metadata has one kind of number."""
     part = next((int(stored.parameters[name]) for name in (LOOP, SHARD) if name in stored.parameters), None)
-    return Task(stage=stage, succeeded=stored.succeeded, part=part, inputs=stored.inputs, outputs=stored.outputs)
+    inputs = {name: [originals.get(uri, uri) for uri in uris] for name, uris in stored.inputs.items()}
+    return Task(stage=stage, succeeded=stored.succeeded, part=part, inputs=inputs, outputs=stored.outputs)

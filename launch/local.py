@@ -8,15 +8,16 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from components import schema
-from components.artifacts import file_digest, whole_file
+from components.artifacts import whole_file
 from components.images import image_for
-from components.settings import CHECKPOINT_NAMES, STAGES
-from components.storage import GS, check_raw, content_digest, locate_raw
+from components.settings import STAGES
+from components.storage import check_raw, content_digest, locate_raw
+from launch.checkpoint import pin_checkpoint
 from launch.containers import connect, require_images
 from launch.kfp_local import Failure, LocalRun
 from launch.parameters import default, fields, parse, pipeline_inputs, resolve, table
@@ -183,27 +184,6 @@ def validation_scores(record: RunRecord) -> dict[str, float]:
     pairs[RAW] = floor_days(pairs[RAW].to_numpy())
     columns = {"baseline_rmse_days": "baseline_days", "validation_rmse_days": RAW}
     return {name: rmse_days(pairs[column], pairs["time_delta_days"]) for name, column in columns.items()}
-
-
-def pin_checkpoint(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Returns a checkpoint file's absolute path and its SHA-256: kfp's cache looks at parameters, not into files.
-
-    Of a gs:// address it is the address of the generation that lies there now: its SHA-256 would take a download. A digest that
-    was given stays. A file that is not there is left for the stage to report, as on a cluster.
-
-    Raises:
-        OSError: a gs:// address that cannot be looked up.
-    """
-    checkpoint, path = parameters["checkpoint"], Path(parameters["checkpoint"]).absolute()
-    if checkpoint in CHECKPOINT_NAMES or parameters["checkpoint_digest"]:
-        return {}
-    if checkpoint.startswith(GS):
-        from components.gcs import pin  # Google's library takes a while to import
-
-        with contextlib.suppress(FileNotFoundError):
-            return {"checkpoint": pin(checkpoint)}
-        return {}
-    return {"checkpoint": str(path), "checkpoint_digest": file_digest(path)} if path.is_file() else {}
 
 
 def claim_folder(runs: Path, name: str | None, default: str) -> Path:

@@ -3,61 +3,28 @@
 import argparse
 import datetime
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from components import schema
+from components.images import ACCELERATORS
 from components.settings import STAGES
 from launch import kubeflow_records, vertex_records
 from launch.again import pipeline_of
+from launch.checkpoint import pin_checkpoint
 from launch.cluster import Cluster
-from launch.cluster_options import TARGETS, add_machine_options, cluster_from
+from launch.cluster_options import cluster_from
 from launch.compile import check_for_cluster
+from launch.copying import RUNS_AS, copied_addresses
 from launch.lineage import RERUN, SCORE, RecordedRun
 from launch.parameters import resolve
 from launch.raw import raw_inputs
 from launch.remote_lineage import RemoteRecord, recorded_run
 from launch.remote_runs import parent_of
-from launch.submit import CLIENTS, EXPERIMENT, add_sending_options, check_options, check_surroundings, send, telling_remote_errors
+from launch.submit import CLIENTS, EXPERIMENT, check_options, check_surroundings, send, telling_remote_errors
 from launch.wiring import Wiring, read_wiring
 
 READERS = {"kubeflow": kubeflow_records.read_record, "vertex": vertex_records.read_record}
-LOCAL_ONLY = {"runner": "subprocess", "runs_dir": Path("runs"), "parallel": 1}  # with what each is where it is not given
-REMOTE_ONLY = (
-    "accelerator", "registry", "image", "resource", "env", "label", "secret_env", "secret_mount", "pull_secret",
-    "service_account", "network", "pipeline_root", "experiment", "wait", "host", "namespace", "project", "region",
-    "api_endpoint", "token_file",
-)  # fmt: skip
 LONGEST_LABEL = 63
-
-
-def add_remote_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that continue a run on a cluster; without --target, none of the others can be given."""
-    parser.add_argument("--target", choices=list(TARGETS), help="where RUN is, and the new run goes (default: this machine)")
-    group = parser.add_argument_group("with --target, as of submit")
-    group.add_argument(
-        "--experiment", default="", metavar="NAME",
-        help="Kubeflow: the experiment that RUN is looked for in, where it is a name (default: verdelta); Vertex: the new run's, "
-        "where RUN has none. Else the new run is of the experiment that RUN is of",
-    )  # fmt: skip
-    add_machine_options(group)
-    add_sending_options(group)
-
-
-def check_mix(arguments: argparse.Namespace) -> None:
-    """Refuses flags of clusters for this machine, and flags of this machine for a cluster.
-
-    Raises:
-        ValueError: names the flag.
-    """
-    if arguments.target:
-        for option, default in LOCAL_ONLY.items():
-            if getattr(arguments, option) != default:
-                raise ValueError(f"--{option.replace('_', '-')}: for runs of this machine; leave it out with --target.")
-        return
-    for option in REMOTE_ONLY:
-        if getattr(arguments, option) not in ("", "none", False, None, []):
-            raise ValueError(f"--{option.replace('_', '-')}: for runs on a cluster; give --target, or leave it out.")
 
 
 @telling_remote_errors
@@ -73,8 +40,9 @@ def rerun_remote(arguments: argparse.Namespace, pipeline: Callable[..., Any]) ->
     wiring = read_wiring(pipeline)
     stages = stages_of(wiring, arguments.stage, arguments.downstream)
     changed = parse_changes(arguments.assignments, wiring, arguments.stage, stages)
-    cluster, connection = prepare(arguments, f"rerun-{arguments.stage}")
+    connection = prepare(arguments, f"rerun-{arguments.stage}")
     earlier = read_earlier(arguments, connection, wiring)
+    cluster = cluster_from(arguments)
     folds = folds_of(earlier, wiring, arguments.stage, arguments.fold)
     steps = plan(wiring, stages, folds, earlier.folds)
     if len(steps) > 1:
@@ -87,12 +55,15 @@ def rerun_remote(arguments: argparse.Namespace, pipeline: Callable[..., Any]) ->
     if "checkpoint" in changed:
         changed = {"checkpoint_digest": "", **changed}  # the recorded one is of the other file
     parameters = resolve(earlier.record["parameters"], changed)
-    check_surroundings(arguments, cluster, stages)
     data = raw_inputs(earlier.record["parameters"]["raw"]) if "resize_images" in stages else {}
     again, values = pipeline_of(
-        wiring, stages, folds=folds, parameters=parameters | data, artifacts=earlier.artifacts, content=told_by_uri
-    )
-    check_for_cluster(values)
+        wiring, stages, folds=folds, parameters=parameters | data, artifacts=earlier.artifacts, content=told_by_uri,
+        on_kubeflow=arguments.target == "kubeflow",
+    )  # fmt: skip
+    check_values(arguments, cluster, stages, values)
+    if "train" in stages:
+        pinned = pin_checkpoint(parameters, must_exist=True)
+        parameters, values = parameters | pinned, values | pinned
     print(f"{', '.join(stages)} of {earlier.name} again", flush=True)
     for line in differences(earlier.record["parameters"], parameters):
         print(f"  {line}", flush=True)
@@ -108,43 +79,55 @@ def score_remote(arguments: argparse.Namespace, pipeline: Callable[..., Any]) ->
         FileNotFoundError: no such run; an image, a bucket or raw data is missing.
     """
     from launch.score import ONLY_IN_TRAINING
-    from launch.scoring import TRAINED, score_arguments, score_photos
+    from launch.scoring import TRAINED, scoring
 
     wiring = read_wiring(pipeline)
-    cluster, connection = prepare(arguments, "score")
+    connection = prepare(arguments, "score")
     stages = [stage for stage in STAGES if stage not in ONLY_IN_TRAINING]
-    require_plain_stages(cluster, stages)
     trained = read_earlier(arguments, connection, wiring)
+    cluster = cluster_from(arguments)
+    require_plain_stages(cluster, stages)
     trained.require(TRAINED, trained.folds, wiring)
     parameters = resolve(trained.record["parameters"], {})
-    check_surroundings(arguments, cluster, stages)
-    values = score_arguments(
+    score_photos, values = scoring(
         raw=raw_inputs(arguments.raw, (schema.TEST,)),
         folds=trained.folds,
         parameters=parameters,
         artifacts=trained.artifacts,
         content=told_by_uri,
+        on_kubeflow=arguments.target == "kubeflow",
     )
-    check_for_cluster(values)
+    check_values(arguments, cluster, stages, values)
     print(f"{arguments.raw} by the models of {trained.name}", flush=True)
     return send(connection, score_photos, values, cluster, about(arguments, trained, SCORE, None), arguments)
 
 
-def prepare(arguments: argparse.Namespace, name: str) -> tuple[Cluster, Any]:
-    """Returns what the flags say of the cluster, and a connection to it; gives the new run a name where it has none.
+def prepare(arguments: argparse.Namespace, name: str) -> Any:
+    """Returns a connection to the cluster; gives the new run a name where it has none.
 
     Raises:
         ValueError: a flag that cannot be.
     """
     check_options(arguments)
-    cluster = cluster_from(arguments)
     arguments.name = arguments.name or f"{name.replace('_', '-')}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     arguments.experiment = arguments.experiment or EXPERIMENT
-    return cluster, CLIENTS[arguments.target].connect(arguments)
+    return CLIENTS[arguments.target].connect(arguments)
+
+
+def check_values(arguments: argparse.Namespace, cluster: Cluster, stages: Sequence[str], values: dict[str, Any]) -> None:
+    """Refuses parameters that the cluster cannot use, and asks for the images of `stages` and for the pipeline_root.
+
+    Raises:
+        ValueError: a parameter, or an address, that cannot be.
+        FileNotFoundError: something is missing; says how to make it.
+    """
+    check_for_cluster(values, arguments.target)
+    copies = arguments.target == "kubeflow" and copied_addresses(values)
+    check_surroundings(arguments, cluster, [*stages, *([RUNS_AS] if copies else [])])
 
 
 def read_earlier(arguments: argparse.Namespace, connection: Any, wiring: Wiring) -> RecordedRun:
-    """Returns the run to go on from; from now on the command line's experiment is that run's.
+    """Returns the run to go on from; from now on the command line has its experiment and, where none was given, its accelerator.
 
     Raises:
         ValueError: it has not ended, was made by `score`, or its name is no label.
@@ -166,6 +149,10 @@ def read_earlier(arguments: argparse.Namespace, connection: Any, wiring: Wiring)
         )
     earlier = recorded_run(record, read, wiring)
     arguments.experiment = record.experiment or arguments.experiment
+    if arguments.accelerator is None:
+        recorded = record.about.get("accelerator")
+        arguments.accelerator = recorded if recorded in ACCELERATORS else "none"
+        print(f"accelerator {arguments.accelerator}, as {record.run} had", flush=True)
     return earlier
 
 

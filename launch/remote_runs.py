@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from components import schema
-from launch import kubeflow_client, vertex_client
+from launch import kubeflow_client, kubeflow_errors, vertex_client
 from launch.cluster_options import add_connection_options
 from launch.parameters import SHARDS, fields
 
@@ -61,7 +61,7 @@ def check_target_options(arguments: argparse.Namespace) -> None:
 def kubeflow_runs(client: Any, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Returns the latest runs of the experiment; none where there is no such experiment."""
     host, namespace = kubeflow_client.host_of(arguments) or kubeflow_client.NO_HOST, arguments.namespace or None
-    with kubeflow_client.talking_to(host, f"list the runs of experiment {arguments.experiment}"):
+    with kubeflow_errors.talking_to(host, f"list the runs of experiment {arguments.experiment}"):
         try:
             experiment = client.get_experiment(experiment_name=arguments.experiment, namespace=namespace)
         except ValueError:  # kfp's way to say that there is none

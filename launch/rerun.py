@@ -10,11 +10,13 @@ from typing import Any
 from components.settings import STAGES
 from components.storage import content_digest
 from launch.again import pipeline_of
+from launch.checkpoint import pin_checkpoint
 from launch.lineage import RERUN, SCORE, RecordedRun, artifacts_of, local_content, read_recorded_run
-from launch.local import add_options, claim_folder, execute, failing_into, new_local_run, pin_checkpoint, require_runner
+from launch.local import add_options, claim_folder, execute, failing_into, new_local_run, require_runner
 from launch.parameters import groups, parse, resolve
 from launch.record import RunRecord
-from launch.remote_again import add_remote_options, check_mix, rerun_remote
+from launch.remote_again import rerun_remote
+from launch.remote_options import add_remote_options, check_mix
 from launch.terminal import Terminal
 from launch.wiring import Wiring, read_wiring
 

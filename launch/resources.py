@@ -25,7 +25,7 @@ class Resources(Settings):
         "Vertex (NVIDIA_L4).",
     )
     count: int = parameter(0, "GPUs or TPU chips.", at_least=0)
-    topology: str = parameter("", "Arrangement of the TPU chips, such as 2x2: as many as count; all on one host.")
+    topology: str = parameter("", "Arrangement of the TPU chips, such as 2x2; all on one host (Kubeflow: as many as count).")
     machine_type: str = parameter(
         "", "Vertex: run the stage as a custom job on this machine type, such as g2-standard-12; empty: one that fits."
     )
@@ -33,7 +33,8 @@ class Resources(Settings):
     spot: bool = parameter(False, "Use spot machines: cheaper, and may be taken away (Vertex: with machine_type).")
     timeout_hours: float = parameter(24.0, "Ends a stage that takes longer (Vertex: with machine_type).", unit="h", at_least=0.01)
     retries: int = parameter(
-        2, "Times a stage that ended with an error, or whose machine was taken away, is tried again, later each time.",
+        2, "Times a stage that ended with an error is tried again, later each time; of one whose machine was taken away the "
+        "README says when.",
         at_least=0, at_most=10,
     )  # fmt: skip
 

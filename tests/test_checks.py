@@ -60,7 +60,21 @@ def test_missing_images_are_all_named_with_the_command_that_builds_them(registry
         check_images([image(registry), *missing], may_be_local=False)
     assert all(name in str(error.value) for name in missing)
     assert image(registry) not in str(error.value)
-    assert f"make images REGISTRY={missing[0].rpartition('/')[0]}" in str(error.value)
+    build = f"make images REGISTRY={missing[0].rpartition('/')[0]} PUSH=yes"
+    commands = [line.partition(": ")[2] for line in str(error.value).splitlines() if "make images" in line]
+    assert commands == [f"{build} ACCELERATOR=gpu", build]
+
+
+def test_a_missing_image_that_was_named_by_hand_is_not_one_to_build_here(registry: Registry) -> None:
+    mine, ours = image(registry, "mine:" + "1" * 16), image(registry, "verdelta-data:" + "2" * 16)
+    with pytest.raises(FileNotFoundError) as error:
+        check_images([mine], may_be_local=False, given=[mine])
+    assert "make images" not in str(error.value)
+    assert "What --image names has to be pushed there first" in str(error.value)
+    with pytest.raises(FileNotFoundError) as error:
+        check_images([mine, ours], may_be_local=False, given=[mine])
+    assert str(error.value).count("make images") == 1
+    assert "What --image names" in str(error.value)
 
 
 def test_private_registry_is_asked_with_the_login_of_docker(registry: Registry, tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_no_default_is_near_the_longest_parameter_that_clusters_take(target: str
 
 
 def test_preset_and_set_become_the_defaults_of_the_pipeline() -> None:
-    spec, _ = compiled("kubeflow", "none", "--preset", "fast", "--set", "epochs=7", "--set", "calibration=none",
+    spec, _ = compiled("vertex", "none", "--preset", "fast", "--set", "epochs=7", "--set", "calibration=none",
                        "--set", "num_shards=2")  # fmt: skip
     values = {name: each.get("defaultValue") for name, each in spec["root"]["inputDefinitions"]["parameters"].items()}
     unchanged = {name: default(field) for name, field in fields().items()}
@@ -249,6 +249,17 @@ def test_tpu_on_vertex_is_a_custom_job_with_machine_type_and_topology() -> None:
     assert [stage for stage in STAGES if "custom_job" in " ".join(executor(spec, stage)["command"])] == ["train", "predict"]
 
 
+def test_an_old_tpu_on_vertex_says_accelerator_and_count_and_no_topology() -> None:
+    from google.cloud.aiplatform_v1.types import WorkerPoolSpec
+
+    old = ("machine_type=cloud-tpu", "accelerator=TPU_V3", "count=8")
+    spec, _ = compiled("vertex", "tpu", *(text for each in old for text in ("--resource", f"train.{each}")))
+    (pool,) = (WorkerPoolSpec.from_json(json.dumps(each)) for each in custom_job(spec, "train")["worker_pool_specs"])
+    machine = pool.machine_spec
+    assert (machine.machine_type, machine.accelerator_type.name, machine.accelerator_count) == ("cloud-tpu", "TPU_V3", 8)
+    assert machine.tpu_topology == ""
+
+
 @pytest.mark.parametrize("stage", ACCELERATED)
 def test_custom_job_takes_and_gives_what_the_stage_does(stage: str) -> None:
     parts = {}
@@ -332,6 +343,8 @@ def refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str, acc
         ("kubeflow", "gpu", ["--resource", "train.topology=1x1"], "only TPUs have one; use --accelerator tpu"),
         ("kubeflow", "gpu", ["--resource", "train.machine_type=a2-highgpu-1g"], "choose a node_pool in its place"),
         ("kubeflow", "tpu", ["--resource", "train.topology=2x2"], "2x2 has 4 chips, and count is 1"),
+        ("kubeflow", "tpu", ["--resource", "train.topology=16x16", "--resource", "train.count=256"], "a slice of several hosts"),
+        ("kubeflow", "tpu", ["--resource", "train.topology=2x2x2", "--resource", "train.count=8"], "at most 4 chips, such as"),
         ("kubeflow", "tpu", ["--resource", "train.topology=four"], "expected two or three sides, such as 1x1"),
         ("kubeflow", "none", ["--network", "projects/1/global/networks/n"], "--network: kubeflow has no such thing"),
         ("kubeflow", "none", ["--service-account", "me"], "give it to submit"),
@@ -344,6 +357,7 @@ def refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str, acc
         ("kubeflow", "none", ["--set", "epoch=1"], "Did you mean epochs?"),
         ("kubeflow", "none", ["--set", "checkpoint=weights.h5"], "gcloud storage cp weights.h5 gs://BUCKET/"),
         ("kubeflow", "none", ["--set", f"checkpoint=gs://{'b' * 10_000}"], "expected at most 10,000"),
+        ("kubeflow", "none", ["--set", "num_shards=2"], "(kubeflow/pipelines issue 13900). Expected 1 there"),
         ("kubeflow", "none", ["--raw", "data"], "expected gs://BUCKET/FOLDER"),
         ("vertex", "none", ["--secret-mount", "key=/secrets"], "--secret-mount: vertex has no such thing"),
         ("vertex", "none", ["--resource", "train.node_pool=pool"], "choose a machine_type in its place"),
@@ -352,6 +366,10 @@ def refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str, acc
         ("vertex", "gpu", ["--resource", "train.spot=true"], "only a stage with a machine_type has it"),
         ("vertex", "none", ["--resource", "report.timeout_hours=1"], "only a stage with a machine_type has it"),
         ("vertex", "tpu", ["--resource", "train.topology=2x2"], "machine_type ct5lp-hightpu-1t has 1"),
+        ("vertex", "tpu", ["--resource", "train.machine_type=ct6e-standard-4t"], "none is given, and machine_type ct6e"),
+        ("vertex", "tpu", ["--resource", "train.machine_type=cloud-tpu"], "expected an accelerator and its count"),
+        ("vertex", "tpu", ["--resource", "train.machine_type=cloud-tpu", "--resource", "train.accelerator=TPU_V3",
+                           "--resource", "train.count=8", "--resource", "train.topology=2x2"], "and no topology"),
         ("vertex", "tpu", ["--resource", "train.machine_type="], "a TPU needs one, such as ct5lp-hightpu-1t"),
     ],
 )  # fmt: skip

@@ -18,7 +18,7 @@ from trained_run import RUN_OPTIONS, copy_of_trained_run
 
 from components.images import ROOT
 from components.storage import content_digest
-from launch.local import pin_checkpoint
+from launch.checkpoint import pin_checkpoint
 from launch.stage_cache import StageCache
 
 STAGES = ["resize_images", "generate_pairs", "split_folds"]

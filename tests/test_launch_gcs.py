@@ -10,7 +10,7 @@ from gcs_server import BUCKET, Fault, Proxy, status, upload
 from source_tree import copy_source, shallow_tree
 
 from components.images import ROOT
-from launch.local import pin_checkpoint
+from launch.checkpoint import pin_checkpoint
 
 RAW = f"gs://{BUCKET}/plants"
 TINY = {

@@ -90,7 +90,7 @@ def test_the_list_that_the_pipeline_loops_over_is_made_of_num_shards(num_shards:
 
 def test_the_most_shards_fit_into_a_parameter_of_a_cluster() -> None:
     most = pipeline_inputs(resolve({}, {"num_shards": 1000}))
-    check_for_cluster(most)
+    check_for_cluster(most, "vertex")
     with pytest.raises(ValueError, match="num_shards=1001: expected at most 1000"):
         resolve({}, {"num_shards": 1001})
 
@@ -100,7 +100,7 @@ def test_artifacts_of_more_shards_than_fit_into_a_parameter_are_refused_with_wha
     with pytest.raises(
         ValueError, match=r"write_tfrecords_shards: 1\d{4} characters; .* begin the rerun at the stage that wrote"
     ):
-        check_for_cluster({"write_tfrecords_shards": items})
+        check_for_cluster({"write_tfrecords_shards": items}, "vertex")
 
 
 def test_compiled_defaults_are_the_resolved_ones() -> None:

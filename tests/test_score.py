@@ -18,7 +18,7 @@ from components.calibrate.calibrate import calibrate
 from components.images import ROOT
 from components.settings import CalibrateSettings
 from launch.parameters import resolve
-from launch.scoring import MODEL, TRAINED, score_arguments, score_photos
+from launch.scoring import MODEL, TRAINED, scoring
 
 EXECUTED = ["resize_images", "generate_pairs", "write_tfrecords", "predict[0]", "predict[1]", "calibrate", "report"]
 
@@ -190,14 +190,14 @@ def calibrated_tables(place: Path, settings: CalibrateSettings) -> tuple[Path, P
 def test_it_compiles_for_a_cluster_with_the_arguments_of_a_run(tmp_path: Path) -> None:
     artifacts = {(source, fold): f"gs://b/{source.output}-{fold}" for source in TRAINED for fold in (None, 0, 1, 2, 3, 4)}
     raw = {"raw": "gs://bucket/new", "raw_digest": "abc"}
-    arguments = score_arguments(
+    pipeline, arguments = scoring(
         raw=raw, folds=range(5), parameters=resolve({}, {"num_shards": 2}), artifacts=artifacts, content=str.upper
     )
     assert arguments["shards"] == [0, 1]
     assert arguments["folds"][3] == {"fold": 3, "train_model": "gs://b/model-3", "train_model_content": "GS://B/MODEL-3"}
     assert arguments["calibrate_submission"] == "gs://b/submission-None"
-    assert MODEL.stage not in {task.replace("-", "_") for task in score_photos.pipeline_spec.root.dag.tasks}
-    compiler.Compiler().compile(score_photos, str(tmp_path / "score.yaml"), pipeline_parameters=arguments)
+    assert MODEL.stage not in {task.replace("-", "_") for task in pipeline.pipeline_spec.root.dag.tasks}
+    compiler.Compiler().compile(pipeline, str(tmp_path / "score.yaml"), pipeline_parameters=arguments)
 
 
 @pytest.mark.parametrize("stage", ["resize_images", "generate_pairs", "write_tfrecords", "calibrate", "report"])

@@ -173,6 +173,40 @@ def test_token_is_sent_and_stays_out_of_the_output(
     assert "secret-token" not in captured.out + captured.err
 
 
+def test_a_token_that_is_written_anew_while_waiting_is_used_from_then_on(kubeflow: Kubeflow, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("first")
+    seen: list[str] = []
+
+    def read_run(request: Request) -> Answer:
+        seen.append({name.lower(): value for name, value in request.headers.items()}["authorization"])
+        file.write_text(["second", "", "third", "third"][len(seen) - 1])
+        return kubeflow.read_run(request)
+
+    kubeflow.routes.insert(0, ("GET", f"{V2}/runs/{RUN}", read_run))
+    kubeflow.story = [("RUNNING", {}, "")] * 3 + [("SUCCEEDED", {}, "")]
+    assert submit(kubeflow, "--wait", "--token-file", str(file)) == 0
+    assert seen == ["Bearer first", "Bearer second", "Bearer second", "Bearer third"]
+
+
+def test_a_token_file_that_is_gone_is_named_after_some_tries(
+    kubeflow: Kubeflow, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("first")
+
+    def read_run(request: Request) -> Answer:
+        file.unlink()
+        return kubeflow.read_run(request)
+
+    kubeflow.routes.insert(0, ("GET", f"{V2}/runs/{RUN}", read_run))
+    kubeflow.story = [("RUNNING", {}, "")]
+    assert submit(kubeflow, "--wait", "--token-file", str(file)) == 1
+    said = capsys.readouterr()
+    assert "no answer (5 of 6)" in said.out
+    assert f"No such file or directory: '{file}'" in said.err
+
+
 def test_wait_tells_each_change_once_and_ends_with_the_run(kubeflow: Kubeflow, capsys: pytest.CaptureFixture[str]) -> None:
     kubeflow.story = [
         ("PENDING", {}, ""),
@@ -308,6 +342,7 @@ def test_pipeline_root_is_looked_for_and_sent(kubeflow: Kubeflow, capsys: pytest
         (["--pipeline-root", "/data"], "expected gs://BUCKET/FOLDER"),
         (["--raw", "data"], "a cluster cannot read this machine's files"),
         (["--token-file", "/dev/null"], "empty; expected a token"),
+        (["--set", "num_shards=2"], "num_shards=2: Kubeflow hands the artifacts of only one shard to a later loop"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_created(
@@ -316,6 +351,17 @@ def test_what_cannot_be_is_refused_before_anything_is_created(
     assert submit(kubeflow, *flags) == 2
     assert message in capsys.readouterr().err
     assert kubeflow.asked("POST", ".*") == []
+
+
+def test_a_checkpoint_is_pinned_to_the_object_that_lies_there_now(kubeflow: Kubeflow, capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeGCSServer():
+        blob = storage.Client(project="p").create_bucket("weights").blob("b7.h5")
+        blob.upload_from_string(b"weights")
+        assert submit(kubeflow, "--set", "checkpoint=gs://weights/b7.h5") == 0
+        assert submit(kubeflow, "--set", "checkpoint=gs://weights/b8.h5") == 2
+        blob.reload()
+    assert sent(kubeflow)["runtime_config"]["parameters"]["checkpoint"] == f"gs://weights/b7.h5#{blob.generation}"
+    assert "checkpoint=gs://weights/b8.h5: no such object" in capsys.readouterr().err
 
 
 def test_images_without_a_registry_are_said_to_be_unchecked(kubeflow: Kubeflow, capsys: pytest.CaptureFixture[str]) -> None:
@@ -334,6 +380,7 @@ def test_images_that_their_registry_has_not_are_refused_before_anything_is_creat
     error = capsys.readouterr().err
     assert "2 images are not in their registry" in error
     assert f"  {registry}/verdelta-gpu:" in error
+    assert f"make images REGISTRY={registry} PUSH=yes ACCELERATOR=gpu" in error
     assert kubeflow.asked("POST", ".*") == []
     assert submit(kubeflow, "--registry", registry) == 0
     assert "not checked" not in capsys.readouterr().out

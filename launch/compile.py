@@ -56,7 +56,7 @@ def compile_command(arguments: argparse.Namespace, pipeline: Callable[..., Any])
     if arguments.target == "kubeflow" and arguments.service_account:
         raise ValueError("--service-account: no part of a file for Kubeflow, which takes it with each run; give it to submit.")
     cluster = cluster_from(arguments)
-    parameters = cluster_parameters(arguments)
+    parameters = cluster_parameters(arguments, cluster)
     data = raw_inputs(arguments.raw) if arguments.raw else {}
     compile_pipeline(pipeline, cluster, pipeline_inputs(parameters) | data, output)
     print(f"{output}: for {cluster.target}, accelerator {cluster.accelerator}")
@@ -65,25 +65,32 @@ def compile_command(arguments: argparse.Namespace, pipeline: Callable[..., Any])
     return 0
 
 
-def cluster_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Returns every parameter as preset and --set say, all of which a cluster can use.
+def cluster_parameters(arguments: argparse.Namespace, cluster: Cluster) -> dict[str, Any]:
+    """Returns every parameter as preset and --set say, all of which the cluster can use.
 
     Raises:
-        ValueError: a parameter that cannot be, is too long, or names a checkpoint of this machine.
+        ValueError: a parameter that cannot be; as `check_for_cluster`.
     """
     values = resolve(PRESETS[arguments.preset]() if arguments.preset else {}, parse(arguments.assignments))
-    check_for_cluster(values, arguments.target)
+    check_for_cluster(values, cluster)
     return values
 
 
-def check_for_cluster(values: Mapping[str, Any], target: str) -> None:
+def check_for_cluster(values: Mapping[str, Any], cluster: Cluster) -> None:
     """Refuses what a cluster cannot use.
 
     Raises:
-        ValueError: a parameter is too long, or names a checkpoint of this machine; several shards, for Kubeflow.
+        ValueError: a parameter is too long, or names a checkpoint of this machine; a batch that the devices of train cannot
+            share; several shards, for Kubeflow.
     """
-    if target == "kubeflow":
+    if cluster.target == "kubeflow":
         refuse_shards(values)
+    cliques, devices = values.get("cliques_per_batch", 0), cluster.resources["train"].devices
+    if cliques % devices:
+        raise ValueError(
+            f"cliques_per_batch={cliques}: train splits each batch over its {devices} devices. Expected a multiple of {devices}; "
+            f"add --set cliques_per_batch={-(-cliques // devices) * devices}, or ask for fewer devices with --resource."
+        )
     checkpoint = values.get("checkpoint", "none")
     if checkpoint not in CHECKPOINT_NAMES and not checkpoint.startswith("gs://"):
         raise ValueError(

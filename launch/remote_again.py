@@ -121,7 +121,7 @@ def check_values(arguments: argparse.Namespace, cluster: Cluster, stages: Sequen
         ValueError: a parameter, or an address, that cannot be.
         FileNotFoundError: something is missing; says how to make it.
     """
-    check_for_cluster(values, arguments.target)
+    check_for_cluster(values, cluster)
     copies = arguments.target == "kubeflow" and copied_addresses(values)
     check_surroundings(arguments, cluster, [*stages, *([RUNS_AS] if copies else [])])
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -37,6 +38,11 @@ class Resources(Settings):
         "README says when.",
         at_least=0, at_most=10,
     )  # fmt: skip
+
+    @property
+    def devices(self) -> int:
+        """The devices that the stage computes on; a TPU slice has as many as its topology, which is a checked one."""
+        return self.count or math.prod(int(side) for side in self.topology.split("x") if side)
 
 
 # Decoding PNGs of 8 megapixels is bound by cores, training by what one accelerator can be fed with; tables are small.

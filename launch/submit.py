@@ -74,7 +74,7 @@ def submit(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
     client = CLIENTS[arguments.target]
     check_options(arguments)
     cluster = cluster_from(arguments)
-    parameters = cluster_parameters(arguments)
+    parameters = cluster_parameters(arguments, cluster)
     arguments.name = arguments.name or f"{arguments.preset or 'run'}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     about = {"preset": arguments.preset or "none", "accelerator": arguments.accelerator}
     connection = client.connect(arguments)

@@ -319,6 +319,9 @@ def test_mutable_image_is_refused_with_the_way_to_its_digest(
     )
 
 
+OF_FOUR_CHIPS = ["--resource", "train.machine_type=ct5lp-hightpu-4t", "--resource", "train.topology=2x2"]
+
+
 def refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str, accelerator: str, *flags: str) -> str:
     """What `compile` says when it refuses; nothing may be written."""
     output = tmp_path / "verdelta.yaml"
@@ -359,6 +362,8 @@ def refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str, acc
         ("kubeflow", "none", ["--set", f"checkpoint=gs://{'b' * 10_000}"], "expected at most 10,000"),
         ("kubeflow", "none", ["--set", "num_shards=2"], "(kubeflow/pipelines issue 13900). Expected 1 there"),
         ("kubeflow", "none", ["--raw", "data"], "expected gs://BUCKET/FOLDER"),
+        ("kubeflow", "gpu", ["--preset", "fast", "--resource", "train.count=4"], "add --set cliques_per_batch=4, or ask"),
+        ("vertex", "tpu", ["--set", "cliques_per_batch=6", *OF_FOUR_CHIPS], "over its 4 devices. Expected a multiple of 4"),
         ("vertex", "none", ["--secret-mount", "key=/secrets"], "--secret-mount: vertex has no such thing"),
         ("vertex", "none", ["--resource", "train.node_pool=pool"], "choose a machine_type in its place"),
         ("vertex", "gpu", ["--resource", "train.accelerator=A100"], "Did you mean NVIDIA_"),

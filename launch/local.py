@@ -227,7 +227,10 @@ def claim_folder(runs: Path, name: str | None, default: str) -> Path:
         except FileExistsError:
             continue
         return runs / candidate
-    raise FileExistsError(f"{runs / (name or stem)}: a run of this name exists; choose another --name, or delete that folder.")
+    raise FileExistsError(
+        f"{runs / (name or stem)}: a run of this name exists; choose another --name. "
+        "(Later runs may reuse its artifacts: what is deleted has to be computed anew.)"
+    )
 
 
 @contextlib.contextmanager

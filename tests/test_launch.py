@@ -273,7 +273,14 @@ def test_a_stopped_run_never_looks_complete_and_leaves_no_process(tmp_path: Path
 @pytest.mark.parametrize(("before", "ends"), [(["env", "--default-signal=HUP"], True), (["nohup"], False)])
 def test_a_closed_terminal_ends_a_run_but_not_under_nohup(tmp_path: Path, before: list[str], ends: bool) -> None:
     runs = tmp_path / "runs"
-    command = [sys.executable, "tests/launch_pipelines.py", "moods", str(runs), "slow", json.dumps({"mood": "slow", "folds": [0]})]
+    command = [
+        sys.executable,
+        "tests/launch_pipelines.py",
+        "moods",
+        str(runs),
+        "slow",
+        json.dumps({"mood": "slow", "folds": [0]}),
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     process = subprocess.Popen([*before, *command], cwd=ROOT, env=environment, **pipes)

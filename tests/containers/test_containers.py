@@ -11,10 +11,9 @@ from pathlib import Path
 import docker
 import pytest
 from command_line import pipeline_py, write_raw
-from kfp import dsl
 
 from components.images import ROOT, image_for
-from launch.containers import connect, fetching, lines, readable_paths, require_images
+from launch.containers import connect, lines, require_images
 
 IMAGE = image_for("split_folds")
 
@@ -26,50 +25,6 @@ def test_lines_are_whole_whatever_the_pieces() -> None:
         assert list(lines(text[start : start + size] for start in range(0, len(text), size))) == whole
     assert list(lines([])) == []
     assert list(lines([b"\xff broken\n"])) == ["\ufffd broken"]
-
-
-def test_a_stage_may_read_its_inputs_and_the_paths_it_is_given(tmp_path: Path) -> None:
-    for name in ("raw", "model-0", "model-1", "elsewhere"):
-        (tmp_path / name).mkdir()
-    inputs = {
-        "raw": str(tmp_path / "raw"),
-        "models": [dsl.Model(uri=str(tmp_path / f"model-{number}")) for number in (1, 0)],
-        "checkpoint": str(tmp_path / "there-is-none.h5"),
-        "encoder": "B0",
-        "fold": 0,
-    }
-    assert readable_paths(inputs) == tuple(str(tmp_path / name) for name in ("model-0", "model-1", "raw"))
-
-
-@pytest.mark.parametrize(
-    ("inputs", "emulator", "network"),
-    [
-        ({"raw": "/data", "checkpoint": "none"}, False, "none"),
-        ({"raw": "gs://bucket/prefix"}, False, "bridge"),
-        ({"raw": "gs://bucket/prefix"}, True, "host"),
-        ({"checkpoint": "gs://bucket/b7.h5"}, False, "bridge"),
-        ({"checkpoint": "imagenet"}, False, "bridge"),  # downloaded on first use
-        ({"checkpoint": "/weights/b7.h5"}, True, "none"),
-        ({"checkpoint": "none"}, True, "none"),
-        ({}, False, "none"),
-    ],
-)
-def test_only_a_stage_that_fetches_something_has_a_network(
-    monkeypatch: pytest.MonkeyPatch, inputs: dict[str, str], emulator: bool, network: str
-) -> None:
-    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
-    if emulator:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:4443")
-    assert fetching(inputs)[0] == network
-
-
-def test_credentials_go_only_to_a_stage_that_reads_gcs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    key = tmp_path / "key.json"
-    key.write_text("{}")
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
-    _, environment, readable = fetching({"raw": "gs://bucket"})
-    assert (environment["GOOGLE_APPLICATION_CREDENTIALS"], readable) == (str(key), (str(key),))
-    assert fetching({"checkpoint": "imagenet"})[1:] == ({}, ())
 
 
 def test_without_an_engine_the_command_ends_before_it_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

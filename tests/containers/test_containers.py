@@ -10,10 +10,15 @@ from pathlib import Path
 
 import docker
 import pytest
+import requests
 from command_line import pipeline_py, write_raw
 
 from components.images import ROOT, image_for
-from launch.containers import connect, lines, require_images
+from launch import kfp_local
+from launch.containers import ENGINE_TIMEOUT_SECONDS, connect, lines, require_images, run_container
+from launch.places import Place
+from launch.processes import RunningStages
+from tests.containers.one_stage import main as one_stage_main
 
 IMAGE = image_for("split_folds")
 
@@ -46,6 +51,35 @@ def test_images_that_are_not_there_are_named_with_the_way_to_make_them(engine: d
 
 def test_connect_finds_the_engine(engine: docker.DockerClient) -> None:
     assert connect().version()["ApiVersion"] == engine.version()["ApiVersion"]
+
+
+def test_an_engine_that_does_not_answer_in_the_end_does_not_change_what_became_of_the_stage(
+    engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = docker.models.containers.Container.remove
+
+    def remove_slowly(container: docker.models.containers.Container, **options: bool) -> None:
+        remove(container, **options)
+        raise requests.exceptions.ReadTimeout("too slow")
+
+    monkeypatch.setattr(docker.models.containers.Container, "remove", remove_slowly)
+    seen: list[str] = []
+    place = Place(user="", readable={}, writable=(), network="none", environment={})
+    assert run_container(engine, RunningStages(), IMAGE, ["echo", "done"], place, seen.append) == (0, False)
+    assert seen == ["done"]
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_engine_of_a_running_container_has_the_time_that_it_may_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clients: list[docker.DockerClient] = []
+
+    def note(client: docker.DockerClient, *_: object) -> tuple[int, bool]:
+        clients.append(client)
+        return 0, False
+
+    monkeypatch.setattr(kfp_local, "run_container", note)
+    one_stage_main(tmp_path / "run", str(tmp_path), ["true"])
+    assert [client.api.timeout for client in clients] == [ENGINE_TIMEOUT_SECONDS]
 
 
 def one_stage(folder: Path, raw: Path, *command: str) -> subprocess.Popen[str]:

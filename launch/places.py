@@ -96,12 +96,12 @@ def linked_places(raw: str) -> dict[str, str]:
                     continue
                 inside, real = there / entry.name, here / entry.name
                 if entry.is_symlink():
-                    if not (real := real.resolve()).exists():
+                    if not (real := Path(os.path.realpath(real))).exists():  # leads nowhere, or in a circle
                         continue
                     inside = Path(os.path.normpath(there / Path(entry.path).readlink()))
                     if not already_seen(inside, real, found, entry.path):
                         found[str(inside)] = str(real)
-                if depth < PHOTO_PARTS - 1 and entry.is_dir():
+                if depth < PHOTO_PARTS - 1 and entry.is_dir() and os.access(real, os.R_OK | os.X_OK):
                     inner.append((inside, real))
         folders = inner
     del found[root]

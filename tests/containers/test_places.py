@@ -74,6 +74,7 @@ def linked(tmp_path: Path) -> tuple[Path, Path]:
     link(raw / "test_dataset/test_data.csv", disk / "tables/pairs.csv")
     (raw / "train_dataset/again").symlink_to("BC")
     (raw / "train_dataset/BC/lost").symlink_to(disk / "nowhere")
+    (raw / "train_dataset/circle").symlink_to("circle")
     (raw / "notes").symlink_to(disk)  # nothing that is read
     photo = disk / "series/BC_01/DAT01.png"  # which has moved, and its link is relative
     photo.unlink()

@@ -1,4 +1,5 @@
 # make demo    the whole job on synthetic plants: set up, run, and say where the report is
+# make gpu     set up .venv-gpu, whose Python trains and predicts on NVIDIA GPUs
 # make ui      compare the runs in MLflow's UI
 # make test    set up, lint, check types, test
 # make bench   how fast everything is beside the winner's recipe, in a quarter of an hour: writes the README's table
@@ -15,10 +16,13 @@ LOCKS = uv ui parity laptop
 # Resolved within what the laptop has, so that a stage meets the same packages in its image and on the laptop.
 LAPTOP_LOCKS = data tensorflow gpu tpu jax dev
 
-.PHONY: demo ui test bench images lint locks clean
+.PHONY: demo gpu ui test bench images lint locks clean
 
 demo: .venv/laptop.done
 	.venv/bin/python pipeline.py run --sample --preset smoke
+
+gpu: .venv-gpu/done
+	@echo "Now: .venv-gpu/bin/python pipeline.py run --raw DIR --preset fast"
 
 ui: .venv/laptop.done .venv-ui/done
 	.venv/bin/python pipeline.py ui
@@ -68,6 +72,12 @@ locks: .venv/uv.done
 	  echo "No Python 3.11 found or fetched: the tests against tensorflow-addons will be skipped."; \
 	fi
 
+# What the laptop has, and JAX with CUDA: where it is installed, `run` computes with it.
+.venv-gpu/done: requirements/laptop.txt requirements/gpu.txt .venv/uv.done
+	.venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-gpu
+	$(INSTALL) $(BYTECODE) --python .venv-gpu/bin/python --requirement requirements/laptop.txt --requirement requirements/gpu.txt
+	touch $@
+
 # MLflow's server alone: see its group in pyproject.toml.
 .venv-ui/done: requirements/ui.txt .venv/uv.done
 	.venv/bin/uv venv --quiet --clear --python .venv/bin/python .venv-ui
@@ -81,4 +91,4 @@ locks: .venv/uv.done
 	touch $@
 
 clean:
-	rm -rf .venv .venv-ui .venv-jax .venv-parity .venv-parity.part runs
+	rm -rf .venv .venv-gpu .venv-ui .venv-jax .venv-parity .venv-parity.part runs

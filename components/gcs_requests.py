@@ -28,7 +28,8 @@ class DamagedError(Exception):
     """A body that is not the object's: too short, too long, or with another checksum."""
 
 
-DEADLINE_SECONDS = 120.0  # for one object or one page of a listing, all tries together
+DEADLINE_SECONDS = 120.0  # for one page of a listing, or one object but for the time in which its body comes, all tries together
+SLOWEST_BYTES_PER_SECOND = 4000  # of one body of 32 at a time: a link of 1 Mbit/s
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 16.0  # a pause is drawn from 0 to a limit that doubles each time
 CONNECT_SECONDS, SILENCE_SECONDS = 10.0, 30.0  # how long to wait for a connection, and for the next bytes on one
 TIMEOUT = (CONNECT_SECONDS, SILENCE_SECONDS)
@@ -61,18 +62,36 @@ class StorageError(OSError):
         return f"{self.filename}: {self.strerror}."
 
 
-class Sink:
-    """Passes a body on to a file, with its checksum, until the deadline."""
+class Patience:
+    """How long an object may take: DEADLINE_SECONDS, and as long as its body comes at SLOWEST_BYTES_PER_SECOND or more.
 
-    def __init__(self, file: IO[bytes], deadline: float) -> None:
-        self.file, self.deadline, self.length, self.checksum = file, deadline, 0, google_crc32c.Checksum()
+    So a link that is slow but steady is waited for, however large the object; one that trickles is not, nor is a body that comes
+    quickly and is wrong each time.
+    """
+
+    def __init__(self) -> None:
+        self.end = time.monotonic() + DEADLINE_SECONDS
+
+    def is_over(self) -> bool:
+        """Whether it has taken too long."""
+        return time.monotonic() > self.end
+
+
+class Sink:
+    """Passes a body on to a file, with its checksum, while there is patience."""
+
+    def __init__(self, file: IO[bytes], patience: Patience) -> None:
+        self.file, self.patience, self.checksum = file, patience, google_crc32c.Checksum()
+        self.length, self.begin, self.end_at_begin = 0, time.monotonic(), patience.end
 
     def write(self, chunk: bytes) -> int:
         """Takes one piece of the body."""
-        if time.monotonic() > self.deadline:
-            raise TimeoutError(f"only {self.length} bytes had come")
         self.checksum.update(chunk)
         self.length += len(chunk)
+        seconds, allowed = time.monotonic() - self.begin, self.length / SLOWEST_BYTES_PER_SECOND
+        self.patience.end = self.end_at_begin + min(seconds, allowed)
+        if seconds > allowed and self.patience.is_over():
+            raise TimeoutError(f"only {self.length} bytes had come in {seconds:.0f} s")
         return self.file.write(chunk)
 
 
@@ -87,7 +106,7 @@ def new_client(address: str, connections: int) -> storage.Client:
     try:
         client = storage.Client(project=None)
     except GoogleAuthError as error:
-        raise StorageError(address, reason_of(error, 1)) from error
+        raise StorageError(address, reason_of(error)) from error
     for scheme in ("http://", "https://"):  # urllib3 keeps 10 connections of a host unless told otherwise
         client._http.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=connections))
     return client
@@ -120,46 +139,58 @@ def fetch(wanted: Object, file: IO[bytes]) -> None:
 
     Raises:
         FileNotFoundError: the object is gone, or another has taken its place.
-        StorageError: it could not be read, though tried again until the deadline.
+        StorageError: it could not be read, though tried again while there was patience.
     """
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    patience = Patience()
 
     def attempt() -> None:
         file.seek(0)
         file.truncate()
-        sink = Sink(file, deadline)
+        sink = Sink(file, patience)
         blob = wanted.bucket.blob(wanted.name, generation=wanted.generation)
         blob.download_to_file(sink, raw_download=True, checksum=None, retry=None, timeout=TIMEOUT)
         found = base64.b64encode(sink.checksum.digest()).decode()
         if found != wanted.crc32c:
             raise DamagedError(f"{sink.length} of {wanted.size} bytes came, with crc32c {found}, expected {wanted.crc32c}")
 
-    with explained(wanted.address, "it was deleted or replaced after it was listed; repeat the command") as retry:
+    with explained(wanted.address, "it was deleted or replaced after it was listed; repeat the command", patience) as retry:
         retry(attempt)()
 
 
 @contextlib.contextmanager
-def explained(address: str, if_missing: str) -> Iterator[Retry]:
+def explained(address: str, if_missing: str, patience: Patience | None = None) -> Iterator[Retry]:
     """Yields a way to try again; within the block, what Google's library raises becomes an error that says what to do.
+
+    Args:
+        address: what is asked for.
+        if_missing: why it may not be there, and what to do.
+        patience: how long to try again; DEADLINE_SECONDS for each use of what is yielded unless given.
 
     Raises:
         FileNotFoundError: nothing at that address.
         StorageError: everything else.
     """
-    passed: list[Exception] = []
+    start, tries = time.monotonic(), 0
+
+    def try_again(error: Exception) -> bool:
+        nonlocal tries
+        tries += 1
+        if passes(error) and patience and patience.is_over():
+            raise RetryError("", cause=error) from error  # as Google's library does after a fixed time
+        return passes(error)
+
     retry = Retry(
-        predicate=passes,
+        predicate=try_again,
         initial=FIRST_PAUSE_SECONDS,
         maximum=LONGEST_PAUSE_SECONDS,
-        timeout=DEADLINE_SECONDS,
-        on_error=passed.append,
+        timeout=None if patience else DEADLINE_SECONDS,
     )
     try:
         yield retry
     except NotFound as error:
         raise FileNotFoundError(f"{address}: {answer(error)}; {if_missing}.") from error
     except (GoogleAPICallError, GoogleAuthError, RetryError) as error:
-        raise StorageError(address, reason_of(error, len(passed))) from error
+        raise StorageError(address, reason_of(error, tries, time.monotonic() - start)) from error
 
 
 def passes(error: Exception) -> bool:
@@ -171,11 +202,11 @@ def passes(error: Exception) -> bool:
     return isinstance(error, PASSING_ERRORS)
 
 
-def reason_of(error: Exception, tries: int) -> str:
-    """Returns why a request has failed for good, and what to do, without a full stop."""
+def reason_of(error: Exception, tries: int = 1, seconds: float = 0.0) -> str:
+    """Returns why a request has failed for good, after so many tries and seconds, and what to do, without a full stop."""
     if isinstance(error, RetryError):
         return (
-            f"tried {tries} times within {DEADLINE_SECONDS:g} s without success, the last time: {answer(error.cause)}; "
+            f"tried {tries} times in {seconds:.0f} s without success, the last time: {answer(error.cause)}; "
             "see whether the network and Google Cloud Storage are up, then repeat the command"
         )
     if isinstance(error, Unauthorized | Forbidden):

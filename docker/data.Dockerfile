@@ -4,7 +4,7 @@
 # A plain tag, as a mirror or an air-gapped registry may not know a digest; BASE=python@sha256:... pins it.
 ARG BASE=python:3.11-slim-bookworm
 
-# Packages are installed in a stage of their own, so that neither pip nor uv nor their caches are in the image.
+# Packages are installed in a stage of their own, so that neither uv nor a cache is in the image.
 FROM ${BASE} AS install
 COPY requirements/uv.txt /requirements/uv.txt
 RUN python -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir --require-hashes --requirement /requirements/uv.txt
@@ -13,7 +13,8 @@ COPY requirements/data.txt /requirements/data.txt
 RUN --mount=type=cache,target=/var/cache/uv \
     python -m venv --without-pip /opt/venv && \
     UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy /opt/uv/bin/uv pip install --quiet --python /opt/venv/bin/python \
-    --require-hashes --build-constraints /requirements/uv.txt --compile-bytecode --requirement /requirements/data.txt
+    --require-hashes --build-constraints /requirements/uv.txt --compile-bytecode --requirement /requirements/data.txt && \
+    rm -f /opt/venv/.lock
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="verdelta-data" \
@@ -21,7 +22,10 @@ LABEL org.opencontainers.image.title="verdelta-data" \
       org.opencontainers.image.licenses="MIT"
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/verdelta PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # Kubeflow's launcher puts artifacts into these folders; older backends mount no volume there, and the user is not root.
-RUN mkdir -m 1777 /gcs /s3 /minio
+# The base's pip has nothing to install here.
+RUN mkdir -m 1777 /gcs /s3 /minio && \
+    find /usr \( -path '*/bin/pip*' -o -path '*-packages/pip' -o -path '*-packages/pip-*' -o -name ensurepip -o -name python-wheels \) \
+    -prune -exec rm -rf {} +
 COPY --from=install /opt/venv /opt/venv
 # A number, which is what Kubernetes needs to see that a user is not root.
 USER 10001:10001

@@ -4,7 +4,7 @@
 # A plain tag, as a mirror or an air-gapped registry may not know a digest; BASE=python@sha256:... pins it.
 ARG BASE=python:3.11-slim-bookworm
 
-# Packages are installed in a stage of their own, so that neither pip nor uv nor their caches are in the image.
+# Packages are installed in a stage of their own, so that neither uv nor a cache is in the image.
 FROM ${BASE} AS install
 COPY requirements/uv.txt /requirements/uv.txt
 RUN python -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir --require-hashes --requirement /requirements/uv.txt
@@ -15,7 +15,7 @@ RUN --mount=type=cache,target=/var/cache/uv \
     python -m venv --without-pip /opt/venv && \
     UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy /opt/uv/bin/uv pip install --quiet --python /opt/venv/bin/python \
     --require-hashes --build-constraints /requirements/uv.txt --compile-bytecode --requirement /requirements/tensorflow.txt && \
-    rm -rf /opt/venv/lib/python3.*/site-packages/tensorflow/include
+    rm -rf /opt/venv/lib/python3.*/site-packages/tensorflow/include /opt/venv/.lock
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="verdelta-tensorflow" \
@@ -24,7 +24,10 @@ LABEL org.opencontainers.image.title="verdelta-tensorflow" \
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/verdelta PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=2
 # Kubeflow's launcher puts artifacts into these folders; older backends mount no volume there, and the user is not root.
-RUN mkdir -m 1777 /gcs /s3 /minio
+# The base's pip has nothing to install here.
+RUN mkdir -m 1777 /gcs /s3 /minio && \
+    find /usr \( -path '*/bin/pip*' -o -path '*-packages/pip' -o -path '*-packages/pip-*' -o -name ensurepip -o -name python-wheels \) \
+    -prune -exec rm -rf {} +
 COPY --from=install /opt/venv /opt/venv
 # A number, which is what Kubernetes needs to see that a user is not root.
 USER 10001:10001

@@ -1,11 +1,12 @@
 # The image of train and predict on TPUs: JAX with libtpu computes, TensorFlow for CPUs reads the data.
 # `make images` builds it once per stage, from a context that holds just the files that the image's tag is a hash of.
 # Cloud TPU's own TensorFlow runtimes end at 2.18, so JAX is the way to a TPU; libtpu comes as a wheel from the lock.
+# JAX_PLATFORMS has JAX fail where there is no TPU.
 
 # A plain tag, as a mirror or an air-gapped registry may not know a digest; BASE=python@sha256:... pins it.
 ARG BASE=python:3.11-slim-bookworm
 
-# Packages are installed in a stage of their own, so that neither pip nor uv nor their caches are in the image.
+# Packages are installed in a stage of their own, so that neither uv nor a cache is in the image.
 FROM ${BASE} AS install
 COPY requirements/uv.txt /requirements/uv.txt
 RUN python -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir --require-hashes --requirement /requirements/uv.txt
@@ -16,16 +17,19 @@ RUN --mount=type=cache,target=/var/cache/uv \
     python -m venv --without-pip /opt/venv && \
     UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy /opt/uv/bin/uv pip install --quiet --python /opt/venv/bin/python \
     --require-hashes --build-constraints /requirements/uv.txt --compile-bytecode --requirement /requirements/tpu.txt && \
-    rm -rf /opt/venv/lib/python3.*/site-packages/tensorflow/include
+    rm -rf /opt/venv/lib/python3.*/site-packages/tensorflow/include /opt/venv/.lock
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="verdelta-tpu" \
       org.opencontainers.image.description="The image of train and predict on TPUs: JAX with libtpu computes, TensorFlow for CPUs reads the data." \
       org.opencontainers.image.licenses="MIT"
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/verdelta PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
-    KERAS_BACKEND=jax TF_CPP_MIN_LOG_LEVEL=2
+    KERAS_BACKEND=jax TF_CPP_MIN_LOG_LEVEL=2 JAX_PLATFORMS=tpu,cpu
 # Kubeflow's launcher puts artifacts into these folders; older backends mount no volume there, and the user is not root.
-RUN mkdir -m 1777 /gcs /s3 /minio
+# The base's pip has nothing to install here.
+RUN mkdir -m 1777 /gcs /s3 /minio && \
+    find /usr \( -path '*/bin/pip*' -o -path '*-packages/pip' -o -path '*-packages/pip-*' -o -name ensurepip -o -name python-wheels \) \
+    -prune -exec rm -rf {} +
 COPY --from=install /opt/venv /opt/venv
 # A number, which is what Kubernetes needs to see that a user is not root.
 USER 10001:10001

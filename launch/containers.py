@@ -8,46 +8,20 @@ followed, waited for, looked at and only then removed.
 import codecs
 import contextlib
 import io
-import os
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from components.settings import CHECKPOINT_NAMES
-from components.storage import GS
+import requests
+
+from launch.places import Place
 from launch.processes import STOPPED, RunningStages
 
 if TYPE_CHECKING:
     import docker
     from docker.models.containers import Container
 
-EMULATOR = "STORAGE_EMULATOR_HOST"
-CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS"
-DEFAULT_CREDENTIALS = Path("~/.config/gcloud/application_default_credentials.json")
 ENGINE_TIMEOUT_SECONDS = 120  # of one answer of the engine, which is slow while it unpacks an image
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """What a container sees of this machine.
-
-    Attributes:
-        user: "uid:gid" of its process; empty for the image's own user.
-        readable: files and folders it may read, at the paths that they have here.
-        writable: folders it may write to, at the paths that they have here.
-        network: the engine's network mode; "none" but for a stage that fetches something.
-        environment: variables on top of the image's.
-        memory_bytes: above this it is killed; None for no limit.
-    """
-
-    user: str
-    readable: tuple[str, ...]
-    writable: tuple[str, ...]
-    network: str
-    environment: Mapping[str, str]
-    memory_bytes: int | None = None
 
 
 class RunningContainer:
@@ -60,7 +34,7 @@ class RunningContainer:
         """As `launch.processes.Running`; a container that has ended is left as it is."""
         import docker
 
-        with contextlib.suppress(docker.errors.APIError):
+        with contextlib.suppress(docker.errors.APIError, requests.RequestException):
             self.container.kill(signal=number.name)
 
 
@@ -111,20 +85,22 @@ def run_container(
         The exit status, 128 + n for signal n, and whether a process in it asked for more memory than there was.
 
     Raises:
-        docker.errors.DockerException: the engine refused, or went away.
+        docker.errors.DockerException: the engine refused.
+        requests.RequestException: the engine does not answer, or went away.
         OSError: `on_line` could not write a line.
     """
     import docker
 
     if stages.stopped_by:
         return STOPPED, False
-    mounts = [docker.types.Mount(path, path, type="bind", read_only=True) for path in place.readable]
+    mounts = [docker.types.Mount(path, here, type="bind", read_only=True) for path, here in place.readable.items()]
     mounts += [docker.types.Mount(path, path, type="bind") for path in place.writable]
     container = client.containers.create(
         image,
         list(command),
         entrypoint=[],  # an image's own would get the command as its arguments
         user=place.user or None,
+        group_add=list(place.groups),
         mounts=mounts,
         network_mode=place.network,
         environment=dict(place.environment),
@@ -146,7 +122,8 @@ def run_container(
         container.reload()
         return status, bool(container.attrs["State"]["OOMKilled"])
     finally:
-        with contextlib.suppress(docker.errors.APIError):
+        # what became of the stage is known, or on its way up: an engine that is slow or gone does not change it
+        with contextlib.suppress(docker.errors.APIError, requests.RequestException):
             container.remove(force=True)
 
 
@@ -159,35 +136,3 @@ def lines(chunks: Iterable[bytes]) -> Iterator[str]:
         yield from whole
     if text:
         yield text
-
-
-def container_user(client: "docker.DockerClient", image: str) -> tuple[int, int]:
-    """Returns the (uid, gid) for a container of `image`: the caller's; where that is root, the image's own, which is not."""
-    if os.getuid():
-        return os.getuid(), os.getgid()
-    user, _, group = client.images.get(image).attrs["Config"]["User"].partition(":")
-    return int(user or 0), int(group or user or 0)
-
-
-def readable_paths(inputs: Mapping[str, Any]) -> tuple[str, ...]:
-    """Returns the paths on this machine that a stage is given: its input artifacts', and parameters that are absolute paths."""
-    values = [each for value in inputs.values() for each in (value if isinstance(value, list) else [value])]
-    paths = [getattr(value, "path", value) for value in values]
-    return tuple(sorted({path for path in paths if isinstance(path, str) and path.startswith("/") and Path(path).exists()}))
-
-
-def fetching(inputs: Mapping[str, Any]) -> tuple[str, dict[str, str], tuple[str, ...]]:
-    """Returns (network mode, environment, readable paths) for what a stage has to fetch; ("none", {}, ()) where it is nothing.
-
-    A stage fetches what is given as gs://, with the credentials of this machine, and a checkpoint that is given by name.
-    """
-    from_gcs = any(isinstance(value, str) and value.startswith(GS) for value in inputs.values())
-    if not from_gcs and inputs.get("checkpoint", "none") not in set(CHECKPOINT_NAMES) - {"none"}:
-        return "none", {}, ()
-    environment = {name: os.environ[name] for name in (EMULATOR, "GOOGLE_CLOUD_PROJECT") if name in os.environ}
-    credentials = Path(os.environ.get(CREDENTIALS) or DEFAULT_CREDENTIALS.expanduser()).absolute()
-    readable = (str(credentials),) if from_gcs and credentials.is_file() else ()
-    if readable:
-        environment[CREDENTIALS] = readable[0]
-    # an emulator listens on this machine's loopback, which only the host's own network reaches
-    return "host" if EMULATOR in environment else "bridge", environment, readable

@@ -24,7 +24,8 @@ from kfp.local.orchestrator import task_executor
 from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 from kfp.local.status import Status
 
-from launch.containers import Place, container_user, fetching, readable_paths, run_container
+from launch.backend import computing_images
+from launch.containers import connect, run_container
 from launch.kfp_tasks import (
     loop_part,
     memory_limit,
@@ -36,6 +37,7 @@ from launch.kfp_tasks import (
     write_metrics,
 )
 from launch.parameters import FOLDS, LOOP, SHARD, SHARDS
+from launch.places import CREDENTIALS, Place, container_user, fetching, lent, readable_paths
 from launch.processes import RunningStages, run_process, stop_on_signal
 from launch.record import CACHED, EXECUTED, STAGE_FAILED, RunRecord, StageEntry
 from launch.stage_cache import StageCache
@@ -75,7 +77,7 @@ class LocalRun:
         containers: bool = False,
     ) -> None:
         self.folder, self.record, self.terminal, self.containers = folder, record, terminal, containers
-        self.cache = StageCache(str(cache_folder))
+        self.cache = StageCache(str(cache_folder), {} if containers else computing_images())
         self.running = RunningStages()
         self.slots = threading.Semaphore(parallel)
         self.task = threading.local()  # kfp runs each fold's tasks in a thread of their own
@@ -160,24 +162,30 @@ class LocalRun:
         environment = {**stage_environment(self.scratch), **(env_vars or {})}
         return self.follow(lambda on_line: (run_process(self.running, full_command, environment, on_line), False))
 
-    def run_container(
-        self, client: Any, image: str, command: list[str], environment: dict[str, str] | None = None, **_: Any
-    ) -> int:
-        """Stands in for kfp's `run_docker_container`."""
+    def run_container(self, image: str, command: list[str], environment: dict[str, str] | None = None, **_: Any) -> int:
+        """Stands in for kfp's `run_docker_container`; kfp's own client of the engine gives up sooner than ours."""
         network, fetch_environment, credentials = fetching(self.task.inputs)
-        uid, gid = container_user(client, image)
-        for folder in (self.artifacts, self.scratch):
-            if os.getuid() == 0:  # root's containers are not root, and yet have to write there
-                os.chown(folder, uid, gid)
-        place = Place(
-            user=f"{uid}:{gid}",
-            readable=(*readable_paths(self.task.inputs), *credentials),
-            writable=(str(self.artifacts), self.scratch),
-            network=network,
-            environment={"HOME": self.scratch, "TMPDIR": self.scratch, **fetch_environment, **(environment or {})},
-            memory_bytes=self.task.memory_bytes,
-        )
-        return self.follow(lambda on_line: run_container(client, self.running, image, command, place, on_line))
+        readable = readable_paths(self.task.inputs)
+        with contextlib.ExitStack() as stack:
+            client = stack.enter_context(contextlib.closing(connect()))
+            uid, gid, groups = container_user(client, image)
+            for folder in (self.artifacts, self.scratch):
+                if os.getuid() == 0:  # root's containers are not root, and yet have to write there
+                    os.chown(folder, uid, gid)
+            if credentials:
+                key = str(stack.enter_context(lent(credentials, uid, gid, self.scratch)))
+                fetch_environment[CREDENTIALS] = key
+                readable |= {key: key} if key == str(credentials) else {}
+            place = Place(
+                user=f"{uid}:{gid}",
+                groups=groups,
+                readable=readable,
+                writable=(str(self.artifacts), self.scratch),
+                network=network,
+                environment={"HOME": self.scratch, "TMPDIR": self.scratch, **fetch_environment, **(environment or {})},
+                memory_bytes=self.task.memory_bytes,
+            )
+            return self.follow(lambda on_line: run_container(client, self.running, image, command, place, on_line))
 
     def follow(self, run: Callable[[Callable[[str], None]], tuple[int, bool]]) -> int:
         """Executes a stage with `run`: its lines go to its log and, most of them, to the terminal; returns its exit status.

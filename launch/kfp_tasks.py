@@ -9,6 +9,7 @@ from typing import Any
 from kfp import dsl
 
 from components.images import ROOT
+from launch.backend import backend_environment
 
 LOOP_ITEM = "pipelinechannel--{}-loop-item"  # kfp's name for the fold, or shard, of the loop that a task is in
 
@@ -16,10 +17,10 @@ LOOP_ITEM = "pipelinechannel--{}-loop-item"  # kfp's name for the fold, or shard
 def stage_environment(scratch: str) -> dict[str, str]:
     """Returns the environment of a stage's process: it finds the components, writes unbuffered, and is quiet."""
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    defaults = {"TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}
+    defaults = {"TF_CPP_MIN_LOG_LEVEL": "2"}
     # kfp leaves a folder per task in TMPDIR
     fixed = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "TMPDIR": scratch}
-    return {**defaults, **os.environ, **fixed}
+    return {**defaults, **os.environ, **backend_environment(), **fixed}
 
 
 def stage_name(task: Mapping[str, Any]) -> str | None:

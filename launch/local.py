@@ -14,15 +14,14 @@ from typing import Any
 
 from components import schema
 from components.artifacts import whole_file
-from components.images import image_for
 from components.settings import STAGES
 from components.storage import check_raw, content_digest, locate_raw
 from launch.checkpoint import pin_checkpoint
-from launch.containers import connect, require_images
 from launch.kfp_local import Failure, LocalRun
 from launch.parameters import default, fields, parse, pipeline_inputs, resolve, table
 from launch.presets import PRESETS
 from launch.record import FAILED, SUCCEEDED, RunRecord
+from launch.runner import add_options, new_local_run, require_runner
 from launch.sample import sample_dataset
 from launch.terminal import Terminal, score_table
 
@@ -32,7 +31,6 @@ RESULTS = {  # stage, output: the files of it that a run's folder shows
     ("report", "html"): ("report.html",),
     ("report", "summary"): ("summary.md",),
 }
-DOCKER = "docker"
 RESUME = "Repeat the command (under another --name, if you gave one): stages that succeeded are taken from the cache."
 
 
@@ -64,20 +62,6 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(command=run)
 
 
-def add_options(parser: argparse.ArgumentParser, default_name: str) -> None:
-    """Adds what every command that runs stages on this machine can be told."""
-    parser.add_argument(
-        "--runner", choices=["subprocess", DOCKER], default="subprocess",
-        help="run each stage as a process of this Python, or in its container (default: subprocess)",
-    )  # fmt: skip
-    parser.add_argument("--name", help=f"the run's name (default: {default_name})")
-    parser.add_argument("--runs-dir", type=Path, default=Path("runs"), metavar="DIR", help="where runs are kept (default: runs)")
-    parser.add_argument(
-        "--parallel", type=int, choices=[1, 2], default=1, metavar="N",
-        help="folds, or shards, worked on at the same time, 1 or 2; each needs its own memory and accelerator (default: 1)",
-    )  # fmt: skip
-
-
 def run(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
     """Runs the pipeline as the command line says and returns the exit status.
 
@@ -92,7 +76,7 @@ def run(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
     parameters |= pin_checkpoint(parameters)
     if not arguments.sample:
         check_raw(arguments.raw)
-    require_runner(arguments, STAGES)
+    require_runner(arguments, STAGES, arguments.raw)
     runs = arguments.runs_dir.resolve()
     folder = claim_folder(runs, arguments.name, preset or "run")
     record = RunRecord(folder, preset, parameters)
@@ -100,19 +84,7 @@ def run(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
         terminal.say(f"run {folder.name} in {folder}\n{describe(parameters)}")
         raw = locate_raw(sample_dataset(runs) if arguments.sample else arguments.raw)
         inputs = {"raw": raw, "raw_digest": content_digest(raw)}
-        return execute(new_local_run(arguments, record, terminal), [(pipeline, inputs | pipeline_inputs(parameters))])
-
-
-def require_runner(arguments: argparse.Namespace, stages: Iterable[str]) -> None:
-    """Raises ValueError where `stages` cannot be run in the way that the command line says."""
-    if arguments.runner == DOCKER:
-        require_images(connect(), map(image_for, stages))
-
-
-def new_local_run(arguments: argparse.Namespace, record: RunRecord, terminal: Terminal) -> LocalRun:
-    """Returns the run that the command line asks for, of which nothing has been executed yet."""
-    cache = arguments.runs_dir.resolve() / ".cache"
-    return LocalRun(record.folder, cache, record, terminal, arguments.parallel, containers=arguments.runner == DOCKER)
+        return execute(new_local_run(arguments, record, terminal, STAGES), [(pipeline, inputs | pipeline_inputs(parameters))])
 
 
 def execute(local_run: LocalRun, steps: Iterable[tuple[Callable[..., Any], dict[str, Any]]]) -> int:
@@ -207,7 +179,10 @@ def claim_folder(runs: Path, name: str | None, default: str) -> Path:
         except FileExistsError:
             continue
         return runs / candidate
-    raise FileExistsError(f"{runs / (name or stem)}: a run of this name exists; choose another --name, or delete that folder.")
+    raise FileExistsError(
+        f"{runs / (name or stem)}: a run of this name exists; choose another --name. "
+        "(Later runs may reuse its artifacts: what is deleted has to be computed anew.)"
+    )
 
 
 @contextlib.contextmanager

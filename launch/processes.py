@@ -125,8 +125,13 @@ def read_lines(stream: Iterable[str], on_line: Callable[[str], None], errors: li
 
 @contextlib.contextmanager
 def stop_on_signal(stages: RunningStages) -> Iterator[None]:
-    """Within the block Ctrl-C, SIGTERM and a closed terminal end the stages; the run then winds up as after a failed stage."""
-    previous = {number: signal.signal(number, stages.stop) for number in SIGNALS}
+    """Within the block Ctrl-C, SIGTERM and a closed terminal end the stages; the run then winds up as after a failed stage.
+
+    Under nohup, which has a process ignore SIGHUP, a closed terminal ends nothing.
+    """
+    under_nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    heard = [number for number in SIGNALS if not (under_nohup and number == signal.SIGHUP)]
+    previous = {number: signal.signal(number, stages.stop) for number in heard}
     try:
         yield
     finally:

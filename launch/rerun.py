@@ -12,11 +12,12 @@ from components.storage import content_digest
 from launch.again import pipeline_of
 from launch.checkpoint import pin_checkpoint
 from launch.lineage import RERUN, SCORE, RecordedRun, artifacts_of, local_content, read_recorded_run
-from launch.local import add_options, claim_folder, execute, failing_into, new_local_run, require_runner
+from launch.local import claim_folder, execute, failing_into
 from launch.parameters import groups, parse, resolve
 from launch.record import RunRecord
 from launch.remote_again import rerun_remote
 from launch.remote_options import add_remote_options, check_mix
+from launch.runner import add_options, new_local_run, require_runner
 from launch.terminal import Terminal
 from launch.wiring import Wiring, read_wiring
 
@@ -73,14 +74,15 @@ def rerun(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
     require_inputs(earlier, wiring, steps)
     parent = {"run": earlier.name, "stage": arguments.stage, "kind": RERUN, "folds": folds}
     data = raw_data(earlier) if "resize_images" in stages else {}
-    require_runner(arguments, stages)
+    require_runner(arguments, stages, data.get("raw"))
     folder = claim_folder(runs, arguments.name, f"rerun-{arguments.stage}")
     record = RunRecord(folder, earlier.record.get("preset"), parameters, parent)
     with failing_into(record):
         terminal.say(f"run {folder.name} in {folder}\n  {', '.join(stages)} of {earlier.name} again")
         for line in differences(earlier.record["parameters"], parameters):
             terminal.say(f"  {line}")
-        return execute(new_local_run(arguments, record, terminal), pipelines(steps, wiring, runs, record, parameters | data))
+        local_run = new_local_run(arguments, record, terminal, stages)
+        return execute(local_run, pipelines(steps, wiring, runs, record, parameters | data))
 
 
 def stages_of(wiring: Wiring, stage: str, downstream: bool) -> list[str]:

@@ -8,11 +8,12 @@ from components import schema
 from components.settings import STAGES
 from components.storage import check_raw, content_digest, locate_raw
 from launch.lineage import SCORE, local_content, read_recorded_run
-from launch.local import add_options, claim_folder, execute, failing_into, new_local_run, require_runner
+from launch.local import claim_folder, execute, failing_into
 from launch.parameters import resolve
 from launch.record import RunRecord
 from launch.remote_again import score_remote
 from launch.remote_options import add_remote_options, check_mix
+from launch.runner import add_options, new_local_run, require_runner
 from launch.terminal import Terminal
 from launch.wiring import read_wiring
 
@@ -57,7 +58,8 @@ def score(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
     trained.require(TRAINED, trained.folds, wiring)
     check_raw(arguments.raw, (schema.TEST,))
     parameters = resolve(trained.record["parameters"], {})
-    require_runner(arguments, (stage for stage in STAGES if stage not in ONLY_IN_TRAINING))
+    stages = [stage for stage in STAGES if stage not in ONLY_IN_TRAINING]
+    require_runner(arguments, stages, arguments.raw)
     folder = claim_folder(runs, arguments.name, "score")
     parent = {"run": trained.name, "stage": None, "kind": SCORE}
     record = RunRecord(folder, trained.record.get("preset"), parameters, parent)
@@ -71,4 +73,4 @@ def score(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
             artifacts=trained.artifacts,
             content=local_content,
         )
-        return execute(new_local_run(arguments, record, terminal), [pipeline_and_inputs])
+        return execute(new_local_run(arguments, record, terminal, stages), [pipeline_and_inputs])

@@ -1,6 +1,7 @@
 """kfp.local's cache, with the trust it lacks: outputs go in with a fingerprint of their files, and come out only unchanged."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,20 @@ class StageCache(LocalCache):
     """A cache whose hits still hold what the stage wrote.
 
     kfp asks only whether an output's path exists, so a folder that someone emptied, or a file that someone edited, would be
-    a hit. Here a hit also needs every file to have the size and modification time it was left with.
+    a hit. Here a hit also needs every file to have the size and modification time it was left with, and, where a stage's process
+    does not compute as its image does, that it was computed in that other way.
+
+    Attributes:
+        instead: image to what stands in the key in place of it.
     """
+
+    def __init__(self, cache_root: str, instead: Mapping[str, str] | None = None) -> None:
+        super().__init__(cache_root)
+        self.instead = instead or {}
+
+    def compute_key(self, component_name: str, image: str, *rest: Any, **named: Any) -> str:
+        """As kfp's."""
+        return super().compute_key(component_name, self.instead.get(image, image), *rest, **named)
 
     def put(self, key: str, outputs: dict[str, Any]) -> None:
         """Stores the outputs of a stage that has succeeded."""

@@ -52,7 +52,8 @@ def ui(arguments: argparse.Namespace, _pipeline: Callable[..., Any]) -> int:
         )
     python, port, store = server_python(), free_port(arguments.port), runs_dir / STORE
     url = f"http://{HOST}:{port}"
-    signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))  # a closed terminal ends the server, too
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))  # a closed terminal ends the server, too
     with claimed(store), contextlib.suppress(KeyboardInterrupt), served(python, store, port) as server:
         print(f"starting MLflow over {runs_dir}", flush=True)
         if wait_until_up(server, url):

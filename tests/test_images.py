@@ -117,6 +117,19 @@ def test_only_train_and_predict_get_the_accelerators_image(accelerator: str) -> 
         assert image_for(stage, accelerator=accelerator).startswith(f"verdelta-{expected}:")
 
 
+@pytest.mark.parametrize(
+    ("accelerator", "variables"),
+    [
+        ("gpu", ["JAX_PLATFORMS=cuda,cpu", "LD_LIBRARY_PATH=/usr/local/nvidia/lib64:/usr/local/nvidia/lib$"]),  # GKE's driver
+        ("tpu", ["JAX_PLATFORMS=tpu,cpu"]),
+    ],
+)
+def test_an_accelerators_image_finds_its_device_or_fails(accelerator: str, variables: list[str]) -> None:
+    """Without them JAX would compute on the CPU and not say so. These images are built by hand alone, so this reads the text."""
+    environment = re.findall(r"^ENV (?:.*\\\n)*.*", (ROOT / f"docker/{accelerator}.Dockerfile").read_text(), re.M)
+    assert all(f" {variable}" in " ".join(environment) for variable in variables), environment
+
+
 def test_unknown_accelerator_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"accelerator='cpu': expected one of none, gpu, tpu"):
         image_for("train", accelerator="cpu")

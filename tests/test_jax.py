@@ -137,6 +137,24 @@ def test_a_batch_that_the_devices_cannot_share_is_refused(examples: Path, tmp_pa
     assert not (tmp_path / "three").exists()
 
 
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="this machine has a GPU")
+@pytest.mark.parametrize(
+    ("platforms", "words"),
+    [
+        ("cuda,cpu", "JAX_PLATFORMS=cuda,cpu: JAX found no GPU and would compute on the CPU."),  # which JAX does not mention
+        ("tpu,cpu", "Unable to initialize backend 'tpu'"),
+    ],
+)
+def test_a_stage_that_should_find_an_accelerator_and_does_not_fails(
+    examples: Path, tmp_path: Path, platforms: str, words: str
+) -> None:
+    process = start(examples, tmp_path / "none", SMALL_ENCODER="1", JAX_PLATFORMS=platforms)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert words in output
+    assert not (tmp_path / "none").exists()
+
+
 def test_half_of_the_variables_that_name_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*PROCESS_VARIABLES, "TPU_WORKER_HOSTNAMES", "TPU_PROCESS_ADDRESSES"):
         monkeypatch.delenv(name, raising=False)

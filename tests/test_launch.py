@@ -270,6 +270,37 @@ def test_a_stopped_run_never_looks_complete_and_leaves_no_process(tmp_path: Path
             os.kill(left, signal.SIGKILL)
 
 
+@pytest.mark.parametrize(("before", "ends"), [(["env", "--default-signal=HUP"], True), (["nohup"], False)])
+def test_a_closed_terminal_ends_a_run_but_not_under_nohup(tmp_path: Path, before: list[str], ends: bool) -> None:
+    runs = tmp_path / "runs"
+    command = [
+        sys.executable,
+        "tests/launch_pipelines.py",
+        "moods",
+        str(runs),
+        "slow",
+        json.dumps({"mood": "slow", "folds": [0]}),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    process = subprocess.Popen([*before, *command], cwd=ROOT, env=environment, **pipes)
+    try:
+        assert process.stdout is not None
+        while "mood slow" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGHUP)
+        if ends:
+            assert process.wait(timeout=120) != 0
+        else:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=2)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=120) != 0
+    finally:
+        for left in processes_of(runs):
+            os.kill(left, signal.SIGKILL)
+
+
 def processes_of(runs: Path) -> list[int]:
     """The processes whose command line names the folder."""
     return [

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 PROCESS_VARIABLES = tuple(f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID"))
+ACCELERATORS = {"cuda": "GPU", "gpu": "GPU", "tpu": "TPU"}  # by their names in JAX_PLATFORMS
 TPU_HOSTS = ("TPU_PROCESS_ADDRESSES", "TPU_WORKER_HOSTNAMES")  # what GKE tells every host of a TPU slice
 
 
@@ -26,6 +27,7 @@ def all_devices() -> contextlib.AbstractContextManager[None]:
 
     Raises:
         ValueError: as `several_processes`.
+        RuntimeError: as `require_accelerator`.
     """
     if keras.backend.backend() != "jax":
         return contextlib.nullcontext()
@@ -33,6 +35,7 @@ def all_devices() -> contextlib.AbstractContextManager[None]:
 
     if several_processes() and not jax.distributed.is_initialized():
         keras.distribution.initialize()
+    require_accelerator()
     if jax.device_count() == 1:
         return contextlib.nullcontext()
     return keras.distribution.DataParallel(auto_shard_dataset=False).scope()
@@ -51,6 +54,25 @@ def several_processes() -> bool:
             "first to HOST:PORT of process 0, the others to how many they are and which one it is; for one process set none."
         )
     return not missing or any("," in os.environ.get(name, "") for name in TPU_HOSTS)
+
+
+def require_accelerator() -> None:
+    """Refuses to compute on the CPU where JAX_PLATFORMS names an accelerator first.
+
+    JAX itself leaves "cuda" out without a word where the machine shows no NVIDIA device.
+
+    Raises:
+        RuntimeError: JAX has found no such accelerator.
+    """
+    import jax
+
+    wanted = os.environ.get("JAX_PLATFORMS", "").partition(",")[0].strip().lower()
+    if wanted in ACCELERATORS and jax.default_backend() == "cpu":
+        raise RuntimeError(
+            f"JAX_PLATFORMS={os.environ['JAX_PLATFORMS']}: JAX found no {ACCELERATORS[wanted]} and would compute on the CPU. See "
+            "that this machine or container has one and is shown it (for an NVIDIA GPU: /dev/nvidia*, and libcuda.so of driver "
+            "580 or later on LD_LIBRARY_PATH), or set JAX_PLATFORMS=cpu if the CPU is what you want."
+        )
 
 
 def process() -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Raw data in a real storage server, over HTTP: the same as from a folder, through 16 faults; and what ends a run."""
 
 import gzip
+import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -46,6 +47,7 @@ def proxy(server: str) -> Iterator[Proxy]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gives up soon."""
     monkeypatch.setattr(gcs_requests, "DEADLINE_SECONDS", 1.0)
+    monkeypatch.setattr(gcs_requests, "SLOWEST_BYTES_PER_SECOND", 200_000)  # a trickling body brings 33,000
     monkeypatch.setattr(gcs_requests, "FIRST_PAUSE_SECONDS", 0.1)
     monkeypatch.setattr(gcs_requests, "TIMEOUT", (0.5, 0.5))
 
@@ -194,12 +196,28 @@ def test_a_lasting_fault_ends_in_an_error_with_the_objects_name(
 ) -> None:
     upload(server, f"some/where/{PHOTO}", bytes(100_000))
     proxy.plan = lambda path: fault if "DAT02.png" in path else None
+    start = time.monotonic()
     with pytest.raises(StorageError) as error:
         resize(RAW, tmp_path, on_bad_photo="skip")  # a photo that cannot be fetched is no bad photo
     tries = sum("BC_01%2FDAT02.png" in path for path in proxy.requests)
-    assert str(error.value).startswith(f"{RAW}/{PHOTO}: tried {tries} times within 1 s without success, the last time: ")
+    said = re.match(rf"{RAW}/{PHOTO}: tried {tries} times in (\d+) s without success, the last time: ", str(error.value))
+    assert said and 1 <= int(said[1]) <= time.monotonic() - start + 1, error.value
     assert words in str(error.value)
     assert not (tmp_path / "catalog").exists()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_body_that_comes_slowly_but_steadily_is_waited_for(proxy: Proxy, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gcs_requests, "SLOWEST_BYTES_PER_SECOND", 20_000)
+    content = bytes(range(250)) * 400
+    upload(server, f"some/where/{PHOTO}", content)
+    source = storage.open_raw(RAW)
+    source.files()
+    faults: list[Fault | None] = [gcs_server.trickling, gcs_server.reset_before]  # a second try after all that time, too
+    proxy.plan = lambda _: faults.pop() if faults else gcs_server.trickling
+    start = time.monotonic()
+    assert source.read(PurePosixPath(PHOTO)) == content
+    assert time.monotonic() - start > 2.5 > gcs_requests.DEADLINE_SECONDS
 
 
 @pytest.mark.usefixtures("impatient")
@@ -208,7 +226,7 @@ def test_a_listing_that_cannot_be_had_is_an_error(proxy: Proxy, fault: Fault, wo
     proxy.plan = lambda _: fault
     with pytest.raises(StorageError) as error:
         storage.check_raw(RAW)
-    assert str(error.value).startswith(f"{RAW}: tried {len(proxy.requests)} times within 1 s")
+    assert str(error.value).startswith(f"{RAW}: tried {len(proxy.requests)} times in ")
     assert words in str(error.value)
 
 

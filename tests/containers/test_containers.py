@@ -10,11 +10,15 @@ from pathlib import Path
 
 import docker
 import pytest
+import requests
 from command_line import pipeline_py, write_raw
-from kfp import dsl
 
 from components.images import ROOT, image_for
-from launch.containers import connect, fetching, lines, readable_paths, require_images
+from launch import kfp_local
+from launch.containers import ENGINE_TIMEOUT_SECONDS, connect, lines, require_images, run_container
+from launch.places import Place
+from launch.processes import RunningStages
+from tests.containers.one_stage import main as one_stage_main
 
 IMAGE = image_for("split_folds")
 
@@ -26,50 +30,6 @@ def test_lines_are_whole_whatever_the_pieces() -> None:
         assert list(lines(text[start : start + size] for start in range(0, len(text), size))) == whole
     assert list(lines([])) == []
     assert list(lines([b"\xff broken\n"])) == ["\ufffd broken"]
-
-
-def test_a_stage_may_read_its_inputs_and_the_paths_it_is_given(tmp_path: Path) -> None:
-    for name in ("raw", "model-0", "model-1", "elsewhere"):
-        (tmp_path / name).mkdir()
-    inputs = {
-        "raw": str(tmp_path / "raw"),
-        "models": [dsl.Model(uri=str(tmp_path / f"model-{number}")) for number in (1, 0)],
-        "checkpoint": str(tmp_path / "there-is-none.h5"),
-        "encoder": "B0",
-        "fold": 0,
-    }
-    assert readable_paths(inputs) == tuple(str(tmp_path / name) for name in ("model-0", "model-1", "raw"))
-
-
-@pytest.mark.parametrize(
-    ("inputs", "emulator", "network"),
-    [
-        ({"raw": "/data", "checkpoint": "none"}, False, "none"),
-        ({"raw": "gs://bucket/prefix"}, False, "bridge"),
-        ({"raw": "gs://bucket/prefix"}, True, "host"),
-        ({"checkpoint": "gs://bucket/b7.h5"}, False, "bridge"),
-        ({"checkpoint": "imagenet"}, False, "bridge"),  # downloaded on first use
-        ({"checkpoint": "/weights/b7.h5"}, True, "none"),
-        ({"checkpoint": "none"}, True, "none"),
-        ({}, False, "none"),
-    ],
-)
-def test_only_a_stage_that_fetches_something_has_a_network(
-    monkeypatch: pytest.MonkeyPatch, inputs: dict[str, str], emulator: bool, network: str
-) -> None:
-    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
-    if emulator:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:4443")
-    assert fetching(inputs)[0] == network
-
-
-def test_credentials_go_only_to_a_stage_that_reads_gcs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    key = tmp_path / "key.json"
-    key.write_text("{}")
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
-    _, environment, readable = fetching({"raw": "gs://bucket"})
-    assert (environment["GOOGLE_APPLICATION_CREDENTIALS"], readable) == (str(key), (str(key),))
-    assert fetching({"checkpoint": "imagenet"})[1:] == ({}, ())
 
 
 def test_without_an_engine_the_command_ends_before_it_begins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -91,6 +51,35 @@ def test_images_that_are_not_there_are_named_with_the_way_to_make_them(engine: d
 
 def test_connect_finds_the_engine(engine: docker.DockerClient) -> None:
     assert connect().version()["ApiVersion"] == engine.version()["ApiVersion"]
+
+
+def test_an_engine_that_does_not_answer_in_the_end_does_not_change_what_became_of_the_stage(
+    engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = docker.models.containers.Container.remove
+
+    def remove_slowly(container: docker.models.containers.Container, **options: bool) -> None:
+        remove(container, **options)
+        raise requests.exceptions.ReadTimeout("too slow")
+
+    monkeypatch.setattr(docker.models.containers.Container, "remove", remove_slowly)
+    seen: list[str] = []
+    place = Place(user="", readable={}, writable=(), network="none", environment={})
+    assert run_container(engine, RunningStages(), IMAGE, ["echo", "done"], place, seen.append) == (0, False)
+    assert seen == ["done"]
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_engine_of_a_running_container_has_the_time_that_it_may_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clients: list[docker.DockerClient] = []
+
+    def note(client: docker.DockerClient, *_: object) -> tuple[int, bool]:
+        clients.append(client)
+        return 0, False
+
+    monkeypatch.setattr(kfp_local, "run_container", note)
+    one_stage_main(tmp_path / "run", str(tmp_path), ["true"])
+    assert [client.api.timeout for client in clients] == [ENGINE_TIMEOUT_SECONDS]
 
 
 def one_stage(folder: Path, raw: Path, *command: str) -> subprocess.Popen[str]:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from components.settings import STAGES, Settings
+from launch.cluster import Cluster
 from launch.compile import check_for_cluster
 from launch.parameters import RunSettings, fields, parse, pipeline_inputs, resolve, table
 from launch.presets import PRESETS, winner
+from launch.resources import Resources
 from pipeline import verdelta
 
 
@@ -88,9 +90,14 @@ def test_the_list_that_the_pipeline_loops_over_is_made_of_num_shards(num_shards:
     assert set(pipeline_inputs(parameters)) | set(DATA["resize_images"]) == set(verdelta.component_spec.inputs)
 
 
+VERTEX = Cluster(
+    target="vertex", accelerator="none", images={}, resources={stage: Resources() for stage in STAGES}, environment={}, labels={}
+)
+
+
 def test_the_most_shards_fit_into_a_parameter_of_a_cluster() -> None:
     most = pipeline_inputs(resolve({}, {"num_shards": 1000}))
-    check_for_cluster(most, "vertex")
+    check_for_cluster(most, VERTEX)
     with pytest.raises(ValueError, match="num_shards=1001: expected at most 1000"):
         resolve({}, {"num_shards": 1001})
 
@@ -100,7 +107,7 @@ def test_artifacts_of_more_shards_than_fit_into_a_parameter_are_refused_with_wha
     with pytest.raises(
         ValueError, match=r"write_tfrecords_shards: 1\d{4} characters; .* begin the rerun at the stage that wrote"
     ):
-        check_for_cluster({"write_tfrecords_shards": items}, "vertex")
+        check_for_cluster({"write_tfrecords_shards": items}, VERTEX)
 
 
 def test_compiled_defaults_are_the_resolved_ones() -> None:

@@ -5,7 +5,6 @@ Each image is decoded once. N images, C cliques per batch, K images per clique, 
 
 import math
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,41 +47,53 @@ def load_images(
         ValueError: the files do not hold every image of `table`.
         OSError: the images exceed the budget, and the temporary folder has no space for them.
     """
-    row_of = {image_id: row for row, image_id in enumerate(table["image_id"])}
     files = sorted(str(path) for path in examples.glob("test.tfrecord-*" if split == schema.TEST else "fold.*.tfrecord-*"))
-    images = allocate((len(row_of), dim, dim, 3), memory_budget_gb)
-    missing = set(row_of)
-
-    def wanted() -> Iterator[tuple[int, bytes]]:
-        for image_id, jpeg in stored_images(files, pairs):
-            if image_id in missing:
-                missing.remove(image_id)
-                yield row_of[image_id], jpeg
-            if not missing:
-                return  # layout=pairs holds each image about 39 times
-
-    signature = (tf.TensorSpec([], tf.int64), tf.TensorSpec([], tf.string))
-    decoded = tf.data.Dataset.from_generator(wanted, output_signature=signature).map(
+    images, missing = allocate((len(table), dim, dim, 3), memory_budget_gb), set(range(len(table)))
+    # not from a generator: with one TensorFlow sets M_TRIM_THRESHOLD, and from then on training pays for memory again and again
+    decoded = stored_images(files, table, pairs).map(
         lambda row, jpeg: (row, decode(jpeg, dim)), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
-    progress = tqdm(decoded.as_numpy_iterator(), desc=f"decode {split}", total=len(row_of), unit="photo", **PROGRESS)
+    progress = tqdm(decoded.take(len(table)).as_numpy_iterator(), f"decode {split}", len(table), unit="photo", **PROGRESS)
     for row, image in progress:
         images[row] = image
+        missing.discard(int(row))
     if missing:
         raise ValueError(
-            f"{examples}: the {split} TFRecords lack {len(missing)} of {len(row_of)} images, such as {min(missing)}; "
-            "run write_tfrecords again on these pairs."
+            f"{examples}: the {split} TFRecords lack {len(missing)} of {len(table)} images, such as "
+            f"{table['image_id'].iloc[sorted(missing)].min()}; run write_tfrecords again on these pairs."
         )
     return images
 
 
-def stored_images(files: list[str], pairs: pd.DataFrame) -> Iterator[tuple[str, bytes]]:
-    """Every (image_id, JPEG) in TFRecord files of either layout; in layout=pairs the pair table names a record's two images."""
-    columns = (pairs[name] for name in ("pair_id", "before_image_id", "after_image_id"))
-    names_of = {pair_id: (before, after) for pair_id, before, after in zip(*columns, strict=True)}
-    for record_id, jpegs in tf.data.TFRecordDataset(files).map(parse).prefetch(8).as_numpy_iterator():
-        names = names_of[record_id.decode()] if len(jpegs) == 2 else (record_id.decode(),)
-        yield from zip(names, jpegs, strict=True)
+def stored_images(files: list[str], table: pd.DataFrame, pairs: pd.DataFrame) -> tf.data.Dataset:
+    """Every image of `table` once, from TFRecord files of either layout: (its row, scalar int64; its JPEG, scalar string)."""
+    records, rows = record_rows(table["image_id"], pairs)
+    numbers = tf.lookup.KeyValueTensorInitializer(tf.constant(records), tf.range(len(records), dtype=tf.int64))
+    number_of = tf.lookup.StaticHashTable(numbers, default_value=len(records))
+    rows_of = tf.constant([*rows, (-1, -1)], tf.int64)  # the last for records of neither
+
+    def with_rows(record_id: tf.Tensor, jpegs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return rows_of[number_of.lookup(record_id)][: tf.size(jpegs)], jpegs
+
+    stored = tf.data.TFRecordDataset(files).map(parse).map(with_rows).unbatch()
+    return stored.filter(lambda row, _: row >= 0)
+
+
+def record_rows(image_ids: pd.Series, pairs: pd.DataFrame) -> tuple[list[str], list[tuple[int, int]]]:
+    """What to take from which record: (names of records, rows of their images).
+
+    A record is an image's or a pair's. Layout=pairs holds each image about 39 times: it is taken from the first pair that has
+    it, and -1 stands for an image that is not taken.
+    """
+    row_of = {image_id: row for row, image_id in enumerate(image_ids)}
+    records, rows = list(row_of), [(row, -1) for row in row_of.values()]
+    untaken = dict(row_of)
+    for pair_id, before, after in zip(*(pairs[name] for name in ("pair_id", "before_image_id", "after_image_id")), strict=True):
+        taken = untaken.pop(before, -1), untaken.pop(after, -1)
+        if max(taken) >= 0:
+            records.append(pair_id)
+            rows.append(taken)
+    return records, rows
 
 
 def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -104,17 +115,11 @@ def allocate(shape: tuple[int, ...], memory_budget_gb: float) -> DecodedImages:
 
 def training_batches(images: DecodedImages, cliques: Cliques, *, cliques_per_batch: int, augmentations: int) -> tf.data.Dataset:
     """Batches for Keras: (images [C, K, H, W, 3] uint8 or float32, deltas [C, P, 1] float32, weights [C, P] float32)."""
-
-    def gather(rows: tf.Tensor) -> tf.Tensor:
-        gathered = tf.numpy_function(images.__getitem__, [rows], tf.uint8, stateful=False)
-        gathered.set_shape([cliques.images.shape[1], *images.shape[1:]])
-        return gathered
-
     dataset = tf.data.Dataset.from_tensor_slices(
         (cliques.images, cliques.views, cliques.deltas_days[..., np.newaxis], cliques.weights)
     )
     dataset = dataset.map(
-        lambda rows, view, deltas, weights: (transform_any(gather(rows), view, augmentations), deltas, weights),
+        lambda rows, view, deltas, weights: (transform_any(gather(images, rows), view, augmentations), deltas, weights),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
@@ -124,6 +129,12 @@ def training_batches(images: DecodedImages, cliques: Cliques, *, cliques_per_bat
 def view_batches(images: DecodedImages, rows: np.ndarray, *, view: int, batch_size: int) -> tf.data.Dataset:
     """Some images in order, under one view: [batch_size, H, W, 3]; the last batch is filled up with repeats."""
     batches = np.resize(rows, (math.ceil(len(rows) / batch_size), batch_size))
-    signature = tf.TensorSpec((batch_size, *images.shape[1:]), tf.uint8)
-    dataset = tf.data.Dataset.from_generator(lambda: (images[batch] for batch in batches), output_signature=signature)
-    return dataset.map(lambda batch: transform(batch, view)).prefetch(tf.data.AUTOTUNE)
+    dataset = tf.data.Dataset.from_tensor_slices(batches)
+    return dataset.map(lambda rows: transform(gather(images, rows), view)).prefetch(tf.data.AUTOTUNE)
+
+
+def gather(images: DecodedImages, rows: tf.Tensor) -> tf.Tensor:
+    """Images by their row numbers [...] int64: [..., H, W, 3] uint8."""
+    gathered = tf.numpy_function(images.__getitem__, [rows], tf.uint8, stateful=False)
+    gathered.set_shape([*rows.shape, *images.shape[1:]])
+    return gathered

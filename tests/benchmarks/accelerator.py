@@ -22,6 +22,7 @@ TRAIN_PAIRS, TEST_PHOTOS, VIEWS = 11_691, 307, 6  # the challenge's, fold 0 held
 VALIDATION_PHOTOS, BATCHNORM_PHOTOS = 150, 512  # about a fifth of 753; what batchnorm.py measures statistics on
 GOAL_SECONDS = 300.0
 CLIQUE_SIZES = (2, int(fast()["clique_size"]))
+EPOCHS = (1, int(fast()["epochs"]))  # the winner's, and those of preset fast
 BASE: dict[str, Any] = {
     "mixed_precision": "mixed_float16",
     "images": 16,
@@ -142,11 +143,14 @@ def job_rows(first: dict[str, Any]) -> list[tuple[str, ...]]:
     if "failed" in first:
         return []
     fixed = first["compile_seconds"] + 2 * first["predict_compile_seconds"]  # the other one is BatchNorm's
-    fixed += first["predict_seconds"] * (VALIDATION_PHOTOS + BATCHNORM_PHOTOS + VIEWS * TEST_PHOTOS)
-    per_image = first["host_step_seconds"] / BASE["images"]
-    seconds = [fixed + per_image * epoch_images(size, BASE["images"]) for size in CLIQUE_SIZES]
-    cells = [f"{value:.0f} ({'within' if value <= GOAL_SECONDS else 'over'} {GOAL_SECONDS:.0f})" for value in seconds]
-    return [("whole job, one fold, one epoch, estimated", EMPTY, str(BASE["images"]), *[EMPTY] * 4, *cells)]
+    fixed += first["predict_seconds"] * VIEWS * TEST_PHOTOS
+    per_image, after_epoch = first["host_step_seconds"] / BASE["images"], VALIDATION_PHOTOS + BATCHNORM_PHOTOS
+    cells = []
+    for size, epochs in zip(CLIQUE_SIZES, EPOCHS, strict=True):
+        seconds = fixed + epochs * (per_image * epoch_images(size, BASE["images"]) + first["predict_seconds"] * after_epoch)
+        cells.append(f"{seconds:.0f} ({'within' if seconds <= GOAL_SECONDS else 'over'} {GOAL_SECONDS:.0f})")
+    name = f"whole job, one fold, {' or '.join(map(str, EPOCHS))} epochs, estimated"
+    return [(name, EMPTY, str(BASE["images"]), *[EMPTY] * 4, *cells)]
 
 
 def name_of(change: dict[str, Any]) -> str:

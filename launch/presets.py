@@ -52,6 +52,9 @@ def winner_calibration() -> dict[str, Any]:
 def fast() -> dict[str, Any]:
     """What we recommend: the winner's network, trained on cliques, all five folds averaged, calibration fitted out of fold.
 
+    Four epochs on cliques of 8 have 1.8 times fewer backbone passes than the winner's one on pairs, and ended as well on the
+    sample data (components/train/README.md, What the presets rest on).
+
     Hardware: one GPU of 32 GB. Duration: not measured. Score: not measured.
     """
     return {
@@ -59,8 +62,8 @@ def fast() -> dict[str, Any]:
         "shuffle_buffer": 0,
         "clique_size": 8,
         "cliques_per_batch": 2,
+        "epochs": 4,
         "schedule": "cosine",
-        "ema_momentum": 0.99,
         "reestimate_batchnorm": True,
         "calibration": "fit",
     }

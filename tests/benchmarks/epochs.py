@@ -17,7 +17,6 @@ from components.train.fit import train
 IMAGES_PER_BATCH = 16
 ENDINGS = (  # clique size, epochs, ema_momentum
     (2, 1, 0.0),
-    (4, 2, 0.0),
     (8, 1, 0.0),
     (8, 2, 0.0),
     (8, 3, 0.0),

@@ -18,7 +18,6 @@ from tests.benchmarks.winner import run_peer
 
 IMAGE_SIZE, DIM = 1024, 512  # px, the recipe's
 PEER_PAIRS, PEER_STORED = 512, 640
-EPOCHS = 3
 TARGET = 20
 
 
@@ -30,22 +29,23 @@ def measure() -> Iterator[Row]:
         theirs = run_peer("read", root / WINNERS, dim=DIM, pairs=PEER_PAIRS)
         photos, epochs = read_epochs(root / OURS)
     peer = theirs["pairs"] / theirs["seconds"]
-    first, later = epochs[0], sum(pairs for pairs, _ in epochs[1:]) / sum(seconds for _, seconds in epochs[1:])
+    all_pairs, later_pairs = (sum(pairs for pairs, _ in some) for some in (epochs, epochs[1:]))
+    every, later = all_pairs / sum(s for _, s in epochs), later_pairs / sum(s for _, s in epochs[1:])
     other = f"{peer:.0f} pairs/s ({PEER_PAIRS} pairs, after its shuffle buffer was filled)"
     photo = f"{IMAGE_SIZE} px JPEGs in TFRecords to {DIM} px batches, no model, preset fast"
     yield Row(
-        what="input pipeline, first epoch",
-        measured=f"{photo}; {first[0]:,} pairs with the decoding of all {photos} photos",
-        ours=f"{first[0] / first[1]:,.0f} pairs/s",
+        what="input pipeline",
+        measured=f"{photo}; {all_pairs:,} pairs in its {len(epochs)} epochs, with the decoding of all {photos} photos",
+        ours=f"{every:,.0f} pairs/s",
         other=other,
-        value=first[0] / first[1] / peer,
+        value=every / peer,
         unit="x",
         target=TARGET,
         at_least=True,
     )
     yield Row(
-        what="input pipeline, later epochs",
-        measured=f"{photo}; photos decoded before",
+        what="input pipeline, without decoding",
+        measured=f"{photo}; all epochs but the first",
         ours=f"{later:,.0f} pairs/s",
         other=other,
         value=later / peer,
@@ -58,7 +58,7 @@ def measure() -> Iterator[Row]:
 def read_epochs(examples: Path) -> tuple[int, list[tuple[int, float]]]:
     """Reads what preset fast would train on: (photos decoded, pairs and seconds of each epoch, decoding in the first)."""
     preset = fast()
-    names = ("clique_size", "cliques_per_batch", "shuffle_buffer")
+    names = ("clique_size", "cliques_per_batch", "shuffle_buffer", "epochs")
     settings = TrainSettings(dim=DIM, **{name: preset[name] for name in names})
     start = time.monotonic()
     data = load_fold(examples, settings)
@@ -66,7 +66,7 @@ def read_epochs(examples: Path) -> tuple[int, list[tuple[int, float]]]:
     cliques = draw_cliques(
         data.table,
         data.train,
-        num_cliques=EPOCHS * steps * settings.cliques_per_batch,
+        num_cliques=settings.epochs * steps * settings.cliques_per_batch,
         clique_size=settings.clique_size,
         augmentations=settings.augmentations,
         shuffle_buffer=settings.shuffle_buffer,
@@ -76,7 +76,7 @@ def read_epochs(examples: Path) -> tuple[int, list[tuple[int, float]]]:
         data.images, cliques, cliques_per_batch=settings.cliques_per_batch, augmentations=settings.augmentations
     )
     iterator, epochs = iter(batches), []
-    for _ in range(EPOCHS):
+    for _ in range(settings.epochs):
         pairs = sum(int(np.count_nonzero(weights)) for _, _, weights in (next(iterator) for _ in range(steps)))
         epochs.append((pairs, time.monotonic() - start))
         start = time.monotonic()

@@ -15,6 +15,7 @@ from PIL import Image
 from components import schema
 from components.calibrate.calibrate import calibrate
 from components.generate_pairs.generate import generate_pairs
+from components.generate_pairs.tables import TEST_DATA_COLUMNS
 from components.resize_images.resize import resize_images
 from components.settings import (
     CalibrateSettings,
@@ -161,6 +162,9 @@ def write_predictions(root: Path) -> None:
     labels = table[["idx", "time_delta_days"]].set_axis(list(schema.SUBMISSION_COLUMNS), axis=1)
     for name in (schema.SAMPLE_SUBMISSION_CSV, schema.TEST_LABELS_CSV):
         labels.to_csv(root / "catalog" / name, index=False)
+    table[["idx", "before_image_id", "after_image_id"]].set_axis(list(TEST_DATA_COLUMNS), axis=1).to_csv(
+        root / "catalog" / schema.TEST_DATA_CSV, index=False
+    )
 
 
 def soft_noise(width: int, height: int) -> np.ndarray:

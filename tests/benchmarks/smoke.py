@@ -28,7 +28,7 @@ from tests.benchmarks.table import Row, main
 from tests.benchmarks.winner import run_peer
 
 CLOCK = ROOT / "tests/benchmarks/stage_clock"
-SHARE_OF_BASELINE, TIMES, STOP_AFTER = 0.4, 5, 8
+SHARE_OF_BASELINE, TIMES, STOP_AFTER = 0.4, 5, 6
 PEER_BATCH, EVALUATE_EVERY = 8, 50  # pairs; steps
 
 

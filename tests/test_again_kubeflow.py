@@ -128,7 +128,7 @@ def test_one_stage_gets_the_artifacts_that_it_had_in_the_experiment_that_it_was_
     assert imported(spec, values) == {uri("write_tfrecords", "examples")}
     assert [item["fold"] for item in values["folds"]] == [0, 2]
     assert values["learning_rate"] == 3e-4
-    assert (values["epochs"], values["encoder"]) == (1, "B7")
+    assert (values["epochs"], values["encoder"]) == (fast()["epochs"], "B7")
     assert "raw" not in values
     assert (run["display_name"], run["experiment_id"]) == ("slower", EXPERIMENT)
     assert run["description"] == f"preset=fast accelerator=none parent={FIRST} kind=rerun stage=train"

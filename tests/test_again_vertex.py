@@ -121,14 +121,14 @@ def test_what_depends_on_a_stage_follows_with_the_recorded_artifacts_of_each_fol
 
 
 def test_the_new_job_is_of_the_runs_experiment_and_names_it(finished: FinishedVertex, capsys: pytest.CaptureFixture[str]) -> None:
-    assert again(finished, "rerun", f"{PARENT}/pipelineJobs/first", "train", "--fold", "2", "--set", "epochs=4") == 0
+    assert again(finished, "rerun", f"{PARENT}/pipelineJobs/first", "train", "--fold", "2", "--set", "epochs=6") == 0
     expected = {"app": "verdelta", "preset": "fast", "accelerator": "none", "parent": "first", "kind": "rerun", "stage": "train"}
     assert dict(finished.job.labels) == expected
     assert finished.children == [("greens", [f"{STORE}/contexts/one"])]
     spec, values = sent(finished)
     assert executors(spec) == ({"train"}, {uri("write_tfrecords", "examples")})
-    assert ([item["fold"] for item in values["folds"]], values["epochs"]) == ([2], 4)
-    assert "epochs=4  (was 1)" in capsys.readouterr().out
+    assert ([item["fold"] for item in values["folds"]], values["epochs"]) == ([2], 6)
+    assert f"epochs=6  (was {fast()['epochs']})" in capsys.readouterr().out
 
 
 def test_a_custom_job_in_place_of_a_stage_reads_the_imported_artifacts(finished: FinishedVertex) -> None:

@@ -68,8 +68,9 @@ def load_images(
 def stored_images(files: list[str], table: pd.DataFrame, pairs: pd.DataFrame) -> tf.data.Dataset:
     """Every image of `table` once, from TFRecord files of either layout: (its row, scalar int64; its JPEG, scalar string)."""
     records, rows = record_rows(table["image_id"], pairs)
-    numbers = tf.lookup.KeyValueTensorInitializer(tf.constant(records), tf.range(len(records), dtype=tf.int64))
-    number_of = tf.lookup.StaticHashTable(numbers, default_value=len(records))
+    # a mutable table, as TensorFlow warns of an immutable one when predict freezes its weights
+    number_of = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, default_value=len(records))
+    number_of.insert(tf.constant(records), tf.range(len(records), dtype=tf.int64))
     rows_of = tf.constant([*rows, (-1, -1)], tf.int64)  # the last for records of neither
 
     def with_rows(record_id: tf.Tensor, jpegs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -36,7 +36,7 @@ TIMES = (1, 4, 16)
 SERIES, PHOTOS, STORED_PX, DECODED_PX = 8, 40, 128, 64
 RAW_SERIES, RAW_SIZE = 2, (410, 308)  # reading raw photos costs so much that few of them show it
 TABLE_SERIES = 19  # the challenge's: 14,820 pairs at 1
-REPEATS = 3
+REPEATS = 9
 Stage = Callable[[Path], object]  # gets the folder that holds its inputs, and writes its outputs there
 
 

@@ -13,23 +13,16 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-import pandas as pd
-
-from components import schema
 from components.images import ROOT
 from components.sample_dataset.settings import SampleDatasetSettings
 from components.sample_dataset.write import write_sample_dataset
-from components.settings import WriteTfrecordsSettings
-from launch.record import RUN_JSON
 from launch.sample import sample_dataset
 from tests.benchmarks.table import Row, main
-from tests.benchmarks.winner import run_peer
+from tests.benchmarks.time_to_accuracy import SHARE_OF_BASELINE, outcome, race, read_training, stage_outputs, write_pairs
 
 CLOCK = ROOT / "tests/benchmarks/stage_clock"
-SHARE_OF_BASELINE, TIMES, STOP_AFTER = 0.4, 5, 6
-PEER_BATCH, EVALUATE_EVERY = 8, 50  # pairs; steps
+TIMES, STOP_AFTER = 5, 6
 
 
 def measure() -> Iterator[Row]:
@@ -112,52 +105,27 @@ def score_of_new_photos(runs: Path, raw: Path) -> Row:
 
 def time_to_accuracy(run: Path, examples: Path) -> Row:
     """Seconds of training until the held-out fold is predicted well enough, in the run and by the winner's recipe."""
-    from components.write_tfrecords.write import write_tfrecords  # TensorFlow, which the processes that draw do not need
-
     outputs = stage_outputs(run)
-    training = json.loads((outputs["model"] / schema.STAGE_RECORD).read_text(encoding="utf-8"))
-    settings, counts = training["settings"], training["counts"]
-    history = pd.read_csv(outputs["history"] / schema.HISTORY_CSV)
-    target = SHARE_OF_BASELINE * counts["baseline_rmse_days"]
-    before_training = counts["seconds"] - history["seconds"].iloc[-1]  # and what follows it: saving
-    reached = history[history["val_rmse_days"] <= target]
-    ours = before_training + reached["seconds"].iloc[0] if len(reached) else math.nan
-    folders = {name: outputs[name] for name in ("images", "catalog", "pairs", "folded_pairs")}
-    write_tfrecords(**folders, examples=examples, settings=WriteTfrecordsSettings(layout="pairs"))
-    limit = STOP_AFTER * (ours if len(reached) else counts["seconds"])
-    race: dict[str, Any] = {
-        "dim": settings["dim"], "encoder": settings["encoder"], "fold": settings["fold"], "target_rmse": target,
-        "evaluate_every": EVALUATE_EVERY, "limit": limit,
-    }  # fmt: skip
-    recipe = run_peer("train", examples, **race)
-    tuned = run_peer("train", examples, **race, learning_rate=settings["learning_rate"], lstm_units=settings["lstm_units"])
+    ours = read_training(outputs["model"], outputs["history"])
+    settings, seconds = ours.settings, ours.seconds
+    write_pairs(outputs, examples)
+    limit = STOP_AFTER * (ours.counts["seconds"] if math.isnan(seconds) else seconds)
+    recipe = race(ours, examples, limit)
+    tuned = race(ours, examples, limit, learning_rate=settings["learning_rate"], lstm_units=settings["lstm_units"])
     head = f"LSTM {settings['lstm_units']}, learning rate {settings['learning_rate']:g}"
     return Row(
         what="time to accuracy",
         measured="from the start of training, decoding, building and tracing included, until the held-out fold's RMSE is "
-        f"{target:.2f} days, {SHARE_OF_BASELINE} of the baseline; EfficientNet-{settings['encoder']} at {settings['dim']} px "
-        "from random weights; the recipe's validations are left out of its time",
-        ours=f"{ours:.0f} s ({reached['pairs_seen'].min():,.0f} pairs), {head}, {settings['schedule']}",
+        f"{ours.target_rmse:.2f} days, {SHARE_OF_BASELINE} of the baseline; EfficientNet-{settings['encoder']} at "
+        f"{settings['dim']} px from random weights; the recipe's validations are left out of its time",
+        ours=f"{seconds:.0f} s ({ours.reached['pairs_seen'].min():,.0f} pairs), {head}, {settings['schedule']}",
         other=f"{outcome(recipe)}, the recipe: LSTM 1024, learning rate 1e-4; {outcome(tuned)}, the recipe with {head}",
-        value=recipe["evaluations"][-1]["seconds"] / ours,
+        value=recipe["evaluations"][-1]["seconds"] / seconds,
         unit="x",
         target=TIMES,
         at_least=True,
         is_bound=not recipe["reached"],
     )
-
-
-def outcome(peer: dict[str, Any]) -> str:
-    """When a peer was as good as the target, or how good it was when it was stopped."""
-    last = peer["evaluations"][-1]
-    after = f"{last['seconds']:.0f} s ({last['steps'] * PEER_BATCH:,} pairs)"
-    return after if peer["reached"] else f"> {after}, stopped at {last['rmse']:.2f} days"
-
-
-def stage_outputs(run: Path) -> dict[str, Path]:
-    """Returns the folder of every artifact of a run, by the artifact's name."""
-    record: dict[str, Any] = json.loads((run / RUN_JSON).read_text(encoding="utf-8"))
-    return {name: Path(uri) for entry in record["stages"] for name, uri in entry["outputs"].items()}
 
 
 if __name__ == "__main__":

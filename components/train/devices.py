@@ -99,12 +99,16 @@ def require_divisible(cliques_per_batch: int) -> None:
 def forward(model: keras.Model, *, training: bool = False) -> Callable[[np.ndarray], Any]:
     """The model as a function of batches [B, ...] that each process has whole, to an array of the backend that each gets whole.
 
-    In training mode it updates BatchNorm's statistics, but no weights. Under JAX it is compiled once for every type of batch,
-    so nothing about the model but its variables may change later; unlike predict_on_batch it leaves the weights where they
-    are, and returns before the result is there.
+    In training mode it updates BatchNorm's statistics, but no weights. It is compiled once for every type of batch, so nothing
+    about the model but its variables may change later. Under JAX it leaves the weights where they are, unlike
+    predict_on_batch, and returns before the result is there.
     """
     if keras.backend.backend() != "jax":
-        return functools.partial(model, training=True) if training else model.predict_on_batch
+        if not training:
+            return model.predict_on_batch
+        import tensorflow as tf
+
+        return tf.function(functools.partial(model, training=True))  # as a graph: outside one, Keras keeps every layer's output
     import jax
 
     @functools.partial(jax.jit, out_shardings=layout())

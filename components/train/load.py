@@ -14,10 +14,12 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from components import schema
+from components.storage import available_cores
 from components.train.augment import transform, transform_any
 from components.train.cliques import Cliques
 from components.train.image_file import DecodedImages, ImageFile
 
+BATCHES_AHEAD = 4
 PROGRESS: dict[str, Any] = {"file": sys.stdout, "mininterval": 2, "ncols": 90}
 
 
@@ -51,9 +53,10 @@ def load_images(
     images, missing = allocate((len(table), dim, dim, 3), memory_budget_gb), set(range(len(table)))
     # not from a generator: with one TensorFlow sets M_TRIM_THRESHOLD, and from then on training pays for memory again and again
     decoded = stored_images(files, table, pairs).map(
-        lambda row, jpeg: (row, decode(jpeg, dim)), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        lambda row, jpeg: (row, decode(jpeg, dim)), num_parallel_calls=available_cores(), deterministic=True
     )
-    progress = tqdm(decoded.take(len(table)).as_numpy_iterator(), f"decode {split}", len(table), unit="photo", **PROGRESS)
+    decoded = untuned(decoded.take(len(table)))
+    progress = tqdm(decoded.as_numpy_iterator(), f"decode {split}", len(table), unit="photo", **PROGRESS)
     for row, image in progress:
         images[row] = image
         missing.discard(int(row))
@@ -121,17 +124,27 @@ def training_batches(images: DecodedImages, cliques: Cliques, *, cliques_per_bat
     )
     dataset = dataset.map(
         lambda rows, view, deltas, weights: (transform_any(gather(images, rows), view, augmentations), deltas, weights),
-        num_parallel_calls=tf.data.AUTOTUNE,
+        num_parallel_calls=available_cores(),
         deterministic=True,
     )
-    return dataset.batch(cliques_per_batch, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    return untuned(dataset.batch(cliques_per_batch, drop_remainder=True).prefetch(BATCHES_AHEAD))
 
 
 def view_batches(images: DecodedImages, rows: np.ndarray, *, view: int, batch_size: int) -> tf.data.Dataset:
     """Some images in order, under one view: [batch_size, H, W, 3]; the last batch is filled up with repeats."""
     batches = np.resize(rows, (math.ceil(len(rows) / batch_size), batch_size))
     dataset = tf.data.Dataset.from_tensor_slices(batches)
-    return dataset.map(lambda rows: transform(gather(images, rows), view)).prefetch(tf.data.AUTOTUNE)
+    return untuned(dataset.map(lambda rows: transform(gather(images, rows), view)).prefetch(BATCHES_AHEAD))
+
+
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The dataset without tf.data's autotuning: its thread misses one in ten times that an iterator ends, and is waited for.
+
+    It sleeps for twice as long each time, so that training for 40 seconds may end 40 seconds late, and a longer one 60.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def gather(images: DecodedImages, rows: tf.Tensor) -> tf.Tensor:

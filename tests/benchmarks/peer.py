@@ -145,7 +145,11 @@ def training_batches(files: list[str], dim: int) -> tf.data.Dataset:
 def view_batches(files: list[str], view: int, dim: int) -> tf.data.Dataset:
     """The pairs of files in order, under one view: [B, 2, dim, dim, 3]."""
     mapped = pairs(files).map(lambda jpegs, _: prepare(jpegs, tf.constant(view), dim), num_parallel_calls=tf.data.AUTOTUNE)
-    return mapped.batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE)
+    options = tf.data.Options()
+    options.autotune.enabled = (
+        False  # its thread now and then holds up the end of a view for seconds, which is not the recipe's fault
+    )
+    return mapped.batch(BATCH_SIZE).prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def pairs(files: list[str]) -> tf.data.Dataset:

@@ -41,7 +41,8 @@ CALLS = (  # of which module, which function, and what it is to a reader
     (prediction, "encode", "predict: backbone"),
     (prediction, "pair_days", "predict: head"),
 )
-FAST_STEPS, PHOTO_PX = 4, 1024
+FAST_STEPS, FEW_ANEW = 4, 8  # steps; images whose statistics are measured
+PHOTO_PX = 1024
 
 
 class Clock:
@@ -111,7 +112,8 @@ def profile_fast() -> tuple[dict[str, float], dict[str, float]]:
         "clique_size": 2, "cliques_per_batch": 1, "epochs": 1, "steps_per_epoch": FAST_STEPS,
         "checkpoint": "none", "mixed_precision": "float32",
     }  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(batchnorm, "BATCHES", 1):
+    images_anew = batchnorm.BATCHES * batchnorm.BATCH_SIZE
+    with tempfile.TemporaryDirectory() as folder, mock.patch.multiple(batchnorm, BATCHES=1, BATCH_SIZE=FEW_ANEW):
         write_challenge(Path(folder, "challenge"), image_size=PHOTO_PX, train_pairs=1, test_pairs=1)
         training = settings_of("train", "fast", **few)
         seconds, counts = profile(Path(folder, "challenge", OURS), training, settings_of("predict", "fast"))
@@ -119,7 +121,7 @@ def profile_fast() -> tuple[dict[str, float], dict[str, float]]:
     steps = fit.derive_steps(counts["train_pairs"], settings_of("train", "fast"))
     times = dict.fromkeys(seconds, float(folds))
     times["steps"] *= epochs * steps * preset["clique_size"] * preset["cliques_per_batch"] / (2 * (FAST_STEPS - 1))
-    times["measure BatchNorm anew"] *= epochs * batchnorm.BATCHES
+    times["measure BatchNorm anew"] *= epochs * images_anew / FEW_ANEW
     for part in ("validate: backbone", "validate: head"):
         times[part] *= epochs
     return seconds, times

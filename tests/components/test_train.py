@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from examples_fixture import write_examples
 from shallow_encoder import shallow_encoders
 
@@ -112,6 +113,23 @@ def test_the_train_step_is_traced_once(trained, tmp_path: Path, monkeypatch: pyt
     with shallow_encoders():
         record = run_train(trained[0] / "examples", tmp_path)
     assert record["counts"]["steps"] == 4 and len(traced) == 1
+
+
+def test_no_autotuning_can_hold_up_the_end_of_an_iterator(trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    iterate, tuned = tf.data.Dataset.__iter__, []
+
+    def noted(dataset: tf.data.Dataset) -> object:
+        tuned.append(dataset.options().autotune.enabled)
+        return iterate(dataset)
+
+    monkeypatch.setattr(tf.data.Dataset, "__iter__", noted)
+    with shallow_encoders():
+        run_train(trained[0] / "examples", tmp_path)
+        predict(
+            examples=trained[0] / "examples", model=tmp_path / "model", predictions=tmp_path / "predictions",
+            settings=PredictSettings(),
+        )  # fmt: skip
+    assert len(tuned) >= 4 and set(tuned) == {False}, tuned  # decoding and batches, of train and of predict
 
 
 def test_the_model_file_needs_no_code_of_this_project(trained, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 QUOTED = (",", '"', "\r", "\n")  # a field that holds one of these may have to be quoted
+ROWS_AT_A_TIME = 16384
 
 
 def write_pairs(path: Path, table: pd.DataFrame, order: np.ndarray | None = None) -> None:
@@ -13,17 +14,30 @@ def write_pairs(path: Path, table: pd.DataFrame, order: np.ndarray | None = None
 
     That function looks at each character of each cell. Here a column is searched once, as one text, and its cells are joined as
     they are; a table with a name that may need quotes is left to that function. Joined before they are put in order, the cells of
-    a row are read where they lie side by side: with a million rows, going from row to row is what costs.
+    a row are read where they lie side by side: with a million rows, going from row to row is what costs. Written some rows at a
+    time, they need no memory for the file as a whole, which it takes longer to get than to fill.
 
     Args:
         path: the file.
         table: columns of text without missing values, and of whole numbers.
         order: positions of the rows, in the file's order; None for all as they are.
     """
-    columns = [list(map(str, table[name].to_numpy(object).tolist())) for name in table]
+    columns = [cells(table[name]) for name in table]
     if any(mark in text for text in map("".join, columns) for mark in QUOTED):
         (table if order is None else table.take(order)).to_csv(path, index=False)
         return
     lines = np.array(list(map(",".join, zip(*columns, strict=True))), dtype=object)
-    ordered = lines if order is None else lines[order]
-    path.write_text("\n".join([",".join(table.columns), *ordered.tolist(), ""]), encoding="utf-8", newline="")
+    order = np.arange(len(lines)) if order is None else order
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join(table.columns) + "\n")
+        for start in range(0, len(order), ROWS_AT_A_TIME):
+            file.write("\n".join([*lines[order[start : start + ROWS_AT_A_TIME]].tolist(), ""]))
+
+
+def cells(column: pd.Series) -> list[str]:
+    """A column's cells as text; equal numbers, of which there are few, are one text."""
+    values = column.to_numpy(object).tolist()
+    if not pd.api.types.is_integer_dtype(column):
+        return values
+    texts = {number: str(number) for number in set(values)}
+    return [texts[number] for number in values]

@@ -300,6 +300,15 @@ def test_without_an_mlflow_server_it_says_what_to_do(tmp_path: Path, monkeypatch
         ui.server_python()
 
 
+@pytest.fixture
+def heeding_hangups() -> Iterator[None]:
+    """What is started meanwhile heeds SIGHUP, also where nohup, which has it ignored, started the tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heeding_hangups")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_ctrl_c_ends_it_and_all_it_started(tmp_path: Path, number: signal.Signals) -> None:
     write_run_json(tmp_path / "runs/one", started=LAST, metrics=SCORES)

@@ -138,9 +138,9 @@ def view_batches(images: DecodedImages, rows: np.ndarray, *, view: int, batch_si
 
 
 def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The dataset without tf.data's autotuning: its thread misses one in ten times that an iterator ends, and is waited for.
+    """The dataset without tf.data's autotuning: ending an iterator waits for its thread, which one time in ten sleeps on.
 
-    It sleeps for twice as long each time, so that training for 40 seconds may end 40 seconds late, and a longer one 60.
+    It sleeps twice as long each time, so that a training of 40 seconds may end 40 seconds late, and a longer one 60.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

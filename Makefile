@@ -34,7 +34,7 @@ bench: .venv/dev.done .venv-parity
 	.venv/bin/python -m tests.benchmarks
 
 images: .venv/laptop.done
-	.venv/bin/python -m launch.build_images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(ACCELERATOR),--accelerator $(ACCELERATOR)) \
+	.venv/bin/python -m launch.backends.cluster.build_images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(ACCELERATOR),--accelerator $(ACCELERATOR)) \
 	  $(if $(BASE),--base $(BASE)) $(if $(PUSH),--push)
 
 lint: .venv/dev.done

@@ -26,7 +26,7 @@ from components.settings import (
 from components.split_folds.component import split_folds
 from components.train.component import train
 from components.write_tfrecords.component import write_tfrecords
-from launch.collected import CollectedArtifacts
+from launch.runs.collected import CollectedArtifacts
 
 
 @dsl.pipeline(name="verdelta", description="How many days lie between two photos of a plant.")
@@ -157,6 +157,6 @@ def verdelta(
 
 
 if __name__ == "__main__":
-    from launch.commands import main
+    from launch.cli.main import main
 
     sys.exit(main(verdelta))

@@ -1,8 +1,8 @@
 """Every parameter of every stage, declared once: type, default, unit, bounds, help.
 
 A stage's settings are one frozen dataclass; an instance that exists is valid. The command line (`--set NAME=VALUE`), the
-pipeline's parameters and the components' arguments carry the same names, types and defaults, and tests/test_parameters.py
-holds the four together.
+pipeline's parameters and the components' arguments carry the same names, types and defaults, and
+tests/launch/runs/test_parameters.py holds the four together.
 """
 
 import dataclasses

@@ -2,7 +2,7 @@
 # `make images` builds it once per stage, from a context that holds just the files that the image's tag is a hash of.
 # CUDA's libraries come as wheels from the lock, so the base needs none; the node brings the driver, 580 or later for CUDA 13. GKE
 # and Vertex AI mount it at /usr/local/nvidia, where nothing is looked for unless LD_LIBRARY_PATH says so; without it JAX would
-# compute on the CPU, which JAX_PLATFORMS and components/train/devices.py refuse.
+# compute on the CPU, which JAX_PLATFORMS and components/network/devices.py refuse.
 
 # A plain tag, as a mirror or an air-gapped registry may not know a digest; BASE=python@sha256:... pins it.
 ARG BASE=python:3.11-slim-bookworm

@@ -9,18 +9,18 @@ hypothesis.settings.load_profile("untimed")
 # What takes minutes is begun first, so that the workers end together; next to each other, what does not wait for the same thing.
 FIRST = (
     "containers/test_dying_containers.py",
-    "test_rerun.py",
-    "test_fan_out.py",
-    "test_jax.py",
-    "components/test_train.py",
-    "test_launch.py",
-    "test_compare.py",
+    "launch/cli/test_rerun.py",
+    "launch/backends/local/test_fan_out.py",
+    "components/network/test_jax.py",
+    "components/train/test_train.py",
+    "launch/cli/test_run.py",
+    "launch/tracking/test_compare.py",
     "containers/test_built_images.py",
-    "components/test_checkpoint.py",
+    "components/network/test_checkpoint.py",
     "parity/test_train_step.py",
-    "test_launch_gcs.py",
-    "test_score.py",
-    "test_failures.py",
+    "launch/backends/local/test_launch_gcs.py",
+    "launch/cli/test_score.py",
+    "launch/backends/local/test_failures.py",
 )
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from components.sample_dataset.__main__ import command_line
-from launch.commands import parser
-from launch.parameters import default, describe, groups
-from launch.presets import PRESETS
+from launch.cli.main import parser
+from launch.runs.parameters import default, describe, groups
+from launch.runs.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from components import schema
-from components.artifacts import write_json, write_record
 from components.calibrate.calibrate import idle_rules, in_order, series_factors, write_table
 from components.calibrate.linear import apply_lines, apply_rules, floor_days
 from components.calibrate.scores import score_test
 from components.calibrate.tables import CALIBRATED, RAW, read_predictions
-from components.generate_pairs.by_idx import read_order
+from components.contract import schema
+from components.contract.artifacts import write_json, write_record
+from components.contract.by_idx import read_order
 from components.settings import CalibrateSettings
 
 TEST_SCORES = "test_"  # how the names of metrics of test pairs begin

@@ -29,8 +29,8 @@ def calibrate(
     import json
     from pathlib import Path
 
-    from components import schema
     from components.calibrate import calibrate as stage
+    from components.contract import schema
     from components.settings import CalibrateSettings
 
     record = stage.calibrate(

@@ -25,8 +25,8 @@ def calibrate(
     import json
     from pathlib import Path
 
-    from components import schema
     from components.calibrate.apply import apply_calibration
+    from components.contract import schema
 
     record = apply_calibration(
         catalog=Path(catalog.path),

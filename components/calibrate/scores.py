@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from components.calibrate.tables import CALIBRATED, RAW
-from components.generate_pairs.by_idx import read_labels
+from components.contract.by_idx import read_labels
 
 
 def score_validation(validation: pd.DataFrame) -> dict[str, float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from components import schema
+from components.contract import schema
 
 RAW, CALIBRATED = "prediction_days", schema.CALIBRATED_DAYS  # columns of days, before and after calibration
 TEXT = dict.fromkeys(("pair_id", "species", "series"), str)

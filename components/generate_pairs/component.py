@@ -18,8 +18,8 @@ def generate_pairs(
     """
     from pathlib import Path
 
+    from components.contract.catalogs import merge_catalogs
     from components.generate_pairs import generate
-    from components.resize_images.merge import merge_catalogs
     from components.settings import GeneratePairsSettings
 
     merge_catalogs(catalogs=[Path(part.path) for part in catalogs], catalog=Path(catalog.path))

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from components import schema
-from components.artifacts import whole_file, write_record
-from components.generate_pairs.by_idx import read_labels, read_order
+from components.contract import schema
+from components.contract.artifacts import whole_file, write_record
+from components.contract.by_idx import read_labels, read_order
+from components.contract.tables import read_images, read_test_data
 from components.generate_pairs.pair_csv import write_pairs
-from components.generate_pairs.tables import read_images, read_test_data
-from components.layout import PHOTO_SUFFIXES
+from components.raw.layout import PHOTO_SUFFIXES
 from components.settings import GeneratePairsSettings
 
 

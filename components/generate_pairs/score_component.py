@@ -18,9 +18,9 @@ def generate_pairs(
     """
     from pathlib import Path
 
-    from components import schema
+    from components.contract import schema
+    from components.contract.catalogs import merge_catalogs
     from components.generate_pairs import generate
-    from components.resize_images.merge import merge_catalogs
     from components.settings import GeneratePairsSettings
 
     splits = (schema.TEST,)

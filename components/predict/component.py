@@ -24,7 +24,7 @@ def predict(
     """
     from pathlib import Path
 
-    from components.examples import join_examples
+    from components.contract.examples import join_examples
     from components.predict.predict import predict
     from components.settings import PredictSettings
 

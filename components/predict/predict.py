@@ -11,16 +11,16 @@ import keras
 import numpy as np
 import pandas as pd
 
-from components import schema
-from components.artifacts import whole_file, write_record
+from components.contract import schema
+from components.contract.artifacts import whole_file, write_record
+from components.contract.pair_tables import read_pair_table
+from components.network.devices import all_devices, process
+from components.network.image_file import DecodedImages
+from components.network.infer import encode, pair_days
+from components.network.load import load_images
+from components.network.model import split_model
 from components.settings import PredictSettings
-from components.train.devices import all_devices, process
 from components.train.fit import make_deterministic
-from components.train.image_file import DecodedImages
-from components.train.infer import encode, pair_days
-from components.train.load import load_images
-from components.train.model import split_model
-from components.write_tfrecords.tables import read_pair_table
 
 
 def predict(*, examples: Path, model: Path, predictions: Path, settings: PredictSettings) -> dict[str, Any]:

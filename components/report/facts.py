@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from components import schema
+from components.contract import schema
 from components.report.read import Run
 
 TIMES = "\N{MULTIPLICATION SIGN}"

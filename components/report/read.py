@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from components import schema
-from components.generate_pairs.by_idx import read_labels
+from components.contract import schema
+from components.contract.by_idx import read_labels
 from components.report.records import read_record
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components import schema
-from components.tracking import as_text
+from components.contract import schema
+from components.report.mlflow_log import as_text
 
 FOLD_STAGES = ("train", "predict")  # these run once per fold
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from components.artifacts import whole_file
+from components.contract.artifacts import whole_file
 from components.report.page import page_of, render_html, render_summary
 from components.report.read import read_run
 from components.report.scores import detailed_scores

@@ -36,10 +36,10 @@ def report(
     """
     from pathlib import Path
 
-    from components.examples import join_examples
+    from components.contract.examples import join_examples
+    from components.contract.shards import joined
     from components.report.report import write_report
     from components.settings import ReportSettings
-    from components.shards import joined
 
     record = write_report(
         catalog=Path(catalog.path),

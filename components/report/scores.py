@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from components import schema
+from components.contract import schema
 
 DELTA_EDGES = (0, 3, 7, 14, 21, 28)  # days; a bin ends with its edge, the last one is open
 

@@ -10,12 +10,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components import schema
+from components.contract import schema
+from components.report.mlflow_log import EXPERIMENT, TrackedRun, connect, experiment_id, log_run
 from components.report.page import Page
 from components.report.read import Run
 from components.report.scores import headline_scores
 from components.settings import ReportSettings
-from components.tracking import EXPERIMENT, TrackedRun, connect, experiment_id, log_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 import pandas as pd
 
-from components import schema
-from components.layout import RawListing
+from components.contract import schema
+from components.raw.layout import RawListing
 
 RAW_PATH = "raw_path"  # where the photo lies in the raw data; not written to images.csv
 FIRST_SIZE = ("first_photo_width", "first_photo_height")  # counts of the record, px; none where no photo is good

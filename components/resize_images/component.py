@@ -32,9 +32,9 @@ def resize_images(
     """
     from pathlib import Path
 
+    from components.contract.shards import Shard
     from components.resize_images import resize
     from components.settings import ResizeImagesSettings
-    from components.shards import Shard
 
     settings = ResizeImagesSettings(image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo=on_bad_photo)
     record = resize.resize_images(

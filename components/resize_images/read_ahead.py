@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from components.storage import RawSource, available_cores
+from components.raw.storage import RawSource, available_cores
 
 READ_AHEAD_BYTES = 256 * 2**20
 Result = TypeVar("Result")

@@ -12,14 +12,14 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from components import schema
-from components.artifacts import text_digest, whole_file, write_record
-from components.layout import is_photo
+from components.contract import schema
+from components.contract.artifacts import text_digest, whole_file, write_record
+from components.contract.shards import WHOLE, Shard
+from components.raw.layout import is_photo
+from components.raw.storage import RawSource, available_cores, find_photos, open_raw
 from components.resize_images.catalog import FIRST_SIZE, RAW_PATH, build_catalog, count, refuse_empty
 from components.resize_images.read_ahead import map_contents
 from components.settings import ResizeImagesSettings
-from components.shards import WHOLE, Shard
-from components.storage import RawSource, available_cores, find_photos, open_raw
 
 MISPLACED = "not at <split>_dataset/<species>/<series>/"
 KEPT_BLOCKS_PER_CORE = 4  # of 16 MB: one photo of 8 megapixels and what its resizing takes

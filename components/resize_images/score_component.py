@@ -32,10 +32,10 @@ def resize_images(
     """
     from pathlib import Path
 
-    from components import schema
+    from components.contract import schema
+    from components.contract.shards import Shard
     from components.resize_images import resize
     from components.settings import ResizeImagesSettings
-    from components.shards import Shard
 
     record = resize.resize_images(
         raw=raw,

@@ -8,8 +8,8 @@ import itertools
 
 import numpy as np
 
+from components.contract.schema import TEST_FOLDER, TRAIN_FOLDER
 from components.sample_dataset.settings import SampleDatasetSettings
-from components.schema import TEST_FOLDER, TRAIN_FOLDER
 
 BC, LT = "BC", "LT"  # bok choy, lettuce
 CHALLENGE_TRAIN_LENGTHS = {  # 753 photos and, as in the challenge, 14,613 pairs

@@ -16,11 +16,11 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
+from components.contract.schema import RAW_TEST_DATA, SAMPLE_SUBMISSION_CSV, TEST_FOLDER, TEST_LABELS_CSV
+from components.raw.storage import available_cores
 from components.sample_dataset.photo import take_photo
 from components.sample_dataset.plan import Photo, Plan, plan_dataset
 from components.sample_dataset.settings import SampleDatasetSettings
-from components.schema import RAW_TEST_DATA, SAMPLE_SUBMISSION_CSV, TEST_FOLDER, TEST_LABELS_CSV
-from components.storage import available_cores
 
 PNG_LEVEL = 1  # of 9; the grain does not compress: level 6 takes 3.5 times as long for 1 % fewer bytes
 CHUNK = 4  # photos handed to a process at a time; neighbours share their pot

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from components import schema
-from components.artifacts import whole_file, write_record
+from components.contract import schema
+from components.contract.artifacts import whole_file, write_record
 from components.generate_pairs.pair_csv import write_pairs
 from components.settings import SplitFoldsSettings
 

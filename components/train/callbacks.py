@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from components.network.batchnorm import reestimate_batchnorm
+from components.network.image_file import DecodedImages
+from components.network.infer import encode, pair_days
+from components.network.model import split_model
 from components.settings import TrainSettings
-from components.train.batchnorm import reestimate_batchnorm
-from components.train.image_file import DecodedImages
-from components.train.infer import encode, pair_days
-from components.train.model import split_model
 
 
 class ValidatePairs(keras.callbacks.Callback):

@@ -48,7 +48,7 @@ def train(
     """
     from pathlib import Path
 
-    from components.examples import join_examples
+    from components.contract.examples import join_examples
     from components.settings import TrainSettings
     from components.train.fit import train
 

@@ -12,18 +12,18 @@ import keras
 import numpy as np
 import pandas as pd
 
-from components import schema
-from components.artifacts import whole_file, write_record
-from components.generate_pairs.tables import read_images
+from components.contract import schema
+from components.contract.artifacts import whole_file, write_record
+from components.contract.pair_tables import read_pair_table
+from components.contract.tables import read_images
+from components.network.checkpoint import load_checkpoint
+from components.network.devices import all_devices, process, require_divisible
+from components.network.image_file import DecodedImages
+from components.network.load import load_images, training_batches
+from components.network.model import build_model, split_model
 from components.settings import TrainSettings
 from components.train.callbacks import Progress, ValidatePairs
-from components.train.checkpoint import load_checkpoint
 from components.train.cliques import draw_cliques, pair_positions, share_of_process
-from components.train.devices import all_devices, process, require_divisible
-from components.train.image_file import DecodedImages
-from components.train.load import load_images, training_batches
-from components.train.model import build_model, split_model
-from components.write_tfrecords.tables import read_pair_table
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,8 +28,8 @@ def write_tfrecords(
     """
     from pathlib import Path
 
+    from components.contract.shards import joined
     from components.settings import WriteTfrecordsSettings
-    from components.shards import joined
     from components.write_tfrecords.write import write_tfrecords
 
     record = write_tfrecords(

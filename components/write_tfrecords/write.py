@@ -15,12 +15,12 @@ import pandas as pd
 import tensorflow as tf
 from tqdm import tqdm
 
-from components import schema
-from components.artifacts import file_digest, whole_file, write_json, write_record
-from components.generate_pairs.tables import read_images
+from components.contract import schema
+from components.contract.artifacts import file_digest, whole_file, write_json, write_record
+from components.contract.pair_tables import read_pair_table
+from components.contract.shards import WHOLE, Shard
+from components.contract.tables import read_images
 from components.settings import WriteTfrecordsSettings
-from components.shards import WHOLE, Shard
-from components.write_tfrecords.tables import read_pair_table
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.storage import available_cores
+from components.raw.storage import available_cores
 from tests.benchmarks.table import HEADER, as_markdown, read_rows
 
 BENCHMARKS = (  # in the table's order

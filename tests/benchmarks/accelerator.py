@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from launch.presets import fast
+from launch.runs.presets import fast
 
 ROOT = Path(__file__).parents[2]
 TRAIN_PAIRS, TEST_PHOTOS, VIEWS = 11_691, 307, 6  # the challenge's, fold 0 held out; the views of the goal

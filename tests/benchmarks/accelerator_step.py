@@ -18,10 +18,10 @@ import keras
 import numpy as np
 from jax._src.lib import _jax
 
+from components.network.devices import forward
+from components.network.model import build_model, split_model
 from components.settings import TrainSettings
 from components.train.cliques import pair_positions
-from components.train.devices import forward
-from components.train.model import build_model, split_model
 
 PHOTOS = 753  # the challenge's
 SECONDS, FEWEST_STEPS = 4.0, 3  # how long each speed is measured, at least

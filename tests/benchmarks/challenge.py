@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from components import schema
+from components.contract import schema
 from components.generate_pairs.generate import generate_pairs
 from components.sample_dataset.photo import take_photo
 from components.sample_dataset.plan import plan_dataset

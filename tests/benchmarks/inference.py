@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from components import schema
-from components.artifacts import write_record
+from components.contract import schema
+from components.contract.artifacts import write_record
+from components.network.model import build_model
 from components.predict.predict import predict
 from components.settings import PredictSettings, TrainSettings
-from components.train.model import build_model
 from tests.benchmarks.challenge import OURS, WINNERS, write_challenge
 from tests.benchmarks.table import Row, main
 from tests.benchmarks.winner import run_peer

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from components.network.load import training_batches
 from components.settings import TrainSettings
 from components.train.cliques import draw_cliques
 from components.train.fit import derive_steps, load_fold
-from components.train.load import training_batches
-from launch.presets import fast
+from launch.runs.presets import fast
 from tests.benchmarks.challenge import OURS, WINNERS, write_challenge
 from tests.benchmarks.table import Row, main
 from tests.benchmarks.winner import run_peer

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from components import schema
+from components.contract import schema
 from components.generate_pairs.generate import generate_pairs
 from components.images import ROOT
 from components.settings import GeneratePairsSettings, SplitFoldsSettings, TrainSettings, WriteTfrecordsSettings

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from components import schema
+from components.contract import schema
 from tests.benchmarks.table import Row, main
 
 SERIES, PHOTOS = 100, 142  # per series: 1,001,100 pairs in all

@@ -20,10 +20,11 @@ from unittest import mock
 
 import keras
 
+from components.network import batchnorm
 from components.predict import predict as prediction
 from components.settings import STAGES, PredictSettings, TrainSettings
-from components.train import batchnorm, callbacks, fit
-from launch.presets import PRESETS
+from components.train import callbacks, fit
+from launch.runs.presets import PRESETS
 from tests.benchmarks.challenge import OURS, write_challenge
 
 CALLS = (  # of which module, which function, and what it is to a reader

@@ -16,10 +16,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from components import schema
 from components.calibrate.calibrate import calibrate
+from components.contract import schema
+from components.contract.pair_tables import read_pair_table
+from components.contract.tables import TEST_DATA_COLUMNS
 from components.generate_pairs.generate import generate_pairs
-from components.generate_pairs.tables import TEST_DATA_COLUMNS
+from components.network.load import load_images
 from components.resize_images.resize import resize_images
 from components.settings import (
     CalibrateSettings,
@@ -29,8 +31,6 @@ from components.settings import (
     WriteTfrecordsSettings,
 )
 from components.split_folds.split import split_folds
-from components.train.load import load_images
-from components.write_tfrecords.tables import read_pair_table
 from components.write_tfrecords.write import write_tfrecords
 from tests.benchmarks.million_pairs import write_catalog
 from tests.benchmarks.table import Row, main
@@ -42,7 +42,7 @@ RAW_SERIES, RAW_SIZE = 2, (410, 308)  # reading raw photos costs so much that fe
 TABLE_SERIES = 19  # the challenge's: 14,820 pairs at 1
 FIRST, FIRST_SERIES, FIRST_PHOTOS = "first", 5, 3  # what a process runs first, for what comes once: late imports, threads
 REPEATS = 5
-PRELOADED = ["components.calibrate.calibrate", "components.train.load", "sklearn.linear_model", "sklearn.model_selection"]
+PRELOADED = ["components.calibrate.calibrate", "components.network.load", "sklearn.linear_model", "sklearn.model_selection"]
 Stage = Callable[[Path], object]  # gets the folder that holds its inputs, and writes its outputs there
 
 

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from components.images import ROOT
 from components.sample_dataset.settings import SampleDatasetSettings
 from components.sample_dataset.write import write_sample_dataset
-from launch.sample import sample_dataset
+from launch.runs.sample import sample_dataset
 from tests.benchmarks.table import Row, main
 from tests.benchmarks.time_to_accuracy import SHARE_OF_BASELINE, outcome, race, read_training, stage_outputs, write_pairs
 

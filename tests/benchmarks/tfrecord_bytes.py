@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.contract.schema import DATASET_JSON
 from components.sample_dataset.settings import SampleDatasetSettings
 from components.sample_dataset.write import write_sample_dataset
-from components.schema import DATASET_JSON
 from tests.benchmarks.stages import make_examples, make_folded_pairs
 from tests.benchmarks.table import Row, main
 

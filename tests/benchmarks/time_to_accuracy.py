@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from components import schema
+from components.contract import schema
 from components.settings import TrainSettings, WriteTfrecordsSettings
-from launch.record import RUN_JSON
+from launch.runs.record import RUN_JSON
 from tests.benchmarks.winner import run_peer
 
 SHARE_OF_BASELINE = 0.4

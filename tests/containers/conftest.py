@@ -9,7 +9,7 @@ import docker
 import pytest
 
 from components.images import FLAVOURS, ROOT, image_for
-from launch.containers import require_images
+from launch.backends.local.containers import require_images
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def engine() -> Iterator[docker.DockerClient]:
     try:
         require_images(client, map(image_for, FLAVOURS))
     except ValueError:  # an image that is there is made from this code: its tag says so
-        subprocess.run([sys.executable, "-m", "launch.build_images"], cwd=ROOT, check=True)
+        subprocess.run([sys.executable, "-m", "launch.backends.cluster.build_images"], cwd=ROOT, check=True)
     yield client
     client.close()
 

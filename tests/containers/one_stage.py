@@ -11,9 +11,9 @@ from pathlib import Path
 from kfp import dsl
 
 from components.images import image_for
-from launch.kfp_local import LocalRun
-from launch.record import RunRecord
-from launch.terminal import Terminal
+from launch.backends.local.kfp_local import LocalRun
+from launch.backends.local.terminal import Terminal
+from launch.runs.record import RunRecord
 
 
 def main(folder: Path, raw: str, command: list[str]) -> int:

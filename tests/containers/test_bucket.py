@@ -8,10 +8,10 @@ import pytest
 from command_line import write_raw
 from launch_pipelines import tables
 
-from components.storage import content_digest
-from launch.kfp_local import LocalRun
-from launch.record import RunRecord
-from launch.terminal import Terminal
+from components.raw.storage import content_digest
+from launch.backends.local.kfp_local import LocalRun
+from launch.backends.local.terminal import Terminal
+from launch.runs.record import RunRecord
 
 
 @pytest.mark.usefixtures("engine")

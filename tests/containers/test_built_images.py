@@ -89,14 +89,24 @@ def test_an_image_is_labelled(engine: docker.DockerClient, stage: str) -> None:
 
 def test_building_again_builds_the_same_images(engine: docker.DockerClient) -> None:
     before = {stage: engine.images.get(image_for(stage)).id for stage in STAGES}
-    done = subprocess.run([sys.executable, "-m", "launch.build_images"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "launch.backends.cluster.build_images"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert before == {stage: engine.images.get(image_for(stage)).id for stage in STAGES}
     assert all(image_for(stage) in done.stdout for stage in STAGES)
 
 
 @pytest.mark.usefixtures("engine")
 def test_a_build_that_fails_says_so_and_ends_with_an_error() -> None:
-    arguments = [sys.executable, "-m", "launch.build_images", "--stage", "report", "--base", "verdelta-there-is-none:0"]
+    arguments = [
+        sys.executable,
+        "-m",
+        "launch.backends.cluster.build_images",
+        "--stage",
+        "report",
+        "--base",
+        "verdelta-there-is-none:0",
+    ]
     done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "ERROR: `docker build" in done.stderr

@@ -14,10 +14,10 @@ import requests
 from command_line import pipeline_py, write_raw
 
 from components.images import ROOT, image_for
-from launch import kfp_local
-from launch.containers import ENGINE_TIMEOUT_SECONDS, connect, lines, require_images, run_container
-from launch.places import Place
-from launch.processes import RunningStages
+from launch.backends.local import kfp_local
+from launch.backends.local.containers import ENGINE_TIMEOUT_SECONDS, connect, lines, require_images, run_container
+from launch.backends.local.places import Place
+from launch.backends.local.processes import RunningStages
 from tests.containers.one_stage import main as one_stage_main
 
 IMAGE = image_for("split_folds")

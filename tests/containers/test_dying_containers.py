@@ -8,9 +8,9 @@ import pytest
 from kfp import dsl
 
 from components.images import image_for
-from launch.kfp_local import LocalRun
-from launch.record import STAGE_FAILED, RunRecord
-from launch.terminal import Terminal
+from launch.backends.local.kfp_local import LocalRun
+from launch.backends.local.terminal import Terminal
+from launch.runs.record import STAGE_FAILED, RunRecord
 
 TRIES = 100
 IMAGE = image_for("split_folds")

@@ -12,11 +12,11 @@ from command_line import pipeline_py, write_raw
 from kfp import dsl
 
 from components.images import ROOT, image_for
-from components.storage import find_photos, open_raw
-from launch import places
-from launch.containers import run_container
-from launch.places import Place, container_user, fetching, lent, linked_places, readable_paths
-from launch.processes import RunningStages
+from components.raw.storage import find_photos, open_raw
+from launch.backends.local import places
+from launch.backends.local.containers import run_container
+from launch.backends.local.places import Place, container_user, fetching, lent, linked_places, readable_paths
+from launch.backends.local.processes import RunningStages
 
 IMAGE = image_for("split_folds")
 READ_ALL = """

@@ -10,8 +10,8 @@ import pytest
 from networks import DIM, TWO_TENSORFLOWS, assert_close
 from winner import Winner
 
-from components.train.checkpoint import load_checkpoint
-from components.train.model import build_encoder, split_model
+from components.network.checkpoint import load_checkpoint
+from components.network.model import build_encoder, split_model
 
 
 def test_winners_weights_give_the_winners_features(

@@ -9,9 +9,9 @@ import pytest
 from networks import DIM, SAME_TENSORFLOW, TWO_TENSORFLOWS, assert_close, build_ours
 from winner import Winner
 
+from components.network.infer import encode, pair_days
+from components.network.model import build_model, split_model
 from components.settings import TrainSettings
-from components.train.infer import encode, pair_days
-from components.train.model import build_model, split_model
 
 
 def test_network_equals_the_winners_own(winner: Winner, ours: keras.Model, pairs: tuple[np.ndarray, np.ndarray]) -> None:

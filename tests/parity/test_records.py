@@ -5,9 +5,8 @@ import json
 from pathlib import Path
 
 import pandas as pd
+from small_dataset import PAIRS_OF_FOLD
 from winner import Winner
-
-from tests.small_dataset import PAIRS_OF_FOLD
 
 
 def sha256(path: Path) -> str:

@@ -12,8 +12,8 @@ import tensorflow as tf
 from networks import DIM, SAME_TENSORFLOW, TWO_TENSORFLOWS_BACKWARDS, assert_close, settings
 from winner import Winner
 
+from components.network.model import split_model
 from components.train.fit import compile_model
-from components.train.model import split_model
 
 Step = tuple[float, dict[str, np.ndarray]]  # the loss, and gradients by the oracle's names
 

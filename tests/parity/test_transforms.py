@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from winner import DECODED, DEGREES, JPEGS, ROTATED_SIZES, TRANSFORMED_DIMS, Winner
 
-from components.train.augment import rotate, transform, transform_any
-from components.train.load import decode
+from components.network.augment import rotate, transform, transform_any
+from components.network.load import decode
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from tests.small_dataset import jpeg, write_sources
+from small_dataset import jpeg, write_sources
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # H, W: odd and even, square and not

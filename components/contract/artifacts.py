@@ -1,0 +1,60 @@
+"""How a stage puts its artifacts down: contents go in; files that are whole or not there come out, and the stage's record."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from components.contract import schema
+from components.settings import Settings
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yields a temporary path, of the same ending, that becomes `path` if the block ends without an error, else is deleted."""
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        yield partial
+        os.replace(partial, path)  # noqa: PTH105 - the atomic rename, by its name
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_record(
+    folder: Path, stage: str, settings: Settings, counts: dict[str, Any], skipped: Sequence[tuple[Any, str]]
+) -> dict[str, Any]:
+    """Writes a stage's STAGE_RECORD into `folder`, the last file of the stage, and returns it.
+
+    Args:
+        counts: name to int or float.
+        skipped: (path or series, why) of all that was left out.
+    """
+    record = {
+        "stage": stage,
+        "settings": dataclasses.asdict(settings),
+        "counts": counts,
+        "skipped": [{"what": str(what), "why": why} for what, why in skipped],
+    }
+    write_json(folder / schema.STAGE_RECORD, record)
+    return record
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes a JSON file, whole."""
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def text_digest(texts: Iterable[str]) -> str:
+    """Returns the SHA-256 of texts in their order, in hex."""
+    return hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Returns the SHA-256 of one file's bytes in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

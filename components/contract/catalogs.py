@@ -1,0 +1,69 @@
+"""The catalogs of all shards go in; the catalog that a single task would have written, to the byte, comes out."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from components.contract import schema
+from components.contract.artifacts import whole_file, write_record
+from components.contract.shards import in_order, read_shard
+from components.raw.layout import RAW_TABLES
+from components.resize_images.catalog import FIRST_SIZE, RAW_PATH, count, in_catalog_order, refuse_empty, rows_of
+from components.settings import ResizeImagesSettings
+
+
+def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[str] = schema.SPLITS) -> None:
+    """Writes images.csv, the raw data's tables and, last, stage.json of all shards into `catalog`; a single one is copied.
+
+    Args:
+        catalogs: one folder per shard, in any order.
+        catalog: the output folder.
+        splits: both, or test alone where nothing is trained.
+
+    Raises:
+        ValueError: a shard is missing, shards of different raw data, or no photo left of a split.
+    """
+    parts = in_order(catalogs)
+    if len(parts) == 1:
+        shutil.copytree(parts[0], catalog, dirs_exist_ok=True)
+        return
+    tables = [read_part(part) for part in parts]
+    records = [json.loads((part / schema.STAGE_RECORD).read_text(encoding="utf-8")) for part in parts]
+    good = in_catalog_order(pd.concat(tables))
+    bad = sum(record["counts"]["bad_photos"] for record in records)
+    refuse_empty(good, splits, read_shard(parts[0])["raw"], bad)
+    catalog.mkdir(parents=True, exist_ok=True)
+    for name in RAW_TABLES:
+        if (parts[0] / name).is_file():
+            shutil.copyfile(parts[0] / name, catalog / name)
+    with whole_file(catalog / schema.IMAGES_CSV) as path:
+        good.to_csv(path, columns=list(schema.IMAGES_COLUMNS), index=False)
+    first = next(
+        record["counts"]
+        for table, record in zip(tables, records, strict=True)
+        if (table["image_id"] == good["image_id"].iloc[0]).any()
+    )
+    counts = count(good, bad, records[0]["counts"]["other_files"]) | {name: first[name] for name in FIRST_SIZE}
+    settings = ResizeImagesSettings(**records[0]["settings"])
+    write_record(catalog, "resize_images", settings, counts, merge_skipped(records))
+
+
+def read_part(catalog: Path) -> pd.DataFrame:
+    """Returns a shard's images.csv, typed as `build_catalog` has it."""
+    table = pd.read_csv(catalog / schema.IMAGES_CSV, dtype=str, keep_default_na=False)
+    return table.assign(day=pd.to_numeric(table["day"].replace("", None)).astype("Int64"))
+
+
+def merge_skipped(records: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Returns what all shards left out, and why: bad photos in the catalog's order, then the other files."""
+    bad, others = dict[str, str](), list[tuple[str, str]]()
+    for record in records:
+        entries = [(entry["what"], entry["why"]) for entry in record["skipped"]]
+        photos = record["counts"]["bad_photos"]  # come first
+        bad |= dict(entries[:photos])
+        others += entries[photos:]
+    return [(path, bad[path]) for path in rows_of(map(PurePosixPath, bad))[RAW_PATH]] + others

@@ -1,0 +1,120 @@
+"""A checkpoint's name in, an encoder with its weights out.
+
+ImageNet and noisy-student checkpoints are the `efficientnet` package's (its URLs, its hashes): the winner's. They were trained
+on its layers, which bear the same names as Keras's own, so they are loaded by name.
+"""
+
+import tempfile
+from pathlib import Path
+
+import h5py
+import keras
+
+from components.contract.artifacts import file_digest
+from components.raw.storage import GS
+
+BACKBONE = ("stem_", "block", "top_")  # how the names of EfficientNet's layers begin, in Keras and in the package
+NAMED_CHECKPOINTS = {"imagenet": "IMAGENET_WEIGHTS", "noisy-student": "NS_WEIGHTS"}
+
+
+def load_checkpoint(encoder: keras.Model, checkpoint: str, variant: str, *, digest: str = "") -> None:
+    """Sets the encoder's weights.
+
+    Args:
+        encoder: EfficientNet of `variant`, as build_encoder makes it.
+        checkpoint: none (keep the random weights), imagenet, noisy-student, or a path or gs:// address: a Keras 2 .h5 file
+            (the efficientnet package's), a .weights.h5 file of such an encoder, or a .keras file of an earlier run.
+        variant: B0 to B7.
+        digest: SHA-256 in hex that a file given by path or address must have; empty for any.
+
+    Raises:
+        FileNotFoundError: the file does not exist, or cannot be downloaded.
+        OSError: a gs:// address that cannot be read.
+        ValueError: the file's layers or shapes are not this encoder's, or it is not the file that was meant.
+    """
+    if checkpoint == "none":
+        return
+    if checkpoint.startswith(GS):
+        from components.raw import gcs  # Google's library takes a while to import
+
+        with tempfile.TemporaryDirectory(prefix="verdelta-checkpoint-") as folder:
+            load_weights(encoder, gcs.download(checkpoint, Path(folder)), checkpoint, variant, digest)
+        return
+    path = download(checkpoint, variant) if checkpoint in NAMED_CHECKPOINTS else Path(checkpoint)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"checkpoint={checkpoint!r}: no such file; expected none, {', '.join(NAMED_CHECKPOINTS)}, "
+            "or the path or gs:// address of a .h5 or .keras file."
+        )
+    load_weights(encoder, path, str(path), variant, digest)
+
+
+def load_weights(encoder: keras.Model, path: Path, name: str, variant: str, digest: str) -> None:
+    """Sets the encoder's weights from the file at `path`, which people know by `name`.
+
+    Raises:
+        ValueError: as `load_checkpoint`.
+    """
+    if digest and file_digest(path) != digest:
+        raise ValueError(
+            f"checkpoint {name} has SHA-256 {file_digest(path)}, expected {digest}: it is another file; "
+            "give the file that was meant, or its checkpoint_digest."
+        )
+    try:
+        load_file(encoder, path)
+    except (ValueError, KeyError, OSError, TypeError) as error:
+        raise ValueError(
+            f"checkpoint {name} does not fit EfficientNet-{variant} at {encoder.input_shape[1]} px: {error} "
+            "Set encoder to the variant that the checkpoint was made with, or checkpoint=none."
+        ) from error
+
+
+def load_file(encoder: keras.Model, path: Path) -> None:
+    """Loads one file by its kind; raises ValueError, KeyError or OSError where it does not fit."""
+    if path.suffix == ".keras":
+        encoder.set_weights(keras.saving.load_model(path, compile=False).get_layer(encoder.name).get_weights())
+    elif path.name.endswith(".weights.h5"):
+        encoder.load_weights(path)
+    else:
+        require_layers(encoder, path)
+        encoder.load_weights(path, by_name=True)
+
+
+def require_layers(encoder: keras.Model, path: Path) -> None:
+    """Refuses a file with other layers: loading by name would leave a layer random, or one of the file's out, without a word.
+
+    A larger EfficientNet holds every layer of a smaller one, some in the same shapes. Keras's Normalization layer is not in
+    the package's files; it does nothing here.
+    """
+    with h5py.File(path) as file:
+        group = file.get("model_weights", file)
+        stored = {name for name in group if name.startswith(BACKBONE) and len(group[name].attrs.get("weight_names", ()))}
+    expected = {layer.name for layer in encoder.layers if layer.name.startswith(BACKBONE) and layer.weights}
+    if stored != expected:
+        raise ValueError(
+            f"{len(expected - stored)} of {len(expected)} layers are not in the file, and {len(stored - expected)} of the "
+            f"file's are not in the encoder, such as {', '.join(sorted(stored ^ expected)[:3])}."
+        )
+
+
+def download(checkpoint: str, variant: str) -> Path:
+    """Fetches a named checkpoint (once: Keras keeps it) and verifies its hash.
+
+    Raises:
+        FileNotFoundError: it cannot be fetched.
+    """
+    from efficientnet import weights
+
+    prefix = NAMED_CHECKPOINTS[checkpoint]
+    model_name = f"efficientnet-{variant.lower()}"
+    suffix = {"imagenet": "_weights_tf_dim_ordering_tf_kernels_autoaugment_notop.h5", "noisy-student": "_noisy-student_notop.h5"}
+    file_name = model_name + suffix[checkpoint]
+    url = getattr(weights, f"{prefix}_PATH") + file_name
+    digest = getattr(weights, f"{prefix}_HASHES")[model_name][1]
+    try:
+        return Path(keras.utils.get_file(file_name, url, cache_subdir="models", file_hash=digest))
+    except Exception as error:  # get_file raises bare Exception
+        raise FileNotFoundError(
+            f"checkpoint={checkpoint!r}: could not fetch {url} ({error}). Download it where there is network and give its path, "
+            "or set checkpoint=none."
+        ) from error

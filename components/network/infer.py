@@ -1,0 +1,91 @@
+"""Decoded images and pairs in, predicted days out: the backbone once per image and view, then only the head per pair.
+
+N images, M of them chosen, D features, P pairs, U units of the LSTM.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from tqdm import tqdm
+
+from components.network.devices import forward, forward_for_good
+from components.network.image_file import DecodedImages
+from components.network.load import PROGRESS, view_batches
+from components.network.model import HEAD_LAYERS
+
+PAIRS_PER_HEAD_BATCH = 1024
+
+
+def encode(
+    encoder: keras.Model,
+    images: DecodedImages,
+    *,
+    rows: np.ndarray | None = None,
+    view: int = 0,
+    batch_size: int,
+    is_final: bool = False,
+    show_progress: bool = False,
+) -> np.ndarray:
+    """Features of images under one view.
+
+    Args:
+        encoder: [N, H, W, 3] in [0, 255] to [N, D].
+        images: [N, H, W, 3] uint8, in memory or in a file.
+        rows: which of the images, [M] int64; None for all.
+        view: which of the ten transforms the images get first.
+        batch_size: images per backbone pass; every batch has this size, as accelerators want static shapes.
+        is_final: whether the encoder's weights never change again, which is used to go faster.
+        show_progress: print a counter of batches.
+
+    Returns:
+        [M, D] float32.
+    """
+    rows = np.arange(len(images)) if rows is None else rows
+    batches = view_batches(images, rows, view=view, batch_size=batch_size)
+    total = math.ceil(len(rows) / batch_size)
+    # as NumPy arrays: JAX takes no tensors of TensorFlow
+    progress = tqdm(
+        batches.as_numpy_iterator(), desc=f"view {view}", total=total, unit="batch", disable=not show_progress, **PROGRESS
+    )
+    features = compute(forward_for_good(encoder) if is_final else forward(encoder), progress)
+    return features[: len(rows)].astype(np.float32)
+
+
+def pair_days(head: keras.Model, features: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Days between two images for every pair: rows `before` and `after` [P] of `features` [N, D] to [P] float32.
+
+    The head's LSTM sees two images, the earlier with a state of zeros. So both matrix products are of single images, and only
+    the gates and the dense layers are left for each pair: what `head` itself gives, but for the order of float32 sums.
+    """
+    lstm, hidden, days = (head.get_layer(name) for name in HEAD_LAYERS)
+    projected = ops.matmul(features, lstm.cell.kernel) + lstm.cell.bias  # [N, 4U]
+    state, cell = lstm_step(projected, 0.0)
+    recurrent = ops.matmul(state, lstm.cell.recurrent_kernel)  # [N, 4U]
+    padded = -(-len(before) // PAIRS_PER_HEAD_BATCH) * PAIRS_PER_HEAD_BATCH  # accelerators want static shapes
+    first, second = (np.resize(rows, padded).reshape(-1, PAIRS_PER_HEAD_BATCH) for rows in (before, after))
+    results = []
+    for earlier, later in zip(first, second, strict=True):
+        gates = ops.take(projected, later, axis=0) + ops.take(recurrent, earlier, axis=0)
+        state, _ = lstm_step(gates, ops.take(cell, earlier, axis=0))
+        results.append(ops.convert_to_numpy(days(hidden(state))))
+    return np.concatenate(results)[: len(before), 0].astype(np.float32)
+
+
+def lstm_step(gates: Any, cell: Any) -> tuple[Any, Any]:
+    """One step of a Keras LSTM after its matrix products: gates [B, 4U] and the cell so far, to the state and the cell [B, U]."""
+    entering, kept, candidate, leaving = ops.split(gates, 4, axis=-1)
+    cell = ops.sigmoid(kept) * cell + ops.sigmoid(entering) * ops.tanh(candidate)
+    return ops.sigmoid(leaving) * ops.tanh(cell), cell
+
+
+def compute(function: Callable[[np.ndarray], Any], batches: Iterable[np.ndarray]) -> np.ndarray:
+    """The results of all batches in one array, each fetched when the next has been started, so that the device never waits."""
+    results: list[Any] = []
+    for batch in batches:
+        results.append(function(batch))
+        results[-2:-1] = [ops.convert_to_numpy(result) for result in results[-2:-1]]
+    return np.concatenate([ops.convert_to_numpy(result) for result in results])

@@ -1,0 +1,137 @@
+"""Google Cloud Storage: a gs:// address enters; its listing, its verified contents and their checksums leave.
+
+Objects are read at the generation that was listed, so one that is replaced meanwhile is an error and no mixture.
+"""
+
+import gzip
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from components.contract import schema
+from components.raw import gcs_requests
+from components.raw.gcs_requests import Object, explained, fetch
+from components.raw.layout import LAYOUT, visible
+from components.raw.storage import GS
+
+CONCURRENT_READS = 32  # a request takes tens of milliseconds however small the object
+LISTED = "items(name,size,crc32c,generation,contentEncoding),nextPageToken"
+GENERATION = re.compile(r"#([0-9]+)$")  # ends the address of one generation of an object, as gcloud writes it
+
+
+class GcsFolder:
+    """Raw data below a gs:// address; a `components.raw.storage.RawSource`."""
+
+    concurrency = CONCURRENT_READS
+
+    def __init__(self, address: str) -> None:
+        self.bucket_name, prefix = split_address(address)
+        self.prefix = f"{prefix.rstrip('/')}/".lstrip("/")
+        self.client = gcs_requests.new_client(str(self), self.concurrency)
+        self.objects: dict[PurePosixPath, Object] = {}
+
+    def __str__(self) -> str:
+        return f"{GS}{self.bucket_name}/{self.prefix}".rstrip("/")
+
+    def files(self) -> list[PurePosixPath]:
+        """Returns what `RawSource.files` does; asks for no more than may matter of a bucket that holds other things, too.
+
+        Raises:
+            FileNotFoundError: no such bucket, or nothing there.
+            StorageError: it cannot be listed.
+        """
+        for beginning in (f"{schema.TRAIN_FOLDER}/", f"{schema.TEST_FOLDER}/", schema.SAMPLE_SUBMISSION_CSV):
+            for found in self.listed(self.prefix + beginning):
+                if not found.name.endswith("/"):  # such an object stands for a folder
+                    self.objects[PurePosixPath(found.name.removeprefix(self.prefix))] = found
+        if not self.objects:
+            raise FileNotFoundError(
+                f"{self}: no object there. Expected the raw data, {LAYOUT}; give the address that train_dataset lies below."
+            )
+        return visible(self.objects)
+
+    def listed(self, beginning: str) -> list[Object]:
+        """Returns the objects whose names begin so."""
+        with explained(str(self), f"check the bucket's name, {self.bucket_name!r}") as retry:
+            blobs = self.client.list_blobs(
+                self.bucket_name, prefix=beginning, fields=LISTED, retry=retry, timeout=gcs_requests.TIMEOUT
+            )
+            return [Object.of(blob) for blob in blobs]
+
+    def size(self, path: PurePosixPath) -> int:
+        """Returns an object's size in bytes, as stored."""
+        return self.objects[path].size
+
+    def read(self, path: PurePosixPath) -> bytes:
+        """Returns an object's content; several threads may call it.
+
+        Raises:
+            FileNotFoundError: it is gone, or another has taken its place.
+            StorageError: it could not be read.
+        """
+        wanted, body = self.objects[path], io.BytesIO()
+        fetch(wanted, body)
+        return gzip.decompress(body.getvalue()) if wanted.is_gzipped else body.getvalue()
+
+    def digests(self, paths: Sequence[PurePosixPath]) -> Iterator[str]:
+        """Yields each object's crc32c, which the listing holds."""
+        return (self.objects[path].crc32c for path in paths)
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Returns the bucket and the object's name, or the beginning of names, of a gs:// address.
+
+    Raises:
+        ValueError: no bucket.
+    """
+    bucket, _, name = address.removeprefix(GS).partition("/")
+    if not address.startswith(GS) or not bucket:
+        raise ValueError(f"{address}: expected gs://BUCKET/PREFIX, such as gs://my-bucket/plants.")
+    return bucket, name
+
+
+def pin(address: str) -> str:
+    """Returns the address of the generation that an object has now: `gs://bucket/name#1712345678901234`.
+
+    Raises:
+        FileNotFoundError: no such object.
+        StorageError: the server does not say.
+    """
+    found = look_up(address)
+    return f"{found.address}#{found.generation}"
+
+
+def download(address: str, folder: Path) -> Path:
+    """Downloads one object, at the generation that its address names, if any; returns the file, named as the object is.
+
+    Raises:
+        FileNotFoundError: no such object.
+        StorageError: it could not be read.
+    """
+    wanted = look_up(address)
+    path = folder / PurePosixPath(wanted.name).name
+    with path.open("w+b") as file:
+        fetch(wanted, file)
+    if wanted.is_gzipped:
+        path.write_bytes(gzip.decompress(path.read_bytes()))
+    return path
+
+
+def look_up(address: str) -> Object:
+    """Returns what lies at an address.
+
+    Raises:
+        FileNotFoundError: nothing.
+        StorageError: the server does not say.
+    """
+    generation = GENERATION.search(address)
+    bucket, name = split_address(GENERATION.sub("", address))
+    missing = f"no such {'generation of the ' if generation else ''}object; check the address"
+    with explained(address, missing) as retry:
+        wanted = int(generation[1]) if generation else None
+        client = gcs_requests.new_client(address, connections=1)
+        blob = client.bucket(bucket).get_blob(name, generation=wanted, retry=retry, timeout=gcs_requests.TIMEOUT)
+    if blob is None:
+        raise FileNotFoundError(f"{address}: {missing}.")
+    return Object.of(blob)

@@ -1,0 +1,143 @@
+"""Raw photos and tables: a folder or a gs:// address enters; the listing of what lies there and a digest of it leave.
+
+A source is where the raw data lies: RawFolder, or components.raw.gcs.GcsFolder, which alone imports Google's library.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from tqdm import tqdm
+
+from components.contract import schema
+from components.contract.artifacts import file_digest
+from components.raw.layout import LAYOUT, RAW_TABLES, RawListing, list_raw, visible
+
+GS = "gs://"
+DEPTHS = ("*", "*/*", "*/*/*", "*/*/*/**/*")  # of a split's folder: every file in it
+
+
+class RawSource(Protocol):
+    """Where raw data lies; `str` of it is what a person calls the place.
+
+    Attributes:
+        concurrency: how many files are best read at a time.
+    """
+
+    concurrency: int
+
+    def files(self) -> list[PurePosixPath]:
+        """Returns the files of both splits and the tables, sorted, without names that start with a dot."""
+
+    def size(self, path: PurePosixPath) -> int:
+        """Returns a listed file's size in bytes."""
+
+    def read(self, path: PurePosixPath) -> bytes:
+        """Returns a listed file's content, verified; what stands in the way ends in an OSError."""
+
+    def digests(self, paths: Sequence[PurePosixPath]) -> Iterator[str]:
+        """Yields a digest of each listed file's content."""
+
+
+class RawFolder:
+    """Raw data in a folder of this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.concurrency = root, available_cores()
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+    def files(self) -> list[PurePosixPath]:
+        """Returns what `RawSource.files` does; linked folders are looked into.
+
+        Raises:
+            FileNotFoundError: no such folder.
+        """
+        if not self.root.is_dir():
+            found = "a file, not a folder" if self.root.exists() else "no such folder"
+            raise FileNotFoundError(
+                f"{self.root}: {found}. Expected the raw data, {LAYOUT}; give the folder that holds train_dataset."
+            )
+        splits = [self.root / folder for folder in (schema.TRAIN_FOLDER, schema.TEST_FOLDER)]
+        found_files = {path for split in splits for depth in DEPTHS for path in split.glob(depth)}
+        found_files |= {self.root / path for path in RAW_TABLES.values()}
+        return visible(PurePosixPath(*path.relative_to(self.root).parts) for path in found_files if path.is_file())
+
+    def size(self, path: PurePosixPath) -> int:
+        """Returns a file's size in bytes."""
+        return (self.root / path).stat().st_size
+
+    def read(self, path: PurePosixPath) -> bytes:
+        """Returns a file's bytes."""
+        return (self.root / path).read_bytes()
+
+    def digests(self, paths: Sequence[PurePosixPath]) -> Iterator[str]:
+        """Yields each file's SHA-256; all of them are read."""
+        with ThreadPoolExecutor(max_workers=available_cores()) as pool:  # hashing and reading both release the GIL
+            digests = pool.map(file_digest, [self.root / path for path in paths])
+            yield from tqdm(digests, "hash raw data", len(paths), unit="file", file=sys.stdout, mininterval=2, ncols=90)
+
+
+def open_raw(raw: str | Path) -> RawSource:
+    """Returns the source for a folder or a gs:// address; nothing is read yet."""
+    if not str(raw).startswith(GS):
+        return RawFolder(Path(raw))
+    from components.raw.gcs import GcsFolder  # Google's library takes a while to import
+
+    return GcsFolder(str(raw))
+
+
+def locate_raw(raw: str | Path) -> str:
+    """Returns one name for one place, as cache keys need it: a folder's absolute path, a gs:// address without "/" at its end."""
+    return str(raw).rstrip("/") if str(raw).startswith(GS) else str(Path(raw).resolve())
+
+
+def check_raw(raw: str | Path, splits: Sequence[str] = schema.SPLITS) -> None:
+    """Refuses raw data without photos of each of `splits`, or without test_data.csv; looks at names alone.
+
+    Raises:
+        FileNotFoundError: as `find_photos`.
+        OSError: a gs:// address that cannot be listed.
+    """
+    find_photos(open_raw(raw), splits)
+
+
+def find_photos(source: RawSource, splits: Sequence[str] = schema.SPLITS) -> RawListing:
+    """Lists the photos and tables of raw data. Names that start with a dot are not looked at.
+
+    Args:
+        source: where they lie.
+        splits: as `list_raw` has it.
+
+    Raises:
+        FileNotFoundError: no such place, no train photo, no test photo or no test_data.csv.
+    """
+    return list_raw(source.files(), str(source), splits)
+
+
+def content_digest(raw: str | Path, splits: Sequence[str] = schema.SPLITS) -> str:
+    """Returns a SHA-256 in hex over the names and contents of all files the pipeline reads from `raw`.
+
+    It does not change with modification times, the data's own place, or files the pipeline does not read. Files of a folder
+    are read; of a gs:// address the listing's checksums stand for the contents, so nothing is downloaded, and the digest is
+    another than that of the same files in a folder.
+
+    Raises:
+        FileNotFoundError: as `find_photos`.
+        OSError: a gs:// address that cannot be listed.
+    """
+    source = open_raw(raw)
+    paths = find_photos(source, splits).paths()
+    contents = [(str(path), digest) for path, digest in zip(paths, source.digests(paths), strict=True)]
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
+
+
+def available_cores() -> int:
+    """Returns the number of cores this process may use, which is all of them where the system does not tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,70 @@
+"""A recorded artifact's address goes in; a copy of it, which this run has written itself, comes out.
+
+Kubeflow Pipelines 2.17 imports nothing inside a loop: its importer looks a loop's item up by the name of the whole item
+(kubeflow/pipelines issue 10860), and lists are collected of what containers have written only. So a container copies what
+belongs to one fold of several; elsewhere an importer, which copies nothing, does it (launch/runs/replay.py).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kfp import dsl
+
+from components.images import image_for
+from launch.runs.parameters import FOLDS
+
+RUNS_AS = "calibrate"  # a stage whose image holds Google's library, and whose machine is a small one
+COPY, ADDRESS = "copy", "uri"  # the output and the parameter of the component
+CONTENT = "_content"  # ends the name of what tells an artifact's content apart, in an item of a loop
+
+
+@dsl.component(base_image=image_for(RUNS_AS), install_kfp_package=False)
+def copy_artifact(uri: str, copy: dsl.Output[dsl.Artifact]) -> None:
+    """Copies an artifact, one file or a folder of files.
+
+    All of it is written here, as the image holds the code of its stage alone.
+
+    Args:
+        uri: gs:// address of the artifact.
+        copy: the same files, each verified by its checksum.
+    """
+    from pathlib import Path
+
+    from google.cloud import storage
+
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    found = [
+        blob
+        for blob in storage.Client().list_blobs(bucket, prefix=name)
+        if blob.name == name or (blob.name.startswith(f"{name}/") and not blob.name.endswith("/"))
+    ]
+    if not found:
+        raise FileNotFoundError(f"{uri}: nothing there. Expected what an earlier run wrote; if it is gone, rerun its stage.")
+    for blob in found:
+        path = Path(copy.path + blob.name.removeprefix(name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        blob.download_to_filename(path, checksum="crc32c")
+
+
+def copied_addresses(values: Mapping[str, Any]) -> list[str]:
+    """Returns the addresses of what a run on Kubeflow will copy: what belongs to one of several folds.
+
+    Args:
+        values: the run's parameters.
+
+    Raises:
+        ValueError: an address that the copying container cannot read.
+    """
+    items = values.get(FOLDS, [])
+    if len(items) < 2:
+        return []
+    found = [uri for item in items for name, uri in item.items() if isinstance(uri, str) and not name.endswith(CONTENT)]
+    elsewhere = [uri for uri in found if not uri.startswith("gs://")]
+    if elsewhere:
+        raise ValueError(
+            f"{elsewhere[0]}: Kubeflow imports nothing inside a loop (kubeflow/pipelines issue 10860), so what the run's "
+            f"{len(items)} folds have written has to be copied, which can be done from gs:// only. Expected a run with "
+            "--pipeline-root gs://BUCKET/FOLDER, or of one fold; or begin the rerun at train with --downstream, which reads "
+            "nothing of single folds."
+        )
+    return found

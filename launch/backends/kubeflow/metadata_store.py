@@ -1,0 +1,160 @@
+"""Kubeflow's ML Metadata: a run's id goes in; what its tasks read and wrote comes out.
+
+The run API has fields for a task's artifacts and leaves them empty (kubeflow/pipelines issue 9858), so the pages of Kubeflow
+Pipelines ask ML Metadata, over gRPC-Web at their own address. This asks the same four questions, which are about one run
+only: a Kubeflow of several users answers no others.
+"""
+
+import json
+import re
+import struct
+import urllib.parse
+from collections import defaultdict
+from typing import Any, NamedTuple
+
+from launch.backends.kubeflow.metadata_messages import (
+    Artifacts,
+    ContextByName,
+    Events,
+    Executions,
+    Ids,
+    OfContext,
+    OneContext,
+    Options,
+)
+
+SERVICE = "/ml_metadata.MetadataStoreService/"
+CONTENT_TYPE = "application/grpc-web+proto"
+RUN_CONTEXT = "system.PipelineRun"
+COMPLETE, CACHED = 3, 5  # of Execution.State
+INPUT, OUTPUT = 3, 4  # of Event.Type
+PAGE = 100  # the most that is answered
+NOT_FOUND = 5  # of gRPC's codes
+DATA, TRAILER = 0x00, 0x80  # kinds of gRPC-Web frames
+
+
+class StoredTask(NamedTuple):
+    """A task as ML Metadata knows it.
+
+    Attributes:
+        name: the task's name in the pipeline.
+        succeeded: whether it ended well, or came from the cache.
+        parameters: what it was given.
+        inputs: name to the URIs of the artifacts that it read.
+        outputs: name to the URIs of the artifacts that it wrote.
+    """
+
+    name: str
+    succeeded: bool
+    parameters: dict[str, Any]
+    inputs: dict[str, list[str]]
+    outputs: dict[str, list[str]]
+
+
+def stored_tasks(client: Any, run_id: str) -> list[StoredTask]:
+    """Returns the tasks of a run in the order of their start; none where the run ended before its first.
+
+    Args:
+        client: kfp's, whose address and credentials are used.
+
+    Raises:
+        kfp_server_api.ApiException: the server says no.
+    """
+    context = ask(client, "GetContextByTypeAndName", ContextByName(type_name=RUN_CONTEXT, context_name=run_id), OneContext)
+    if not context.context.id:
+        return []
+    executions: list[Any] = []
+    options: Any = Options(max_result_size=PAGE)
+    while options:
+        page = ask(client, "GetExecutionsByContext", OfContext(context_id=context.context.id, options=options), Executions)
+        executions += page.executions
+        following = page.next_page_token
+        options = Options(max_result_size=PAGE, next_page_token=following) if following else None
+    if not executions:
+        return []
+    events = ask(client, "GetEventsByExecutionIDs", Ids(ids=[each.id for each in executions]), Events).events
+    ids = sorted({event.artifact_id for event in events})
+    uris = {each.id: each.uri for each in ask(client, "GetArtifactsByID", Ids(ids=ids), Artifacts).artifacts} if ids else {}
+    by_task: dict[tuple[int, int], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for event in events:
+        if event.artifact_id in uris and event.path.steps:
+            by_task[event.execution_id, event.type_][event.path.steps[0].key].append(uris[event.artifact_id])
+    return [
+        StoredTask(
+            name=each.custom_properties["task_name"].string_value if "task_name" in each.custom_properties else "",
+            succeeded=each.last_known_state in (COMPLETE, CACHED),
+            parameters=dict(each.custom_properties["inputs"].struct_value) if "inputs" in each.custom_properties else {},
+            inputs=dict(by_task[each.id, INPUT]),
+            outputs=dict(by_task[each.id, OUTPUT]),
+        )
+        for each in sorted(executions, key=lambda each: each.id)
+    ]
+
+
+def ask(client: Any, method: str, question: Any, answer: Any) -> Any:
+    """Returns what ML Metadata answers, an empty message where it has no such thing.
+
+    Args:
+        answer: the class of the answer.
+
+    Raises:
+        kfp_server_api.ApiException: the server says no.
+    """
+    import kfp_server_api
+
+    api = client.runs.api_client
+    headers = {**api.default_headers, "Content-Type": CONTENT_TYPE, "Accept": CONTENT_TYPE, "X-Grpc-Web": "1"}
+    if api.cookie:
+        headers["Cookie"] = api.cookie
+    api.update_params_for_auth(headers, [], ["Bearer"])
+    place = urllib.parse.urlsplit(api.configuration.host)
+    content = type(question).serialize(question)
+    response = api.rest_client.request(
+        "POST", f"{place.scheme}://{place.netloc}{SERVICE}{method}", headers=headers, body=frame(DATA, content)
+    )
+    code, message = response.getheader("grpc-status"), response.getheader("grpc-message") or ""
+    found = b""
+    try:
+        for kind, part in frames(response.data):
+            if kind == TRAILER:
+                text = part.decode()
+                code, message = (trailer(text, name) or before for name, before in (("status", code), ("message", message)))
+            else:
+                found += part
+    except struct.error:
+        code, message = (
+            "-1",
+            "the answer is no gRPC-Web; the pages of Kubeflow Pipelines lead to ML Metadata, its bare API does not",
+        )
+    if int(code or 0) not in (0, NOT_FOUND):
+        refusal = kfp_server_api.ApiException(status=502, reason=f"ML Metadata, {method}")
+        refusal.body = json.dumps({"message": f"gRPC status {code} {urllib.parse.unquote(message)}"})
+        raise refusal
+    return answer.deserialize(found)
+
+
+def trailer(text: str, name: str) -> str:
+    """Returns a value of gRPC's trailer, or nothing."""
+    found = re.search(rf"grpc-{name}:[ ]*([^\r\n]*)", text, re.IGNORECASE)
+    return found[1] if found else ""
+
+
+def frame(kind: int, content: bytes) -> bytes:
+    """Returns a gRPC-Web frame: its kind, its length in four bytes, its content."""
+    return struct.pack(">BI", kind, len(content)) + content
+
+
+def frames(body: bytes) -> list[tuple[int, bytes]]:
+    """Returns kind and content of each frame.
+
+    Raises:
+        struct.error: not made of frames.
+    """
+    found, at = [], 0
+    while at < len(body):
+        kind, length = struct.unpack_from(">BI", body, at)
+        if kind not in (DATA, TRAILER) or at + 5 + length > len(body):
+            raise struct.error("no frame")
+        found.append((kind, body[at + 5 : at + 5 + length]))
+        at += 5 + length
+    return found

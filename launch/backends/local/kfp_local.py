@@ -1,0 +1,277 @@
+"""Runs a pipeline with kfp.local: its parameters go in, each stage's record, lines and outputs come out, all ended or done.
+
+kfp.local has no way to hook into its tasks, so for the length of one run some of its functions are replaced: to record each
+task, to check what it left behind, to keep kfp's own talk out of the terminal and to end every process. This is why kfp is
+pinned to one release; tests/launch/cli/test_run.py shows what each replacement is for.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import logging
+import os
+import shlex
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kfp import local
+from kfp.local import cache, config, logging_utils, subprocess_task_handler, task_dispatcher
+from kfp.local.orchestrator import task_executor
+from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
+from kfp.local.status import Status
+
+from launch.backends.local.containers import connect, run_container
+from launch.backends.local.keras_backend import computing_images
+from launch.backends.local.kfp_tasks import (
+    loop_part,
+    memory_limit,
+    missing_outputs,
+    recorded_inputs,
+    stage_environment,
+    stage_name,
+    uri_of,
+    write_metrics,
+)
+from launch.backends.local.places import CREDENTIALS, Place, container_user, fetching, lent, readable_paths
+from launch.backends.local.processes import RunningStages, run_process, stop_on_signal
+from launch.backends.local.stage_cache import StageCache
+from launch.backends.local.stage_output import OUT_OF_MEMORY, Watched, failure_reason
+from launch.backends.local.terminal import Terminal, stage_label
+from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS
+from launch.runs.record import CACHED, EXECUTED, STAGE_FAILED, RunRecord, StageEntry
+
+RUN_LOG = "run.log"
+LAST_LINES = 1000  # of a stage, in which the reason of a failure is looked for
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A stage that failed, why, and the file that holds its lines."""
+
+    stage: str
+    fold: int | None
+    shard: int | None
+    reason: str
+    log: Path
+
+
+class LocalRun:
+    """One run of a pipeline in a folder, its stages as processes or, where `containers` says so, each in its container.
+
+    Attributes:
+        failures: every stage that failed, in the order in which they did.
+        outputs: stage name to the outputs (artifact name to URI) of its last task.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        cache_folder: Path,
+        record: RunRecord,
+        terminal: Terminal,
+        parallel: int = 1,
+        containers: bool = False,
+    ) -> None:
+        self.folder, self.record, self.terminal, self.containers = folder, record, terminal, containers
+        self.cache = StageCache(str(cache_folder), {} if containers else computing_images())
+        self.running = RunningStages()
+        self.slots = threading.Semaphore(parallel)
+        self.task = threading.local()  # kfp runs each fold's tasks in a thread of their own
+        self.failures: list[Failure] = []
+        self.outputs: dict[str, dict[str, Any]] = {}
+        self.logs, self.artifacts, self.scratch = folder / "logs", folder / "artifacts", ""
+
+    def execute(self, pipeline: Callable[..., Any], parameters: Mapping[str, Any]) -> bool:
+        """Runs a pipeline and returns whether every stage succeeded; a signal ends it as a failed stage does."""
+        self.logs.mkdir(exist_ok=True)
+        self.artifacts.mkdir(exist_ok=True)
+        place = {"prefix": ".scratch-", "dir": self.folder} if self.containers else {"prefix": "verdelta-", "dir": None}
+        scratch_in = tempfile.TemporaryDirectory(**place)  # a container may write below the run's folder only
+        with scratch_in as self.scratch, self.adapted_kfp(), stop_on_signal(self.running):
+            local.init(
+                runner=local.DockerRunner() if self.containers else local.SubprocessRunner(use_venv=False),
+                pipeline_root=str(self.artifacts),
+                workspace_root=str(Path(self.scratch, "workspace")),
+                enable_caching=True,
+                cache_root=self.cache.cache_root,
+            )
+            try:
+                pipeline(**parameters)
+            except RuntimeError as error:  # kfp's way to say that a task failed
+                if not self.failures and not self.running.stopped_by:
+                    self.failures.append(Failure("pipeline", None, None, str(error), self.folder / RUN_LOG))
+        return not self.failures and not self.running.stopped_by
+
+    def execute_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:
+        """Stands in for kfp's `execute_single_task`: the same, and its record."""
+        stage = stage_name(task)
+        if stage is None:  # the importer
+            return original(**task)
+        with self.slots:
+            if self.running.stopped_by:
+                return {}, Status.FAILURE
+            inputs = OrchestratorUtils.make_task_arguments(task_inputs_spec=task["task_spec"].inputs, io_store=task["io_store"])
+            fold, shard = loop_part(task["io_store"], FOLDS, LOOP), loop_part(task["io_store"], SHARDS, SHARD)
+            several = inputs.get("num_shards", 1) > 1  # else there is nothing to tell apart
+            part = fold if fold is not None else shard if several else None
+            self.task.label = label = stage_label(stage, part)
+            self.task.log = self.logs / f"{stage}{'' if part is None else f'-{part}'}.log"
+            self.task.state, self.task.reason, self.task.inputs = CACHED, "", inputs
+            start = time.monotonic()
+            try:
+                outputs, status = original(**task)
+            except Exception as error:
+                logging.exception("%s could not be run", label)
+                self.task.reason = f"{type(error).__name__}: {error}"
+                outputs, status = {}, Status.FAILURE
+            state = self.task.state if status == Status.SUCCESS else STAGE_FAILED
+            entry = StageEntry(
+                stage=stage,
+                fold=fold,
+                shard=shard,
+                state=state,
+                seconds=round(time.monotonic() - start, 3),
+                inputs=recorded_inputs(task["components"][task["task_spec"].component_ref.name], inputs),
+                outputs={name: uri_of(value) for name, value in outputs.items()},
+            )
+            self.terminal.stage_ended(label, state, entry.seconds)
+            self.record.add(entry)
+            self.outputs[stage] = entry.outputs
+            if state == STAGE_FAILED and not self.running.stopped_by:
+                self.failures.append(Failure(stage, fold, shard if several else None, self.task.reason, self.task.log))
+            return outputs, status
+
+    def run_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:
+        """Stands in for kfp's `run_single_task_implementation`: a stage that left a declared output out has failed."""
+        self.task.memory_bytes = memory_limit(task["executor_spec"])
+        outputs, status = original(**task)
+        if status != Status.SUCCESS:
+            return outputs, status
+        write_metrics(outputs)
+        if missing := missing_outputs(task["component_spec"], outputs):
+            self.task.reason = f"it ended without an error, but did not write {', '.join(missing)}, which it declares as output."
+            return {}, Status.FAILURE
+        return outputs, status
+
+    def run_process(self, full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
+        """Stands in for kfp's `run_local_subprocess`."""
+        environment = {**stage_environment(self.scratch), **(env_vars or {})}
+        return self.follow(lambda on_line: (run_process(self.running, full_command, environment, on_line), False))
+
+    def run_container(self, image: str, command: list[str], environment: dict[str, str] | None = None, **_: Any) -> int:
+        """Stands in for kfp's `run_docker_container`; kfp's own client of the engine gives up sooner than ours."""
+        network, fetch_environment, credentials = fetching(self.task.inputs)
+        readable = readable_paths(self.task.inputs)
+        with contextlib.ExitStack() as stack:
+            client = stack.enter_context(contextlib.closing(connect()))
+            uid, gid, groups = container_user(client, image)
+            for folder in (self.artifacts, self.scratch):
+                if os.getuid() == 0:  # root's containers are not root, and yet have to write there
+                    os.chown(folder, uid, gid)
+            if credentials:
+                key = str(stack.enter_context(lent(credentials, uid, gid, self.scratch)))
+                fetch_environment[CREDENTIALS] = key
+                readable |= {key: key} if key == str(credentials) else {}
+            place = Place(
+                user=f"{uid}:{gid}",
+                groups=groups,
+                readable=readable,
+                writable=(str(self.artifacts), self.scratch),
+                network=network,
+                environment={"HOME": self.scratch, "TMPDIR": self.scratch, **fetch_environment, **(environment or {})},
+                memory_bytes=self.task.memory_bytes,
+            )
+            return self.follow(lambda on_line: run_container(client, self.running, image, command, place, on_line))
+
+    def follow(self, run: Callable[[Callable[[str], None]], tuple[int, bool]]) -> int:
+        """Executes a stage with `run`: its lines go to its log and, most of them, to the terminal; returns its exit status.
+
+        Args:
+            run: takes a function for each line; returns the exit status, and whether the stage ran out of memory.
+        """
+        label, watched = self.task.label, Watched()
+        lines: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
+        self.task.state = EXECUTED
+        self.terminal.stage_started(label)
+        with self.task.log.open("w", encoding="utf-8", buffering=1) as log:
+
+            def on_line(line: str) -> None:
+                lines.append(line)
+                log.write(line + "\n")
+                if text := watched.shown(line):
+                    self.terminal.stage_line(label, text)
+
+            status, out_of_memory = run(on_line)
+        if out_of_memory:
+            self.task.reason = OUT_OF_MEMORY
+            return status or 1  # a stage that lost a worker so has not done its work
+        if status:
+            self.task.reason = failure_reason(list(lines), status)
+        return status
+
+    @contextlib.contextmanager
+    def adapted_kfp(self) -> Iterator[None]:
+        """Within the block kfp.local runs its tasks through this object and talks to run.log only."""
+        with contextlib.ExitStack() as stack:
+            for module, name, replacement in self.replacements():
+                stack.enter_context(replaced(module, name, replacement))
+            stack.enter_context(replaced(config.LocalExecutionConfig, "instance", None))
+            stack.enter_context(logging_to(self.folder / RUN_LOG))
+            yield
+
+    def replacements(self) -> Iterator[tuple[Any, str, Any]]:
+        """Yields (module, name, replacement) of what is replaced in kfp."""
+        yield task_executor, "execute_single_task", around(task_executor.execute_single_task, self.execute_task)
+        original = task_dispatcher.run_single_task_implementation
+        yield task_dispatcher, "run_single_task_implementation", around(original, self.run_task)
+        yield subprocess_task_handler, "run_local_subprocess", self.run_process
+        if self.containers:
+            from kfp.local import docker_task_handler  # which imports Docker's SDK
+
+            yield docker_task_handler, "run_docker_container", self.run_container
+        yield cache, "get_local_cache", lambda: self.cache
+        # the interpreter's path goes into a shell script, and may hold a space
+        put_python = subprocess_task_handler.replace_python_executable
+        yield subprocess_task_handler, "replace_python_executable", lambda command, path: put_python(command, shlex.quote(path))
+        # the next two would replace the root logger's handlers and builtins.print, which threads cannot share
+        yield logging_utils, "local_logger_context", contextlib.nullcontext
+        yield logging_utils, "indented_print", contextlib.nullcontext
+        yield logging_utils, "print_horizontal_line", lambda: None
+
+
+def around(original: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a function that calls `wrapper` with `original` before its arguments."""
+    return lambda **task: wrapper(original, **task)
+
+
+@contextlib.contextmanager
+def replaced(module: Any, name: str, replacement: Any) -> Iterator[None]:
+    """Within the block `module.name` is `replacement`."""
+    original = getattr(module, name)
+    setattr(module, name, replacement)
+    try:
+        yield
+    finally:
+        setattr(module, name, original)
+
+
+@contextlib.contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    """Within the block log records and warnings go to the file at `path`, and nowhere else."""
+    logger, handler = logging.getLogger(), logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handlers, level = logger.handlers[:], logger.level
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
+        handler.close()

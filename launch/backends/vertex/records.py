@@ -1,0 +1,92 @@
+"""A run on Vertex AI goes in, by its id; what it was given, and what its stages read and wrote, comes out."""
+
+import argparse
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from launch.backends.cluster.remote_lineage import RemoteRecord, Task
+from launch.backends.cluster.remote_runs import as_declared, plain
+from launch.backends.follow import stage_of
+from launch.backends.kubeflow.records import defaults_of
+from launch.backends.vertex.client import END_STATES, JOB_ID, talking_to
+from launch.runs.parameters import LOOP, SHARD
+
+RESOURCE = re.compile(r"projects/[^/]+/locations/[^/]+/pipelineJobs/[^/]+")
+PARAMETERS = (f"input:{LOOP}", f"input:{SHARD}")  # in the metadata of a task's execution
+METRIC = re.compile(r"fold_(\d+)_")  # how train names its scores
+GOOD = ("SUCCEEDED", "SKIPPED")  # the latter from the cache
+
+
+def read_record(aiplatform: Any, name: str, arguments: argparse.Namespace) -> RemoteRecord:
+    """Returns what Vertex AI knows of a run.
+
+    Args:
+        aiplatform: as `launch.backends.vertex.client.connect` returns it.
+        name: the job's id or resource name.
+
+    Raises:
+        ValueError: not such a name.
+        FileNotFoundError: no such run.
+        RemoteError: the service does not answer, or says no.
+    """
+    from google.api_core.exceptions import NotFound
+
+    where = {"project": arguments.project, "region": arguments.region}
+    if not (JOB_ID.fullmatch(name) or RESOURCE.fullmatch(name)):
+        raise ValueError(
+            f"{name}: no id of a run on Vertex AI. Expected lower-case letters, digits and '-', or projects/.../pipelineJobs/ID. "
+            "See: python pipeline.py list --target vertex"
+        )
+    job = None
+    with talking_to(where, f"read run {name}"):
+        try:
+            job = aiplatform.PipelineJob.get(name)
+            experiment = job.get_associated_experiment()
+        except NotFound:
+            if job is not None:
+                raise
+    if job is None:
+        raise FileNotFoundError(
+            f"{arguments.project}, {arguments.region} has no run {name}. See: python pipeline.py list --target vertex"
+        )
+    resource = job.gca_resource
+    state = resource.state.name.removeprefix("PIPELINE_STATE_")
+    given = defaults_of(plain(resource.pipeline_spec)) | dict(resource.runtime_config.parameter_values)
+    return RemoteRecord(
+        run=resource.name.rpartition("/")[2],
+        state=state,
+        finished=state in END_STATES,
+        parameters={name: as_declared(name, value) for name, value in given.items()},
+        about=dict(resource.labels),
+        experiment=experiment.name if experiment else "",
+        tasks=[task_of(each, stage) for each in resource.job_detail.task_details if (stage := stage_of(each.task_name))],
+    )
+
+
+def task_of(detail: Any, stage: str) -> Task:
+    """Returns a task as lineage wants it."""
+    return Task(
+        stage=stage,
+        succeeded=detail.state.name in GOOD,
+        part=part_of(detail),
+        inputs=uris(detail.inputs),
+        outputs=uris(detail.outputs),
+    )
+
+
+def part_of(detail: Any) -> int | None:
+    """Returns the fold or the shard that a task was told: a parameter of its execution, and in its artifacts' metadata."""
+    given = (detail.execution.metadata if detail.execution else None) or {}
+    told = [given[name] for name in PARAMETERS if name in given]
+    if told:
+        return int(told[0])
+    written = [artifact.metadata or {} for found in detail.outputs.values() for artifact in found.artifacts]
+    folds = (found[1] for metadata in written for name in metadata if (found := METRIC.match(name)))
+    shards = (metadata[SHARD] for metadata in written if SHARD in metadata)
+    return next((int(part) for part in (*folds, *shards)), None)
+
+
+def uris(found: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Returns name to URIs of a task's inputs or outputs."""
+    return {name: [artifact.uri for artifact in each.artifacts] for name, each in found.items() if each.artifacts}

@@ -1,0 +1,53 @@
+"""The command line: arguments go in, the exit status comes out; each command is a module of launch/."""
+
+import argparse
+import errno
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from launch.backends.cluster import compile
+from launch.cli import list_runs as runs
+from launch.cli import rerun, score, submit, ui
+from launch.cli import run as local
+
+COMMANDS = (local, rerun, score, compile, submit, runs, ui)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the whole command line."""
+    top = argparse.ArgumentParser(
+        prog="pipeline.py", description="verdelta: how many days lie between two photos of a plant.", allow_abbrev=False
+    )
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in COMMANDS:
+        module.add_parser(commands)
+    return top
+
+
+def main(pipeline: Callable[..., Any], arguments: Sequence[str] | None = None) -> int:
+    """Does what the command line says with `pipeline`; 2 is the status of a command that cannot be, 1 of one that failed."""
+    parsed = parser().parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
+        signal.signal(number, interrupt)
+    try:
+        return parsed.command(parsed, pipeline)
+    except (ValueError, FileNotFoundError, FileExistsError) as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        full = "; free some space and repeat the command" if error.errno == errno.ENOSPC else ""
+        print(
+            f"ERROR: {error.filename or getattr(parsed, 'runs_dir', 'pipeline.py')}: {error.strerror or error}{full}.",
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt as stopped:
+        print("STOPPED", file=sys.stderr)
+        return 128 + (stopped.args[0] if stopped.args else signal.SIGINT)
+
+
+def interrupt(number: int, _frame: object) -> None:
+    """Turns a signal into what Ctrl-C is, so that all clean up alike."""
+    raise KeyboardInterrupt(number)

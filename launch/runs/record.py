@@ -1,0 +1,108 @@
+"""The record of one local run, run.json: its parameters go in when it starts, each stage as it ends, the metrics at the end.
+
+The state says FAILED until everything has succeeded, so that a run that was killed never looks complete.
+"""
+
+import dataclasses
+import datetime
+import fcntl
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+from components.contract.artifacts import write_json
+from components.settings import STAGES
+
+RUN_JSON = "run.json"
+LOCK = ".lock"
+SUCCEEDED, FAILED, RUNNING = "SUCCEEDED", "FAILED", "RUNNING"
+EXECUTED, CACHED, STAGE_FAILED = "executed", "cached", "failed"
+UNFINISHED = "the run did not come to its end"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StageEntry:
+    """One stage of a run.
+
+    Attributes:
+        stage: its name.
+        fold: the fold it worked on, or None for a stage of the whole run.
+        shard: the shard it was, or None for a stage that does not fan out.
+        state: executed, cached or failed.
+        seconds: from its start to its end.
+        inputs: parameters by name, and artifacts as URI or list of URIs.
+        outputs: artifact name to URI.
+    """
+
+    stage: str
+    fold: int | None
+    shard: int | None
+    state: str
+    seconds: float
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+
+
+class RunRecord:
+    """Keeps runs/<name>/run.json up to date; every version of the file is whole.
+
+    While the object is open it holds a lock in the folder, by which `list` tells a run that is going on from one that died.
+    """
+
+    def __init__(
+        self, folder: Path, preset: str | None, parameters: dict[str, Any], parent: dict[str, Any] | None = None
+    ) -> None:
+        self.folder = folder
+        self.lock = threading.Lock()
+        self.stages: list[StageEntry] = []
+        self.content: dict[str, Any] = {
+            "name": folder.name,
+            "preset": preset,
+            "state": FAILED,
+            "error": UNFINISHED,
+            "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            "parameters": parameters,
+            "stages": [],
+            "metrics": {},
+        } | ({"parent": parent} if parent else {})
+        self.alive: IO[str] = (folder / LOCK).open("w")
+        fcntl.flock(self.alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.save()
+
+    def add(self, entry: StageEntry) -> None:
+        """Adds a stage that has ended."""
+        with self.lock:
+            self.stages.append(entry)
+            order = list(STAGES)
+            known = sorted(
+                self.stages,
+                key=lambda each: (order.index(each.stage) if each.stage in order else -1, each.fold or 0, each.shard or 0),
+            )
+            self.content["stages"] = [dataclasses.asdict(each) for each in known]
+            self.save()
+
+    def finish(self, state: str, error: str | None, metrics: dict[str, Any] | None = None) -> None:
+        """Writes how the run ended."""
+        with self.lock:
+            self.content |= {"state": state, "error": error, "metrics": metrics or {}}
+            self.save()
+
+    def save(self) -> None:
+        """Puts the file down, whole."""
+        write_json(self.folder / RUN_JSON, self.content)
+
+    def close(self) -> None:
+        """Lets go of the lock."""
+        self.alive.close()
+
+
+def is_running(folder: Path) -> bool:
+    """Whether the process that runs in `folder` is alive."""
+    try:
+        with (folder / LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

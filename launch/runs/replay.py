@@ -1,0 +1,181 @@
+"""Some stages of a recorded run and its artifacts go in; a pipeline of importers and these stages comes out.
+
+It is an ordinary kfp pipeline: kfp.local runs it, and it compiles for a cluster.
+Kubeflow Pipelines 2.17 takes no importer in a loop, and no name of an importer but its task's own:
+launch/backends/kubeflow/copying.py.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kfp import dsl
+
+from launch.backends.kubeflow.copying import CONTENT, COPY, copy_artifact
+from launch.runs.collected import CollectedArtifacts, list_of_one
+from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS
+from launch.runs.wiring import Source, Wiring
+
+Artifacts = Mapping[tuple[Source, int | None], str]  # (what, its fold or shard or None for the whole run) -> URI
+
+
+def pipeline_of(
+    wiring: Wiring,
+    stages: Sequence[str],
+    *,
+    folds: Sequence[int],
+    parameters: Mapping[str, Any],
+    artifacts: Artifacts,
+    content: Callable[[str], str],
+    on_kubeflow: bool = False,
+) -> tuple[Any, dict[str, Any]]:
+    """Returns a pipeline that executes `stages` and nothing else, and its arguments.
+
+    Artifacts that the stages read and none of them writes are imported. Those of single folds are imported in the loop over
+    the folds, those of several shards in loops of their own, because a list of artifacts can only be collected from a loop.
+    On Kubeflow, those of a run's only fold are imported outside of it, and those of several folds are copied in it.
+
+    Args:
+        wiring: of the pipeline that the run is of.
+        stages: what to execute, in data order.
+        folds: the folds that stages of the loop are executed for, and that lists are collected over.
+        parameters: a value for each parameter of `stages`; others are left out. Stages that fan out do so num_shards times, the
+            artifacts of one are imported as many times as it was executed.
+        artifacts: the run's artifacts.
+        content: tells the URIs of different content apart; it is in the cache keys, which the content itself is not.
+        on_kubeflow: whether it is Kubeflow that runs it.
+    """
+    kinds = {name: kind for stage in stages for name, kind in scalars_of(face_of(stage)).items()}
+    imports = wiring.read_by(stages)
+    whole = [source for source in imports if source.stage not in wiring.per_fold | wiring.per_shard]
+    by_fold = [source for source in imports if source.stage in wiring.per_fold]
+    by_shard = {
+        stage: [source for source in imports if source.stage == stage] for stage in wiring.inputs if stage in wiring.per_shard
+    }
+    shards = {
+        stage: sorted(part for source, part in artifacts if source == sources[0] and part is not None)
+        for stage, sources in by_shard.items()
+        if sources
+    }
+    alone = {source: 0 for stage, found in shards.items() if len(found) == 1 for source in by_shard[stage]}
+    if on_kubeflow and len(folds) == 1:
+        alone |= dict.fromkeys(by_fold, folds[0])
+    in_loop = [source for source in by_fold if source not in alone]
+    shards = {stage: found for stage, found in shards.items() if len(found) > 1}
+    before, looped, after = wiring.around_loop(stages)
+    arguments = {name: parameters[name] for name in kinds if name not in (LOOP, SHARD)}
+    lists: dict[str, list[Any]] = {}
+    if looped or by_fold:
+        lists[FOLDS] = [loop_item(LOOP, fold, by_fold, artifacts, content) for fold in folds]
+    if wiring.per_shard.intersection(stages):
+        lists[SHARDS] = list(range(parameters["num_shards"]))
+    for stage, found in shards.items():
+        lists[shards_of(stage)] = [loop_item(SHARD, shard, by_shard[stage], artifacts, content) for shard in found]
+    arguments |= lists
+    kinds |= dict.fromkeys(lists, list)
+
+    def again(*values: Any) -> None:
+        given = dict(zip(arguments, values, strict=True))
+        known = {source: imported(uri := artifacts[source, None], content(uri), source) for source in whole}
+        single = {source: imported(uri := artifacts[source, part], content(uri), source) for source, part in alone.items()}
+        of_only_fold = {source: single[source] for source in by_fold if source in single}  # no list in the loop
+        parts: dict[Source, Any] = {}  # what was written or imported in loops that have ended
+
+        def readable() -> dict[Source, Any]:  # kfp wants new lists for each stage
+            ones = {source: list_of_one(channel) for source, channel in single.items()}
+            return known | ones | {source: CollectedArtifacts(channel) for source, channel in parts.items()}
+
+        for stage in shards:
+            with dsl.ParallelFor(given[shards_of(stage)], name=f"each shard of {stage}") as item:
+                parts |= imported_item(item, by_shard[stage])
+        for stage in before:
+            if stage in wiring.per_shard:
+                with dsl.ParallelFor(given[SHARDS], name=f"each shard of {stage}") as shard:
+                    parts |= called(stage, wiring, readable(), given | {SHARD: shard})
+            else:
+                known |= called(stage, wiring, readable(), given)
+        if looped or in_loop:
+            with dsl.ParallelFor(given[FOLDS], name="each fold") as item:
+                by_loop = copied_item(item, in_loop) if on_kubeflow else imported_item(item, in_loop)
+                for stage in looped:
+                    by_loop |= called(stage, wiring, readable() | of_only_fold | by_loop, given | {LOOP: item.fold})
+            parts |= by_loop
+        for stage in after:
+            known |= called(stage, wiring, readable(), given)
+
+    name = f"verdelta-again-{stages[0].replace('_', '-')}"
+    return dsl.pipeline(name=name)(with_parameters(again, {name: kinds[name] for name in arguments})), arguments
+
+
+def with_parameters(function: Callable[..., None], kinds: Mapping[str, type]) -> Callable[..., None]:
+    """Returns `function`, declared to take the parameters `kinds`: kfp reads a pipeline's parameters from its signature."""
+    parameter = inspect.Parameter
+    declared = [parameter(name, parameter.POSITIONAL_OR_KEYWORD, annotation=kind) for name, kind in kinds.items()]
+    function.__signature__ = inspect.Signature(declared)  # type: ignore[attr-defined]
+    return function
+
+
+def loop_item(
+    name: str, part: int, sources: Sequence[Source], artifacts: Artifacts, content: Callable[[str], str]
+) -> dict[str, Any]:
+    """Returns what a loop gets for one fold or shard: its number, by `name`, and the artifacts to import."""
+    item: dict[str, Any] = {name: part}
+    for source in sources:
+        uri = artifacts[source, part]
+        item |= {key(source): uri, f"{key(source)}{CONTENT}": content(uri)}
+    return item
+
+
+def imported_item(item: Any, sources: Sequence[Source]) -> dict[Source, Any]:
+    """Returns the channels of the artifacts in a loop's item."""
+    return {source: imported(getattr(item, key(source)), getattr(item, f"{key(source)}{CONTENT}"), source) for source in sources}
+
+
+def copied_item(item: Any, sources: Sequence[Source]) -> dict[Source, Any]:
+    """Returns the channels of copies of the artifacts in a loop's item."""
+    return {source: copy_artifact(uri=getattr(item, key(source))).outputs[COPY] for source in sources}
+
+
+def shards_of(stage: str) -> str:
+    """Returns the name of the list of a recorded stage's shards, which is not that of shards to be executed."""
+    return f"{stage}_{SHARDS}"
+
+
+def key(source: Source) -> str:
+    """Returns the name of an artifact in the loop's items."""
+    return f"{source.stage}_{source.output}"
+
+
+def imported(uri: Any, content: Any, source: Source) -> Any:
+    """Returns the channel of a recorded artifact.
+
+    The importer has no display name: Kubeflow 2.17 would record it under that, and look for it under its task's.
+    """
+    task = dsl.importer(artifact_uri=uri, artifact_class=artifact_class(source), reimport=False, metadata={"content": content})
+    return task.output
+
+
+def artifact_class(source: Source) -> type[dsl.Artifact]:
+    """Returns the class of an artifact, as the stage that writes it declares it."""
+    title = face_of(source.stage).component_spec.outputs[source.output].type  # such as system.Model@0.0.1
+    return getattr(dsl, title.partition("@")[0].removeprefix("system."))
+
+
+def called(stage: str, wiring: Wiring, known: Mapping[Source, Any], given: Mapping[str, Any]) -> dict[Source, Any]:
+    """Puts a stage into the pipeline and returns the channels of its outputs."""
+    face = face_of(stage)
+    artifacts = {name: known[source] for name, source in wiring.inputs[stage].items()}
+    task = face(**artifacts, **{name: given[name] for name in scalars_of(face)})
+    return {Source(stage, output): task.outputs[output] for output in face.component_spec.outputs}
+
+
+def face_of(stage: str) -> Any:
+    """Returns the component of a stage."""
+    return getattr(importlib.import_module(f"components.{stage}.component"), stage)
+
+
+def scalars_of(face: Any) -> dict[str, type]:
+    """Returns the parameters of a component with their types."""
+    declared = inspect.signature(face.python_func).parameters.values()
+    return {each.name: each.annotation for each in declared if each.annotation in (int, float, bool, str, list)}

@@ -1,0 +1,144 @@
+"""The second DAG: new raw photos and a trained run's artifacts in, calibrated predictions and a report out; nothing is trained.
+
+The faces are those of the rooms' score_component.py, which are about the test set alone; predict's is the one of training.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kfp import dsl
+
+from components.calibrate.score_component import calibrate
+from components.generate_pairs.score_component import generate_pairs
+from components.predict.component import predict
+from components.report.score_component import report
+from components.resize_images.score_component import resize_images
+from components.write_tfrecords.score_component import write_tfrecords
+from launch.backends.kubeflow.copying import CONTENT
+from launch.runs.collected import CollectedArtifacts, list_of_one
+from launch.runs.parameters import FOLDS, LOOP, pipeline_inputs
+from launch.runs.replay import Artifacts, copied_item, imported, imported_item, key, loop_item
+from launch.runs.wiring import Source
+
+MODEL = Source("train", "model")
+FOLDED_PAIRS, SUBMISSION = Source("split_folds", "folded_pairs"), Source("calibrate", "submission")
+TRAINED = [MODEL, FOLDED_PAIRS, SUBMISSION]  # what a run must have, so that its models can score
+
+
+def score_pipeline(alone: tuple[str, str] | None = None, on_kubeflow: bool = False) -> Any:
+    """Returns the pipeline that predicts new photos.
+
+    Args:
+        alone: URI of the only model, and what tells its content apart, where it is imported outside of the loop.
+        on_kubeflow: whether it is Kubeflow that runs it; then the loop copies what it cannot import.
+    """
+
+    @dsl.pipeline(
+        name="verdelta-score", description="How many days lie between two new photos of a plant, by models trained before."
+    )
+    def score_photos(
+        raw: str,
+        raw_digest: str,
+        folds: list,
+        shards: list,
+        split_folds_folded_pairs: str,
+        split_folds_folded_pairs_content: str,
+        calibrate_submission: str,
+        calibrate_submission_content: str,
+        image_size: int,
+        jpeg_quality: int,
+        on_bad_photo: str,
+        layout: str,
+        num_shards: int,
+        tta_views: int,
+        prediction_batch_size: int,
+        strip_pairs: int,
+    ) -> None:
+        """Predicts the days between the photos of new test pairs, with the models and the calibration of a trained run.
+
+        Args:
+            raw: folder or gs:// address that holds test_dataset and its test_data.csv.
+            raw_digest: a digest of its content.
+            folds: for each model {"fold", "train_model", "train_model_content"}: its fold, its URI, what tells its content apart.
+            shards: 0 to num_shards - 1.
+            split_folds_folded_pairs: URI of the run's train pairs, for the report.
+            split_folds_folded_pairs_content: what tells their content apart.
+            calibrate_submission: URI of what calibrate wrote in the run.
+            calibrate_submission_content: what tells its content apart.
+            image_size: this and all others: components/settings.py; the values that the run had.
+        """
+        folded_pairs = imported(split_folds_folded_pairs, split_folds_folded_pairs_content, FOLDED_PAIRS)
+        calibrated = imported(calibrate_submission, calibrate_submission_content, SUBMISSION)
+        with dsl.ParallelFor(shards, name="each shard of the photos") as shard:
+            resized = resize_images(
+                raw=raw,
+                raw_digest=raw_digest,
+                image_size=image_size,
+                jpeg_quality=jpeg_quality,
+                on_bad_photo=on_bad_photo,
+                shard=shard,
+                num_shards=num_shards,
+            )
+
+        paired = generate_pairs(catalogs=CollectedArtifacts(resized.outputs["catalog"]))
+        catalog, pairs = paired.outputs["catalog"], paired.outputs["pairs"]
+
+        with dsl.ParallelFor(shards, name="each shard of the records") as shard:
+            written = write_tfrecords(
+                images=CollectedArtifacts(resized.outputs["images"]),
+                catalog=catalog,
+                pairs=pairs,
+                layout=layout,
+                num_shards=num_shards,
+                shard=shard,
+            )
+
+        only_model = imported(*alone, MODEL) if alone else None
+        with dsl.ParallelFor(folds, name="each fold") as fold:
+            model = only_model or (copied_item if on_kubeflow else imported_item)(fold, [MODEL])[MODEL]
+            predicted = predict(
+                examples=CollectedArtifacts(written.outputs["examples"]),
+                model=model,
+                tta_views=tta_views,
+                prediction_batch_size=prediction_batch_size,
+            ).outputs["predictions"]
+
+        submission = calibrate(catalog=catalog, predictions=CollectedArtifacts(predicted), calibrated=calibrated).outputs[
+            "submission"
+        ]
+        report(
+            catalog=catalog,
+            images=CollectedArtifacts(resized.outputs["images"]),
+            pairs=pairs,
+            folded_pairs=folded_pairs,
+            examples=CollectedArtifacts(written.outputs["examples"]),
+            models=list_of_one(only_model) if only_model else CollectedArtifacts(model),
+            predictions=CollectedArtifacts(predicted),
+            submission=submission,
+            strip_pairs=strip_pairs,
+        )
+
+    return score_photos
+
+
+def scoring(
+    *, raw: Mapping[str, str], folds: Sequence[int], parameters: Mapping[str, Any], artifacts: Artifacts,
+    content: Callable[[str], str], on_kubeflow: bool = False,
+) -> tuple[Any, dict[str, Any]]:  # fmt: skip
+    """Returns the pipeline that predicts new photos with the models of a run, and its arguments.
+
+    Args:
+        raw: `raw` and `raw_digest`.
+        folds: those of the trained run.
+        parameters: the trained run's; those of stages that only training has are left out.
+        artifacts: the trained run's, TRAINED at least.
+        content, on_kubeflow: as `pipeline_of` has them.
+    """
+    arguments: dict[str, Any] = {**raw, FOLDS: [loop_item(LOOP, fold, [MODEL], artifacts, content) for fold in folds]}
+    for source in (FOLDED_PAIRS, SUBMISSION):
+        uri = artifacts[source, None]
+        arguments |= {key(source): uri, f"{key(source)}{CONTENT}": content(uri)}
+    uri = artifacts[MODEL, folds[0]]
+    pipeline = score_pipeline((uri, content(uri)) if on_kubeflow and len(folds) == 1 else None, on_kubeflow)
+    values = pipeline_inputs(parameters)
+    return pipeline, arguments | {name: values[name] for name in pipeline.component_spec.inputs if name not in arguments}

@@ -1,0 +1,113 @@
+"""Which backend computes on this machine: what a stage's process is told, what a person is told, what the cache keeps apart."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command_line import pipeline_py, write_raw
+
+from components.images import ROOT, image_for
+from components.settings import STAGES
+from launch.backends.local import keras_backend as backend
+from launch.backends.local.kfp_tasks import stage_environment
+from launch.backends.local.packages import pinned
+from launch.backends.local.stage_cache import StageCache
+
+COMMAND, ARGUMENTS = ["python", "-m", "kfp"], {"fold": 0}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A function that sets the environment: with JAX's CUDA plugin or without, and variables."""
+
+    def given(plugin: bool, **variables: str) -> None:
+        for name in ("KERAS_BACKEND", "JAX_PLATFORMS"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(backend, "CUDA_PLUGIN", "json" if plugin else "there_is_no_such_module")
+
+    return given
+
+
+@pytest.mark.parametrize(
+    ("plugin", "variables", "expected", "platforms"),
+    [
+        (False, {}, "tensorflow", None),
+        (True, {}, "jax", "cuda,cpu"),
+        (True, {"KERAS_BACKEND": "tensorflow"}, "tensorflow", None),
+        (True, {"KERAS_BACKEND": "", "JAX_PLATFORMS": "cpu"}, "jax", "cpu"),
+        (False, {"KERAS_BACKEND": "jax"}, "jax", None),  # JAX for CPUs: there is no GPU to be missed
+    ],
+)
+def test_stages_compute_with_jax_where_it_can_use_a_gpu(
+    environment: Callable[..., None], plugin: bool, variables: dict[str, str], expected: str, platforms: str | None
+) -> None:
+    environment(plugin, **variables)
+    told = stage_environment("/scratch")
+    assert (told["KERAS_BACKEND"], told.get("JAX_PLATFORMS")) == (expected, platforms)
+
+
+def keys(folder: Path) -> dict[str, str]:
+    """Each stage's key in the cache, for equal commands and arguments."""
+    cache = StageCache(str(folder), backend.computing_images())
+    return {stage: cache.compute_key(stage, image_for(stage), COMMAND, ARGUMENTS) for stage in STAGES}
+
+
+def test_results_of_two_backends_have_different_keys_and_those_of_other_stages_the_same(
+    environment: Callable[..., None], tmp_path: Path
+) -> None:
+    environment(False)
+    tensorflow = keys(tmp_path)
+    environment(True)
+    on_gpu = keys(tmp_path)
+    environment(False, KERAS_BACKEND="jax")
+    on_cpu = keys(tmp_path)
+    for other in (on_gpu, on_cpu):
+        assert {stage for stage in STAGES if other[stage] != tensorflow[stage]} == {"train", "predict"}
+    assert on_gpu["train"] != on_cpu["train"]
+
+
+@pytest.mark.parametrize(
+    ("used", "stages", "encoder", "said"),
+    [
+        ("tensorflow", STAGES, "B7", "WARNING: to train EfficientNet-B7 takes days on a CPU; see README, On a GPU"),
+        ("tensorflow", STAGES, "B4", "WARNING: to train EfficientNet-B4 takes days on a CPU; see README, On a GPU"),
+        ("tensorflow", STAGES, "B3", ""),
+        ("tensorflow", ["predict", "report"], "B7", ""),
+        ("jax", STAGES, "B7", "train and predict compute with jax"),
+        ("jax", ["calibrate", "report"], "B7", ""),
+    ],
+)
+def test_a_person_is_told_of_another_backend_and_of_what_takes_days(
+    used: str, stages: list[str], encoder: str, said: str
+) -> None:
+    assert backend.remarks(used, stages, {"encoder": encoder}) == ([said] if said else [])
+
+
+def test_the_warning_comes_before_the_first_stage(tmp_path: Path) -> None:
+    raw = write_raw(tmp_path / "raw")
+    (raw / "train_dataset/BC/BC_01/DAT01.png").write_bytes(b"no photo")  # which ends the run early
+    done = pipeline_py("run", "--raw", str(raw), "--preset", "fast", "--runs-dir", str(tmp_path / "runs"))
+    before, _, _ = done.stdout.partition("resize_images")
+    assert (done.returncode, "WARNING: to train EfficientNet-B7 takes days on a CPU" in before) == (1, True), done.stdout
+
+
+def test_the_section_that_the_warning_names_is_in_the_readme() -> None:
+    assert "\n## On a GPU\n" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_plugin_that_is_looked_for_is_that_of_the_lock() -> None:
+    assert backend.CUDA_PLUGIN.replace("_", "-") in pins("gpu")
+
+
+def test_what_is_in_the_locks_of_the_laptop_and_for_gpus_has_the_same_versions_in_both() -> None:
+    laptop, gpu = pins("laptop"), pins("gpu")
+    shared = laptop.keys() & gpu.keys()
+    assert len(shared) > 50
+    assert {name: laptop[name] for name in shared} == {name: gpu[name] for name in shared}
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Package to version of a lock, where this Python needs it."""
+    return {pin.name: str(pin.specifier) for pin in pinned(ROOT / f"requirements/{lock}.txt")}

@@ -1,4 +1,4 @@
-"""The command line: arguments go in, the exit status comes out; each command is a module of launch/."""
+"""The command line: each command is a module beside this one, which reads its arguments and returns its exit status."""
 
 import argparse
 import errno
@@ -7,12 +7,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from launch.backends.cluster import compile
-from launch.cli import list_runs as runs
-from launch.cli import rerun, score, submit, ui
-from launch.cli import run as local
+from launch.backends.base import BackendError
+from launch.cli import compile, list, rerun, run, score, submit, ui
 
-COMMANDS = (local, rerun, score, compile, submit, runs, ui)
+COMMANDS = (run, rerun, score, compile, submit, list, ui)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,6 +34,9 @@ def main(pipeline: Callable[..., Any], arguments: Sequence[str] | None = None) -
     except (ValueError, FileNotFoundError, FileExistsError) as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 2
+    except (BackendError, ConnectionError) as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 1
     except OSError as error:
         full = "; free some space and repeat the command" if error.errno == errno.ENOSPC else ""
         print(

@@ -1,23 +1,11 @@
-"""`score`: a trained run and new photos go in; a new run comes out, with what its models say about them; nothing is trained."""
+"""`score`: what the models of an earlier run say about new photos; nothing is trained."""
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
-from components.contract import schema
-from components.raw.storage import check_raw, content_digest, locate_raw
-from components.settings import STAGES
-from launch.backends.cluster.remote_again import score_remote
-from launch.backends.local.runner import add_options, new_local_run, require_runner
-from launch.backends.local.terminal import Terminal
-from launch.cli.remote_options import add_remote_options, check_mix
-from launch.cli.run import claim_folder, execute, failing_into
-from launch.runs.lineage import SCORE, local_content, read_recorded_run
-from launch.runs.parameters import resolve
-from launch.runs.record import RunRecord
+from launch.backends.base import execute
+from launch.cli.options import add_continuing, backend_from
 from launch.runs.wiring import read_wiring
-
-ONLY_IN_TRAINING = ("split_folds", "train")
 
 
 def add_parser(commands: Any) -> None:
@@ -33,44 +21,21 @@ def add_parser(commands: Any) -> None:
         "--raw", required=True, metavar="DIR_OR_GS",
         help="the new photos: a folder or gs:// address that holds test_dataset and its test_data.csv; no train_dataset",
     )  # fmt: skip
-    add_options(parser, "score and the time")
-    add_remote_options(parser)
+    add_continuing(parser, "score and the time")
     parser.set_defaults(command=score)
 
 
-def score(arguments: argparse.Namespace, pipeline: Callable[..., Any]) -> int:
+def score(arguments: argparse.Namespace, pipeline: Any) -> int:
     """Scores the photos as the command line says and returns the exit status.
 
     Raises:
-        ValueError: a name that cannot be, or a run that has no model or calibration.
-        FileNotFoundError: no such run, an artifact of it is gone, or raw data that is not there or not complete.
+        ValueError: a flag or a name that cannot be, or a run that has no model or calibration.
+        FileNotFoundError: no such run, something of it is gone, or raw data that is not there or not complete.
         FileExistsError: a run of the new name.
+        BackendError: the cluster cannot be talked to, or says no.
     """
-    check_mix(arguments)
-    if arguments.target:
-        return score_remote(arguments, pipeline)
-    from launch.runs.scoring import TRAINED, scoring
+    from launch.runs.scoring import score_plan  # compiles the components that it is made of
 
-    wiring, runs, terminal = read_wiring(pipeline), arguments.runs_dir.resolve(), Terminal()
-    trained = read_recorded_run(runs, arguments.run, wiring)
-    if (trained.record.get("parent") or {}).get("kind") == SCORE:
-        raise ValueError(f"{trained.name}: made by score. Expected the run that trained: {trained.record['parent']['run']}.")
-    trained.require(TRAINED, trained.folds, wiring)
-    check_raw(arguments.raw, (schema.TEST,))
-    parameters = resolve(trained.record["parameters"], {})
-    stages = [stage for stage in STAGES if stage not in ONLY_IN_TRAINING]
-    require_runner(arguments, stages, arguments.raw)
-    folder = claim_folder(runs, arguments.name, "score")
-    parent = {"run": trained.name, "stage": None, "kind": SCORE}
-    record = RunRecord(folder, trained.record.get("preset"), parameters, parent)
-    with failing_into(record):
-        raw = locate_raw(arguments.raw)
-        terminal.say(f"run {folder.name} in {folder}: {raw} by the models of {trained.name}")
-        pipeline_and_inputs = scoring(
-            raw={"raw": raw, "raw_digest": content_digest(raw, (schema.TEST,))},
-            folds=trained.folds,
-            parameters=parameters,
-            artifacts=trained.artifacts,
-            content=local_content,
-        )
-        return execute(new_local_run(arguments, record, terminal, stages), [pipeline_and_inputs])
+    backend = backend_from(arguments, pipeline)
+    plan = score_plan(read_wiring(pipeline), backend.read(arguments.run), arguments.raw, arguments.name)
+    return execute(backend, plan, wait=arguments.target is None or arguments.wait)

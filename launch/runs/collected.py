@@ -1,9 +1,10 @@
-"""Outputs of tasks go in; channels by which other tasks read them as lists, also in another loop, come out."""
+"""The channels by which a task reads artifacts as a list: those of another loop, or one alone."""
 
 from typing import Any
 
 from kfp import dsl
-from kfp.dsl.pipeline_channel import PipelineArtifactChannel
+
+from launch.runs.kfp_internals import PipelineArtifactChannel
 
 
 class CollectedArtifacts(dsl.Collected, PipelineArtifactChannel):

@@ -1,56 +1,102 @@
-"""What a recorded run can be continued from: its name goes in; its parameters, folds and artifacts, some its parents', come out.
+"""Tells what a recorded run can be continued from, wherever it ran: its parameters, its folds, and its artifacts.
 
 An artifact is known by the stage and output that wrote it and by its part: its fold, or its shard where the stage fans out, or
 None where it is of the whole run.
 """
 
 import dataclasses
-import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kfp import dsl
-
-from launch.backends.local.stage_cache import fingerprint
-from launch.cli.list_runs import BROKEN, read_run
-from launch.runs.record import STAGE_FAILED
 from launch.runs.wiring import Source, Wiring
 
 RERUN, SCORE = "rerun", "score"  # the kinds of parents: what a run with a parent did with it
+Artifacts = Mapping[tuple[Source, int | None], str]  # (what, its part) to URI
 
 
 @dataclasses.dataclass(frozen=True)
+class Parent:
+    """The run that a run was made from.
+
+    Attributes:
+        run: its name or id.
+        stage: the stage that was run again first; None for a run of score.
+        kind: RERUN or SCORE.
+        folds: those that were run again; None where the record does not say.
+    """
+
+    run: str
+    stage: str | None
+    kind: str
+    folds: list[int] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.run}: {self.stage or self.kind}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns what a record holds of it."""
+        folds = {} if self.folds is None else {"folds": self.folds}
+        return {"run": self.run, "stage": self.stage, "kind": self.kind} | folds
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+    """A stage as a run executed it.
+
+    Attributes:
+        stage: its name.
+        part: its fold or shard, or None.
+        succeeded: whether it ended well, or came from the cache.
+        inputs: name to the artifacts that it read, by part.
+        outputs: name to the URI of what it wrote.
+    """
+
+    stage: str
+    part: int | None
+    succeeded: bool
+    inputs: Mapping[str, Mapping[int | None, str]]
+    outputs: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RecordedRun:
     """A run to go on from.
 
     Attributes:
-        name: the run's name.
-        record: its run.json.
-        artifacts: (source, part) to URI, of all that it wrote, read, or took over from its parent unchanged.
+        name: by which its backend finds it again.
+        preset: the preset that it was started with, if any.
+        parameters: those of the whole pipeline.
+        parent: the run that it was made from, if any.
+        raw: where its raw data lies; None where it ended before it read any.
+        artifacts: of all that it wrote, read, or took over from its parent unchanged.
+        experiment: on a cluster, the experiment that it is of.
+        accelerator: on a cluster, what it computed on.
     """
 
     name: str
-    record: dict[str, Any]
-    artifacts: dict[tuple[Source, int | None], str]
+    preset: str | None
+    parameters: dict[str, Any]
+    parent: Parent | None
+    raw: str | None
+    artifacts: Artifacts
+    experiment: str = ""
+    accelerator: str = ""
 
     @property
     def folds(self) -> list[int]:
         """The folds that the run is of."""
-        return list(self.record["parameters"]["folds"])
+        return list(self.parameters["folds"])
 
-    def raw(self) -> str:
-        """Returns where the run's raw data lies.
+    def require_trained(self) -> None:
+        """Raises ValueError for a run of score, from which nothing can be continued."""
+        if self.parent and self.parent.kind == SCORE:
+            raise ValueError(
+                f"{self.name}: a run of score, which trained nothing. Expected a run of the whole pipeline, or a rerun, such as "
+                f"{self.parent.run}."
+            )
 
-        Raises:
-            ValueError: the run ended before it read any.
-        """
-        entry = next((entry for entry in self.record["stages"] if entry["stage"] == "resize_images"), None)
-        if entry is None:
-            raise ValueError(f"{self.name}: the run has no resize_images in its record. Start it anew: python pipeline.py run")
-        return str(entry["inputs"]["raw"])
-
-    def without(self, outdated: list[str], folds: list[int], wiring: Wiring) -> dict[tuple[Source, int | None], str]:
+    def without(self, outdated: Sequence[str], folds: Sequence[int], wiring: Wiring) -> Artifacts:
         """Returns the artifacts but those that `outdated` stages wrote, for `folds` where they are run by fold."""
         return {
             (source, part): uri
@@ -62,7 +108,7 @@ class RecordedRun:
         """Returns the shards of an artifact; none where the stage that fans out did not succeed in all of them."""
         return sorted(part for known, part in self.artifacts if known == source and part is not None)
 
-    def require(self, sources: list[Source], folds: list[int], wiring: Wiring) -> None:
+    def require(self, sources: Sequence[Source], folds: Sequence[int], wiring: Wiring) -> None:
         """Raises an error where an artifact is not in the record, or is no longer where the record says.
 
         Raises:
@@ -85,64 +131,27 @@ class RecordedRun:
                     )
 
 
-def read_recorded_run(runs_dir: Path, name: str, wiring: Wiring) -> RecordedRun:
-    """Returns the run called `name` below `runs_dir`.
-
-    Raises:
-        FileNotFoundError: no such run; names the nearest ones.
-        ValueError: its record cannot be read.
-    """
-    folder = runs_dir / name
-    if not folder.is_dir():
-        names = sorted(path.name for path in runs_dir.glob("*") if path.is_dir() and not path.name.startswith("."))
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[-3:]
-        known = f"Did you mean {' or '.join(near)}?" if near else "There is no run yet."
-        raise FileNotFoundError(f"{folder}: no such run. {known} See: python pipeline.py list")
-    record = read_run(folder)
-    if record["state"] == BROKEN:
-        raise ValueError(f"{folder}: its run.json is missing or cannot be read. Choose another run: python pipeline.py list")
-    return RecordedRun(name, record, artifacts_of(runs_dir, record, wiring))
-
-
-def artifacts_of(runs_dir: Path, record: dict[str, Any], wiring: Wiring) -> dict[tuple[Source, int | None], str]:
-    """Returns the artifacts that belong to a run: its parent's as far as they are not outdated, then what it read and wrote."""
-    found = inherited(runs_dir, record, wiring)
-    folds = record["parameters"].get("folds", [])
-    for entry in record["stages"]:
-        stage, own = entry["stage"], part_of(entry, wiring)
-        for name, value in entry["inputs"].items():
-            source = wiring.inputs.get(stage, {}).get(name)
-            if source is None:
-                continue  # a parameter
-            if isinstance(value, list):
-                parts = wiring.parts_of(source.stage, folds, range(len(value)))
-                found |= {(source, part): uri for part, uri in zip(parts, value, strict=False)}
-            else:
-                (part,) = wiring.parts_of(source.stage, [own or 0], [0])
-                found[source, part] = value
-    failed = {entry["stage"] for entry in record["stages"] if entry["state"] == STAGE_FAILED}
-    for entry in record["stages"]:
-        stage = entry["stage"]
-        if entry["state"] != STAGE_FAILED and not (stage in wiring.per_shard and stage in failed):
-            found |= {(Source(stage, name), part_of(entry, wiring)): uri for name, uri in entry["outputs"].items()}
+def artifacts_of(tasks: Sequence[Task], wiring: Wiring) -> Artifacts:
+    """Returns what tasks read and, where they succeeded, wrote; of a stage that fans out, where all its shards did."""
+    found: dict[tuple[Source, int | None], str] = {}
+    for task in tasks:
+        for name, by_part in task.inputs.items():
+            found |= {(wiring.inputs[task.stage][name], part): uri for part, uri in by_part.items()}
+    failed = {task.stage for task in tasks if not task.succeeded and task.stage in wiring.per_shard}
+    for task in tasks:
+        if task.succeeded and task.stage not in failed:
+            found |= {(Source(task.stage, name), task.part): uri for name, uri in task.outputs.items()}
     return found
 
 
-def part_of(entry: Mapping[str, Any], wiring: Wiring) -> int | None:
-    """Returns the fold or the shard of an entry; records of runs before there were shards do not say that theirs is the first."""
-    return (entry.get("shard") or 0) if entry["stage"] in wiring.per_shard else entry["fold"]
+def taken_over(parent: Parent, read: Callable[[str], RecordedRun], wiring: Wiring) -> Artifacts:
+    """Returns the parent's artifacts that a rerun took over: all but those of the stage it reran and of what depends on it.
 
-
-def inherited(runs_dir: Path, record: dict[str, Any], wiring: Wiring) -> dict[tuple[Source, int | None], str]:
-    """Returns the parent's artifacts that a rerun took over: all but those of the stage it reran and of what depends on it."""
-    parent = record.get("parent")
-    if not parent or parent["kind"] != RERUN or not (runs_dir / parent["run"]).is_dir():
+    Args:
+        parent: of the run.
+        read: returns a run by its name.
+    """
+    if parent.kind != RERUN or parent.stage is None:
         return {}
-    older = read_run(runs_dir / parent["run"])
-    earlier = RecordedRun(parent["run"], older, artifacts_of(runs_dir, older, wiring))
-    return earlier.without(wiring.onward(parent["stage"]), parent["folds"], wiring)
-
-
-def local_content(uri: str) -> str:
-    """Returns a fingerprint of the files at a path: run folders can be deleted, and made anew under the same name."""
-    return fingerprint({"artifact": dsl.Artifact(uri=uri)})
+    older = read(parent.run)
+    return older.without(wiring.onward(parent.stage), older.folds if parent.folds is None else parent.folds, wiring)

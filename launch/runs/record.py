@@ -7,9 +7,11 @@ import dataclasses
 import datetime
 import fcntl
 import threading
+import time
 from pathlib import Path
 from typing import IO, Any
 
+from components.contract import schema
 from components.contract.artifacts import write_json
 from components.settings import STAGES
 
@@ -18,6 +20,11 @@ LOCK = ".lock"
 SUCCEEDED, FAILED, RUNNING = "SUCCEEDED", "FAILED", "RUNNING"
 EXECUTED, CACHED, STAGE_FAILED = "executed", "cached", "failed"
 UNFINISHED = "the run did not come to its end"
+RESULTS = {  # stage, output: the files of it that a run's folder shows
+    ("calibrate", "submission"): (schema.SUBMISSION_RAW_CSV, schema.SUBMISSION_CALIBRATED_CSV),
+    ("report", "html"): ("report.html",),
+    ("report", "summary"): ("summary.md",),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,7 +60,7 @@ class RunRecord:
         self, folder: Path, preset: str | None, parameters: dict[str, Any], parent: dict[str, Any] | None = None
     ) -> None:
         self.folder = folder
-        self.lock = threading.Lock()
+        self.lock, self.begun = threading.Lock(), time.monotonic()
         self.stages: list[StageEntry] = []
         self.content: dict[str, Any] = {
             "name": folder.name,
@@ -90,6 +97,11 @@ class RunRecord:
     def save(self) -> None:
         """Puts the file down, whole."""
         write_json(self.folder / RUN_JSON, self.content)
+
+    @property
+    def age_seconds(self) -> float:
+        """The seconds since the record was begun."""
+        return time.monotonic() - self.begun
 
     def close(self) -> None:
         """Lets go of the lock."""

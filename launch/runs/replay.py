@@ -1,10 +1,10 @@
-"""Some stages of a recorded run and its artifacts go in; a pipeline of importers and these stages comes out.
+"""Builds the pipeline that executes some stages of a recorded run again: importers of its artifacts, and these stages.
 
-It is an ordinary kfp pipeline: kfp.local runs it, and it compiles for a cluster.
-Kubeflow Pipelines 2.17 takes no importer in a loop, and no name of an importer but its task's own:
-launch/backends/kubeflow/copying.py.
+It is an ordinary kfp pipeline: kfp.local runs it, and it compiles for a cluster. An importer has no name but its task's own:
+Kubeflow Pipelines 2.17 would record it under another, and look for it under its task's.
 """
 
+import dataclasses
 import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -12,12 +12,25 @@ from typing import Any
 
 from kfp import dsl
 
-from launch.backends.kubeflow.copying import CONTENT, COPY, copy_artifact
 from launch.runs.collected import CollectedArtifacts, list_of_one
+from launch.runs.lineage import Artifacts
 from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS
 from launch.runs.wiring import Source, Wiring
 
-Artifacts = Mapping[tuple[Source, int | None], str]  # (what, its fold or shard or None for the whole run) -> URI
+CONTENT = "_content"  # ends the name of what tells an artifact's content apart, in an item of a loop
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Site:
+    """What only the place where a plan is executed can say of the artifacts that it imports.
+
+    Attributes:
+        content: tells the URIs of different content apart; it is in the cache keys, which the content itself is not.
+        in_loop: returns the channels of the artifacts of one fold or shard, by the item of the loop that they are in.
+    """
+
+    content: Callable[[str], str]
+    in_loop: Callable[[Any, Sequence[Source]], dict[Source, Any]]
 
 
 def pipeline_of(
@@ -27,14 +40,12 @@ def pipeline_of(
     folds: Sequence[int],
     parameters: Mapping[str, Any],
     artifacts: Artifacts,
-    content: Callable[[str], str],
-    on_kubeflow: bool = False,
+    site: Site,
 ) -> tuple[Any, dict[str, Any]]:
     """Returns a pipeline that executes `stages` and nothing else, and its arguments.
 
-    Artifacts that the stages read and none of them writes are imported. Those of single folds are imported in the loop over
-    the folds, those of several shards in loops of their own, because a list of artifacts can only be collected from a loop.
-    On Kubeflow, those of a run's only fold are imported outside of it, and those of several folds are copied in it.
+    Artifacts that the stages read and none of them writes are imported. Those of one of several folds are imported in the loop
+    over the folds, those of several shards in loops of their own, because a list of artifacts can only be collected from a loop.
 
     Args:
         wiring: of the pipeline that the run is of.
@@ -43,8 +54,7 @@ def pipeline_of(
         parameters: a value for each parameter of `stages`; others are left out. Stages that fan out do so num_shards times, the
             artifacts of one are imported as many times as it was executed.
         artifacts: the run's artifacts.
-        content: tells the URIs of different content apart; it is in the cache keys, which the content itself is not.
-        on_kubeflow: whether it is Kubeflow that runs it.
+        site: of the backend.
     """
     kinds = {name: kind for stage in stages for name, kind in scalars_of(face_of(stage)).items()}
     imports = wiring.read_by(stages)
@@ -59,7 +69,7 @@ def pipeline_of(
         if sources
     }
     alone = {source: 0 for stage, found in shards.items() if len(found) == 1 for source in by_shard[stage]}
-    if on_kubeflow and len(folds) == 1:
+    if len(folds) == 1:
         alone |= dict.fromkeys(by_fold, folds[0])
     in_loop = [source for source in by_fold if source not in alone]
     shards = {stage: found for stage, found in shards.items() if len(found) > 1}
@@ -67,18 +77,18 @@ def pipeline_of(
     arguments = {name: parameters[name] for name in kinds if name not in (LOOP, SHARD)}
     lists: dict[str, list[Any]] = {}
     if looped or by_fold:
-        lists[FOLDS] = [loop_item(LOOP, fold, by_fold, artifacts, content) for fold in folds]
+        lists[FOLDS] = [loop_item(LOOP, fold, by_fold, artifacts, site.content) for fold in folds]
     if wiring.per_shard.intersection(stages):
         lists[SHARDS] = list(range(parameters["num_shards"]))
     for stage, found in shards.items():
-        lists[shards_of(stage)] = [loop_item(SHARD, shard, by_shard[stage], artifacts, content) for shard in found]
+        lists[shards_of(stage)] = [loop_item(SHARD, shard, by_shard[stage], artifacts, site.content) for shard in found]
     arguments |= lists
     kinds |= dict.fromkeys(lists, list)
 
     def again(*values: Any) -> None:
         given = dict(zip(arguments, values, strict=True))
-        known = {source: imported(uri := artifacts[source, None], content(uri), source) for source in whole}
-        single = {source: imported(uri := artifacts[source, part], content(uri), source) for source, part in alone.items()}
+        known = {source: imported(uri := artifacts[source, None], site.content(uri), source) for source in whole}
+        single = {source: imported(uri := artifacts[source, part], site.content(uri), source) for source, part in alone.items()}
         of_only_fold = {source: single[source] for source in by_fold if source in single}  # no list in the loop
         parts: dict[Source, Any] = {}  # what was written or imported in loops that have ended
 
@@ -97,7 +107,7 @@ def pipeline_of(
                 known |= called(stage, wiring, readable(), given)
         if looped or in_loop:
             with dsl.ParallelFor(given[FOLDS], name="each fold") as item:
-                by_loop = copied_item(item, in_loop) if on_kubeflow else imported_item(item, in_loop)
+                by_loop = site.in_loop(item, in_loop)
                 for stage in looped:
                     by_loop |= called(stage, wiring, readable() | of_only_fold | by_loop, given | {LOOP: item.fold})
             parts |= by_loop
@@ -132,11 +142,6 @@ def imported_item(item: Any, sources: Sequence[Source]) -> dict[Source, Any]:
     return {source: imported(getattr(item, key(source)), getattr(item, f"{key(source)}{CONTENT}"), source) for source in sources}
 
 
-def copied_item(item: Any, sources: Sequence[Source]) -> dict[Source, Any]:
-    """Returns the channels of copies of the artifacts in a loop's item."""
-    return {source: copy_artifact(uri=getattr(item, key(source))).outputs[COPY] for source in sources}
-
-
 def shards_of(stage: str) -> str:
     """Returns the name of the list of a recorded stage's shards, which is not that of shards to be executed."""
     return f"{stage}_{SHARDS}"
@@ -148,10 +153,7 @@ def key(source: Source) -> str:
 
 
 def imported(uri: Any, content: Any, source: Source) -> Any:
-    """Returns the channel of a recorded artifact.
-
-    The importer has no display name: Kubeflow 2.17 would record it under that, and look for it under its task's.
-    """
+    """Returns the channel of a recorded artifact."""
     task = dsl.importer(artifact_uri=uri, artifact_class=artifact_class(source), reimport=False, metadata={"content": content})
     return task.output
 

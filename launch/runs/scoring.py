@@ -3,34 +3,67 @@
 The faces are those of the rooms' score_component.py, which are about the test set alone; predict's is the one of training.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kfp import dsl
 
 from components.calibrate.score_component import calibrate
+from components.contract import schema
 from components.generate_pairs.score_component import generate_pairs
 from components.predict.component import predict
 from components.report.score_component import report
 from components.resize_images.score_component import resize_images
+from components.settings import STAGES
 from components.write_tfrecords.score_component import write_tfrecords
-from launch.backends.kubeflow.copying import CONTENT
 from launch.runs.collected import CollectedArtifacts, list_of_one
-from launch.runs.parameters import FOLDS, LOOP, pipeline_inputs
-from launch.runs.replay import Artifacts, copied_item, imported, imported_item, key, loop_item
-from launch.runs.wiring import Source
+from launch.runs.lineage import SCORE, Artifacts, Parent, RecordedRun
+from launch.runs.parameters import FOLDS, LOOP, pipeline_inputs, resolve
+from launch.runs.plan import Built, Plan, Step
+from launch.runs.replay import CONTENT, Site, imported, key, loop_item
+from launch.runs.wiring import Source, Wiring
 
 MODEL = Source("train", "model")
 FOLDED_PAIRS, SUBMISSION = Source("split_folds", "folded_pairs"), Source("calibrate", "submission")
+ONLY_IN_TRAINING = ("split_folds", "train")
 TRAINED = [MODEL, FOLDED_PAIRS, SUBMISSION]  # what a run must have, so that its models can score
 
 
-def score_pipeline(alone: tuple[str, str] | None = None, on_kubeflow: bool = False) -> Any:
+def score_plan(wiring: Wiring, trained: RecordedRun, raw: str, name: str | None) -> Plan:
+    """Returns the plan of predicting new photos with the models and the calibration of a run.
+
+    Raises:
+        ValueError: a run that has no model or calibration.
+        FileNotFoundError: an artifact of it is gone.
+    """
+    trained.require_trained()
+    trained.require(TRAINED, trained.folds, wiring)
+    stages = [stage for stage in STAGES if stage not in ONLY_IN_TRAINING]
+
+    def build(plan: Plan, site: Site, data: Mapping[str, str], _written: Artifacts) -> Built:
+        return scoring(raw=data, folds=trained.folds, parameters=plan.parameters, artifacts=trained.artifacts, site=site)
+
+    return Plan(
+        title="score",
+        name=name,
+        preset=trained.preset,
+        parameters=resolve(trained.parameters, {}),
+        stages=stages,
+        steps=[Step(stages, build)],
+        raw=raw,
+        splits=(schema.TEST,),
+        parent=Parent(trained.name, None, SCORE),
+        earlier=trained,
+        summary=f"{raw} by the models of {trained.name}",
+    )
+
+
+def score_pipeline(site: Site, alone: tuple[str, str] | None = None) -> Any:
     """Returns the pipeline that predicts new photos.
 
     Args:
+        site: of the backend.
         alone: URI of the only model, and what tells its content apart, where it is imported outside of the loop.
-        on_kubeflow: whether it is Kubeflow that runs it; then the loop copies what it cannot import.
     """
 
     @dsl.pipeline(
@@ -95,7 +128,7 @@ def score_pipeline(alone: tuple[str, str] | None = None, on_kubeflow: bool = Fal
 
         only_model = imported(*alone, MODEL) if alone else None
         with dsl.ParallelFor(folds, name="each fold") as fold:
-            model = only_model or (copied_item if on_kubeflow else imported_item)(fold, [MODEL])[MODEL]
+            model = only_model or site.in_loop(fold, [MODEL])[MODEL]
             predicted = predict(
                 examples=CollectedArtifacts(written.outputs["examples"]),
                 model=model,
@@ -122,9 +155,8 @@ def score_pipeline(alone: tuple[str, str] | None = None, on_kubeflow: bool = Fal
 
 
 def scoring(
-    *, raw: Mapping[str, str], folds: Sequence[int], parameters: Mapping[str, Any], artifacts: Artifacts,
-    content: Callable[[str], str], on_kubeflow: bool = False,
-) -> tuple[Any, dict[str, Any]]:  # fmt: skip
+    *, raw: Mapping[str, str], folds: Sequence[int], parameters: Mapping[str, Any], artifacts: Artifacts, site: Site
+) -> tuple[Any, dict[str, Any]]:
     """Returns the pipeline that predicts new photos with the models of a run, and its arguments.
 
     Args:
@@ -132,13 +164,13 @@ def scoring(
         folds: those of the trained run.
         parameters: the trained run's; those of stages that only training has are left out.
         artifacts: the trained run's, TRAINED at least.
-        content, on_kubeflow: as `pipeline_of` has them.
+        site: of the backend.
     """
-    arguments: dict[str, Any] = {**raw, FOLDS: [loop_item(LOOP, fold, [MODEL], artifacts, content) for fold in folds]}
+    arguments: dict[str, Any] = {**raw, FOLDS: [loop_item(LOOP, fold, [MODEL], artifacts, site.content) for fold in folds]}
     for source in (FOLDED_PAIRS, SUBMISSION):
         uri = artifacts[source, None]
-        arguments |= {key(source): uri, f"{key(source)}{CONTENT}": content(uri)}
+        arguments |= {key(source): uri, f"{key(source)}{CONTENT}": site.content(uri)}
     uri = artifacts[MODEL, folds[0]]
-    pipeline = score_pipeline((uri, content(uri)) if on_kubeflow and len(folds) == 1 else None, on_kubeflow)
+    pipeline = score_pipeline(site, (uri, site.content(uri)) if len(folds) == 1 else None)
     values = pipeline_inputs(parameters)
     return pipeline, arguments | {name: values[name] for name in pipeline.component_spec.inputs if name not in arguments}

@@ -1,4 +1,4 @@
-"""The folder of runs goes in; MLflow's store holds one run for each of them, up to date, when `Mirror.sync` returns.
+"""Keeps the runs of an MLflow server equal to the folder of runs on this machine.
 
 MLflow's server does all the writing. It gets no copy of a run's files: what its UI shows are hard links to them.
 """
@@ -17,9 +17,9 @@ import pandas as pd
 
 from components.contract import schema
 from components.report.mlflow_log import EXPERIMENT, TrackedRun, experiment_id, log_run
-from launch.cli.list_runs import BROKEN, differing_parameters, read_runs
-from launch.cli.run import RESULTS
-from launch.runs.record import RUN_JSON, RUNNING, SUCCEEDED
+from launch.runs.record import RESULTS, RUN_JSON, RUNNING, SUCCEEDED
+from launch.runs.store import BROKEN, read_runs
+from launch.runs.summary import differing_parameters
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -133,7 +133,8 @@ class Mirror:
 
 def table_view(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Returns the view of MLflow's table that `list` prints: state, the parameters that differ, the scores."""
-    kinds = {"tags": ["state", "preset"], "params": differing_parameters(runs), "metrics": schema.HEADLINE_METRICS}
+    differing = differing_parameters(run["parameters"] for run in runs)
+    kinds = {"tags": ["state", "preset"], "params": differing, "metrics": schema.HEADLINE_METRICS}
     return {"selectedColumns": [f"{kind}.`{name}`" for kind, names in kinds.items() for name in names]}
 
 

@@ -1,9 +1,18 @@
-"""Where and on what a pipeline runs, beside its parameters: what the targets read, and the flags are made into."""
+"""Says on what a pipeline runs on a cluster, beside its parameters: images, machines, labels, secrets."""
 
+import argparse
 import dataclasses
+import re
+from collections.abc import Iterable, Sequence
+from types import ModuleType
 
-from components.images import ACCELERATED
-from launch.backends.cluster.resources import Resources
+from components.images import ACCELERATED, image_for
+from components.settings import STAGES
+from launch.backends.cluster.resources import Resources, parse_resources, resolve_resources
+
+IMMUTABLE = re.compile(r"[a-z0-9][\w.:/-]*?(?::[0-9a-f]{16,64}|@sha256:[0-9a-f]{64})")
+LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")  # what Kubernetes and Google Cloud both take
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,3 +53,88 @@ class Cluster:
     def labels_of(self, stage: str) -> dict[str, str]:
         """Returns the labels of one stage."""
         return {"app": "verdelta", "stage": stage} | self.labels
+
+
+def cluster_from(name: str, target: ModuleType, flags: argparse.Namespace, accelerator: str) -> Cluster:
+    """Returns what the flags about machines say.
+
+    Args:
+        name: of the target.
+        target: what a stage is there.
+        flags: as launch/cli/options.py adds them.
+        accelerator: none, gpu or tpu.
+
+    Raises:
+        ValueError: a flag that cannot be.
+    """
+    given = parse_resources(flags.resource)
+    resources = resolve_resources(given, target.ACCELERATED_DEFAULTS[accelerator], accelerator)
+    for stage, own in resources.items():
+        target.check_resources(stage, own, set(given[stage]), accelerator)
+    return Cluster(
+        target=name,
+        accelerator=accelerator,
+        images=images_of(flags.registry, accelerator, flags.image),
+        resources=resources,
+        environment=dict(pairs("--env", flags.env, VARIABLE)),
+        labels=dict(pairs("--label", flags.label, LABEL, LABEL)),
+        service_account=flags.service_account,
+        network=flags.network,
+        secret_variables=tuple(
+            (*split("--secret-env", source, "/"), name) for source, name in pairs("--secret-env", flags.secret_env)
+        ),
+        secret_mounts=tuple(pairs("--secret-mount", flags.secret_mount, value=re.compile(r"/.+"))),
+        pull_secrets=tuple(flags.pull_secret),
+    )
+
+
+def images_of(registry: str, accelerator: str, overrides: Iterable[str]) -> dict[str, str]:
+    """Returns the image of every stage.
+
+    Raises:
+        ValueError: an image for no stage, or one whose name does not fix its content.
+    """
+    images = {stage: image_for(stage, registry, accelerator) for stage in STAGES}
+    for stage, image in pairs("--image", overrides):
+        if stage not in images:
+            raise ValueError(f"--image {stage}={image}: no stage {stage!r}; expected one of {', '.join(STAGES)}.")
+        if not IMMUTABLE.fullmatch(image):
+            raise ValueError(
+                f"--image {stage}={image}: its content can change under that name, and cached results would be those of other "
+                "code. Expected REPOSITORY@sha256:<64 hex digits>, or a tag of 16 to 64 hex digits. The digest of a pushed one: "
+                f"docker inspect --format '{{{{index .RepoDigests 0}}}}' {image}"
+            )
+        images[stage] = image
+    return images
+
+
+def pairs(
+    option: str, texts: Iterable[str], name: re.Pattern[str] | None = None, value: re.Pattern[str] | None = None
+) -> Sequence[tuple[str, str]]:
+    """Returns (name, value) of NAME=VALUE texts.
+
+    Raises:
+        ValueError: no "=", a name given twice, or one that does not match.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        left, right = split(option, text, "=")
+        for part, pattern in ((left, name), (right, value)):
+            if pattern and not pattern.fullmatch(part):
+                raise ValueError(f"{option} {text}: {part!r} is not allowed there; expected {pattern.pattern}.")
+        if left in found:
+            raise ValueError(f"{option} {left}: given twice; give it once.")
+        found[left] = right
+    return list(found.items())
+
+
+def split(option: str, text: str, separator: str) -> tuple[str, str]:
+    """Returns the two halves of `text`.
+
+    Raises:
+        ValueError: one of them is missing.
+    """
+    left, _, right = text.partition(separator)
+    if not left or not right:
+        raise ValueError(f"{option} {text}: expected two parts around {separator!r}.")
+    return left, right

@@ -1,4 +1,4 @@
-"""`submit` to Kubeflow: a compiled file and values go in; a run that kfp's client made there comes out."""
+"""Talks to Kubeflow Pipelines with kfp's client: connects, creates a run, asks how it goes, lists runs."""
 
 import argparse
 import contextlib
@@ -13,12 +13,12 @@ from typing import Any
 
 import yaml
 
-from launch.backends.cluster.cluster import Cluster
-from launch.backends.follow import Progress, stage_of
+from launch.backends.base import Progress, stages_among
+from launch.backends.cluster.backend import MOST_LISTED, Prepared
+from launch.backends.cluster.records import listed_parameters, parent_of
 from launch.backends.kubeflow.errors import talking_to
+from launch.runs.summary import RunSummary, local_time
 
-OPTIONS = ("host", "namespace", "token_file")
-REQUIRED: tuple[str, ...] = ()
 END_STATES = {"SUCCEEDED": True, "FAILED": False, "SKIPPED": False, "CANCELED": False}
 HOST_VARIABLE, PAGES_VARIABLE = "KF_PIPELINES_ENDPOINT", "KF_PIPELINES_UI_ENDPOINT"  # kfp's own
 NO_HOST = "the cluster of this pod or kubeconfig"
@@ -34,18 +34,13 @@ class KubeflowRun:
     link: str
 
     def progress(self) -> Progress:
-        """Asks the server; see `launch.backends.follow.RemoteRun`."""
+        """Asks the server; see `launch.backends.base.FollowedRun`."""
         with talking_to(self.host, f"read run {self.run_id}"):
             run = self.client.get_run(self.run_id)
         tasks = (run.run_details.task_details if run.run_details else None) or []
-        stages = {task.task_id: (stage_of(task.display_name or ""), task.state or "PENDING") for task in tasks}
+        stages = stages_among((task.task_id, task.display_name or "", task.state or "PENDING") for task in tasks)
         state = run.state or "PENDING"
-        return Progress(
-            state,
-            END_STATES.get(state),
-            {task: (stage, state) for task, (stage, state) in stages.items() if stage},
-            error_of(run, tasks),
-        )
+        return Progress(state, END_STATES.get(state), stages, error_of(run, tasks))
 
 
 def error_of(run: Any, tasks: Any) -> str:
@@ -54,7 +49,7 @@ def error_of(run: Any, tasks: Any) -> str:
     return "; ".join(dict.fromkeys(errors))
 
 
-def connect(arguments: argparse.Namespace) -> Any:
+def connect(flags: argparse.Namespace) -> Any:
     """Returns kfp's client, which has talked to the server once.
 
     Credentials are kfp's own affair: a token, its context file, the pod or kubeconfig it runs in or with, or Google's.
@@ -62,24 +57,25 @@ def connect(arguments: argparse.Namespace) -> Any:
     Raises:
         ValueError: no host, or no namespace where the server has several users.
         FileNotFoundError: no such token file.
-        RemoteError: the server does not answer, or says no.
+        BackendError: the server does not answer, or says no.
     """
-    host = host_of(arguments)
+    host = host_of(flags)
     in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
     if not host and not in_cluster and not Path("~/.kube/config").expanduser().exists():
         raise ValueError(
             f"--host: not given, and neither ${HOST_VARIABLE} nor a kubeconfig says where Kubeflow is. Give its address, or "
             "kubectl port-forward --namespace kubeflow service/ml-pipeline-ui 8080:80 and --host http://localhost:8080"
         )
-    if arguments.token_file:
-        read_token(arguments.token_file)
+    token_file = Path(flags.token_file) if flags.token_file else None
+    if token_file:
+        read_token(token_file)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # each of its retries is a warning of many lines
     place = host or NO_HOST
     with talking_to(place, "connect"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        client = new_client(host, arguments.token_file)
+        client = new_client(host, token_file)
         health = client.get_kfp_healthz()
-    if health.multi_user and not (arguments.namespace or client.get_user_namespace()):
+    if health.multi_user and not (flags.namespace or client.get_user_namespace()):
         raise ValueError(f"--namespace: {place} has several users, each with a namespace; give yours.")
     return client
 
@@ -104,9 +100,9 @@ def new_client(host: str, token_file: Path | None) -> Any:
     return Client(host=host or None, existing_token=read_token(token_file) if token_file else None)
 
 
-def host_of(arguments: argparse.Namespace) -> str:
+def host_of(flags: argparse.Namespace) -> str:
     """Returns the server's address, with its scheme; empty where kfp's client finds it out."""
-    host = (arguments.host or os.environ.get(HOST_VARIABLE, "")).rstrip("/")
+    host = (flags.host or os.environ.get(HOST_VARIABLE, "")).rstrip("/")
     return host if not host or host.startswith("http") else f"https://{host}"
 
 
@@ -128,35 +124,67 @@ def renew_token(path: Path, configuration: Any) -> None:
         configuration.api_key["authorization"] = read_token(path)
 
 
-def submit(
-    client: Any, file: Path, values: dict[str, Any], cluster: Cluster, about: dict[str, str], arguments: argparse.Namespace
-) -> KubeflowRun:
-    """Creates the run.
+def create_run(client: Any, file: Path, prepared: Prepared, flags: argparse.Namespace) -> KubeflowRun:
+    """Creates the run of a compiled pipeline; words about it become its description.
 
     Args:
         client: as `connect` returns it.
         file: the compiled pipeline.
-        values: every parameter of the pipeline.
-        about: words about the run that no parameter says; they become its description.
 
     Raises:
-        RemoteError: the server does not answer, or says no.
+        BackendError: the server does not answer, or says no.
     """
     import kfp_server_api
 
     spec, *platform = yaml.load_all(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
-    host = host_of(arguments) or NO_HOST
-    with talking_to(host, f"find or make experiment {arguments.experiment}"), contextlib.redirect_stdout(io.StringIO()):
-        experiment = client.create_experiment(arguments.experiment, namespace=arguments.namespace or None)
+    host = host_of(flags) or NO_HOST
+    with talking_to(host, f"find or make experiment {prepared.experiment}"), contextlib.redirect_stdout(io.StringIO()):
+        experiment = client.create_experiment(prepared.experiment, namespace=flags.namespace or None)
     run = kfp_server_api.V2beta1Run(
         experiment_id=experiment.experiment_id,
-        display_name=arguments.name,
-        description=" ".join(f"{name}={value}" for name, value in about.items()),
+        display_name=prepared.name,
+        description=" ".join(f"{name}={value}" for name, value in prepared.about.items()),
         pipeline_spec={"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec,
-        runtime_config=kfp_server_api.V2beta1RuntimeConfig(parameters=values, pipeline_root=arguments.pipeline_root or None),
-        service_account=cluster.service_account or None,
+        runtime_config=kfp_server_api.V2beta1RuntimeConfig(parameters=prepared.values, pipeline_root=flags.pipeline_root or None),
+        service_account=prepared.cluster.service_account or None,
     )
-    with talking_to(host, f"create run {arguments.name}", uncertain=True):
+    with talking_to(host, f"create run {prepared.name}", uncertain=True):
         created = client.runs.run_service_create_run(run=run)
-    pages = os.environ.get(PAGES_VARIABLE) or host_of(arguments) or "/pipeline"
+    pages = os.environ.get(PAGES_VARIABLE) or host_of(flags) or "/pipeline"
     return KubeflowRun(client, host, created.run_id, f"{pages.rstrip('/')}/#/runs/details/{created.run_id}")
+
+
+def list_runs(client: Any, experiment: str, flags: argparse.Namespace) -> list[RunSummary]:
+    """Returns the latest runs of an experiment, oldest first; none where there is no such experiment.
+
+    Kubeflow Pipelines' API tells parameters and states, but no metrics of any artifact.
+    """
+    namespace = flags.namespace or None
+    with talking_to(host_of(flags) or NO_HOST, f"list the runs of experiment {experiment}"):
+        try:
+            there = client.get_experiment(experiment_name=experiment, namespace=namespace)
+        except ValueError:  # kfp's way to say that there is none
+            return []
+        found = client.list_runs(
+            page_size=MOST_LISTED, sort_by="created_at desc", experiment_id=there.experiment_id, namespace=namespace
+        )
+    return [summary_of(run) for run in reversed(found.runs or [])]
+
+
+def summary_of(run: Any) -> RunSummary:
+    """Returns what a list shows of a run; its description holds words such as preset=fast."""
+    about = words_of(run)
+    parameters = (run.runtime_config.parameters if run.runtime_config else None) or {}
+    return RunSummary(
+        name=run.display_name,
+        state=run.state or "PENDING",
+        preset=about.get("preset"),
+        started=local_time(run.created_at),
+        parent=parent_of(about),
+        parameters=listed_parameters(parameters),
+    )
+
+
+def words_of(run: Any) -> dict[str, str]:
+    """Returns the words about a run that `create_run` has put into its description."""
+    return dict(word.split("=", 1) for word in (run.description or "").split() if "=" in word)

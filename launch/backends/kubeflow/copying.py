@@ -1,21 +1,22 @@
-"""A recorded artifact's address goes in; a copy of it, which this run has written itself, comes out.
+"""Copies what belongs to one of several folds into a rerun on Kubeflow, which imports nothing inside a loop.
 
 Kubeflow Pipelines 2.17 imports nothing inside a loop: its importer looks a loop's item up by the name of the whole item
 (kubeflow/pipelines issue 10860), and lists are collected of what containers have written only. So a container copies what
 belongs to one fold of several; elsewhere an importer, which copies nothing, does it (launch/runs/replay.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kfp import dsl
 
 from components.images import image_for
 from launch.runs.parameters import FOLDS
+from launch.runs.replay import CONTENT, key
+from launch.runs.wiring import Source
 
 RUNS_AS = "calibrate"  # a stage whose image holds Google's library, and whose machine is a small one
 COPY, ADDRESS = "copy", "uri"  # the output and the parameter of the component
-CONTENT = "_content"  # ends the name of what tells an artifact's content apart, in an item of a loop
 
 
 @dsl.component(base_image=image_for(RUNS_AS), install_kfp_package=False)
@@ -44,6 +45,11 @@ def copy_artifact(uri: str, copy: dsl.Output[dsl.Artifact]) -> None:
         path = Path(copy.path + blob.name.removeprefix(name))
         path.parent.mkdir(parents=True, exist_ok=True)
         blob.download_to_filename(path, checksum="crc32c")
+
+
+def copied_item(item: Any, sources: Sequence[Source]) -> dict[Source, Any]:
+    """Returns the channels of copies of the artifacts in a loop's item."""
+    return {source: copy_artifact(uri=getattr(item, key(source))).outputs[COPY] for source in sources}
 
 
 def copied_addresses(values: Mapping[str, Any]) -> list[str]:

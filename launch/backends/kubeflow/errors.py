@@ -1,11 +1,11 @@
-"""What goes wrong between kfp's client and Kubeflow goes in; one clear error, with what to do, comes out."""
+"""Makes one clear error, with what to do, of whatever goes wrong between kfp's client and Kubeflow."""
 
 import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
 
-from launch.backends.follow import RemoteError
+from launch.backends.base import BackendError
 
 HINTS = {
     401: "The server does not know who you are: give --token-file, with a token that has not expired.",
@@ -26,7 +26,7 @@ def talking_to(host: str, purpose: str, *, uncertain: bool = False, hint: str = 
         hint: what to do about an answer that is no refusal.
 
     Raises:
-        RemoteError: says the host, what was to be done, what was received and what to do.
+        BackendError: says the host, what was to be done, what was received and what to do.
     """
     import kfp_server_api
     import urllib3
@@ -35,18 +35,18 @@ def talking_to(host: str, purpose: str, *, uncertain: bool = False, hint: str = 
         yield
     except kfp_server_api.ApiException as error:
         if not error.status:  # TLS
-            raise RemoteError(
+            raise BackendError(
                 f"{host}: could not {purpose}: {error.reason}. Is its certificate one that is trusted here?"
             ) from error
         way_out = HINTS.get(error.status, "") if not hint or error.status in REFUSALS else hint
-        raise RemoteError(
+        raise BackendError(
             f"{host}: could not {purpose}: {error.status} {error.reason}{said(error.body)}. {way_out}".strip(),
             passing=error.status == 429 or error.status >= 500,
         ) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         reason = getattr(error, "reason", None) or error
         doubt = " It may have been created all the same: look there before you repeat the command." if uncertain else ""
-        raise RemoteError(
+        raise BackendError(
             f"{host}: could not {purpose}: {reason}. Is the address right, and the server (or port-forward) running?{doubt}",
             passing=True,
         ) from error

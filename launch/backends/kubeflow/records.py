@@ -1,14 +1,15 @@
-"""A run on Kubeflow goes in, by its id or name; what it was given, and what its stages read and wrote, comes out."""
+"""Reads what Kubeflow Pipelines and its ML Metadata know of a run: what it was given, what its stages read and wrote."""
 
 import argparse
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from launch.backends.cluster.remote_lineage import RemoteRecord, Task
-from launch.backends.follow import stage_of
-from launch.backends.kubeflow.client import END_STATES, NO_HOST, host_of
+from launch.backends.base import stage_of
+from launch.backends.cluster.records import ClusterRecord, ClusterTask, defaults_of
+from launch.backends.kubeflow.client import END_STATES, NO_HOST, host_of, words_of
 from launch.backends.kubeflow.copying import ADDRESS, COPY, copy_artifact
 from launch.backends.kubeflow.errors import talking_to
 from launch.runs.parameters import LOOP, SHARD
@@ -20,24 +21,30 @@ NO_STORE = "rerun and score read it, and Kubeflow Pipelines have it up to 2.18, 
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def read_record(client: Any, name: str, arguments: argparse.Namespace) -> RemoteRecord:
+def read_record(client: Any, name: str, experiment: str, flags: argparse.Namespace) -> ClusterRecord:
     """Returns what Kubeflow Pipelines and its ML Metadata know of a run.
 
     Args:
         client: as `launch.backends.kubeflow.client.connect` returns it.
-        name: the run's id, or its name in the experiment of the command line.
+        name: the run's id, or its name in the experiment.
+        experiment: where a name is looked for.
+        flags: as `launch.backends.kubeflow.client.connect` has them.
 
     Raises:
         FileNotFoundError: no such run.
         ValueError: several runs of that name.
-        RemoteError: a server does not answer, or says no.
+        BackendError: a server does not answer, or says no.
     """
     from launch.backends.kubeflow.metadata_store import stored_tasks  # its messages take a while to import
 
-    host = host_of(arguments) or NO_HOST
-    run = run_by_id(client, host, name) if RUN_ID.fullmatch(name) else run_by_name(client, host, name, arguments)
+    host = host_of(flags) or NO_HOST
+    run = (
+        run_by_id(client, host, name)
+        if RUN_ID.fullmatch(name)
+        else run_by_name(client, host, name, experiment, flags.namespace or None)
+    )
     with talking_to(host, f"read the experiment of run {run.run_id}"):
-        experiment = client.get_experiment(experiment_id=run.experiment_id).display_name
+        its_experiment = client.get_experiment(experiment_id=run.experiment_id).display_name
     with talking_to(
         host,
         f"ask ML Metadata, which the address of Kubeflow's pages leads to, for the artifacts of run {run.run_id}",
@@ -45,13 +52,13 @@ def read_record(client: Any, name: str, arguments: argparse.Namespace) -> Remote
     ):
         stored = stored_tasks(client, run.run_id)
     originals = originals_of(stored)
-    return RemoteRecord(
+    return ClusterRecord(
         run=run.run_id,
         state=run.state or "PENDING",
         finished=run.state in END_STATES,
         parameters=defaults_of(run.pipeline_spec) | ((run.runtime_config.parameters if run.runtime_config else None) or {}),
-        about=dict(word.split("=", 1) for word in (run.description or "").split() if "=" in word),
-        experiment=experiment,
+        about=words_of(run),
+        experiment=its_experiment,
         tasks=[task_of(each, stage, originals) for each in stored if (stage := stage_of(each.name))],
     )
 
@@ -76,42 +83,28 @@ def run_by_id(client: Any, host: str, run_id: str) -> Any:
     return run
 
 
-def run_by_name(client: Any, host: str, name: str, arguments: argparse.Namespace) -> Any:
-    """Returns the one run of a name in the experiment of the command line.
+def run_by_name(client: Any, host: str, name: str, experiment: str, namespace: str | None) -> Any:
+    """Returns the one run of a name in an experiment.
 
     Raises:
         FileNotFoundError: no such run or experiment.
         ValueError: several.
     """
-    namespace = arguments.namespace or None
     wanted = json.dumps({"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]})
     found: list[Any] = []
-    with talking_to(host, f"look for run {name}"):
-        try:
-            experiment = client.get_experiment(experiment_name=arguments.experiment, namespace=namespace)
-        except ValueError:  # kfp's way to say that there is none
-            experiment = None
-        if experiment:
-            listed = client.list_runs(experiment_id=experiment.experiment_id, namespace=namespace, filter=wanted)
-            found = listed.runs or []
+    # ValueError is kfp's way to say that there is no such experiment
+    with talking_to(host, f"look for run {name}"), contextlib.suppress(ValueError):
+        there = client.get_experiment(experiment_name=experiment, namespace=namespace)
+        found = client.list_runs(experiment_id=there.experiment_id, namespace=namespace, filter=wanted).runs or []
     if not found:
         raise FileNotFoundError(
-            f"{host} has no run {name} in experiment {arguments.experiment}. Give its id, or another --experiment. "
+            f"{host} has no run {name} in experiment {experiment}. Give its id, or another --experiment. "
             "See: python pipeline.py list --target kubeflow"
         )
     if len(found) > 1:
         ids = ", ".join(run.run_id for run in found)
-        raise ValueError(
-            f"{name}: several runs of experiment {arguments.experiment} have this name. Expected the id of one: {ids}."
-        )
+        raise ValueError(f"{name}: several runs of experiment {experiment} have this name. Expected the id of one: {ids}.")
     return run_by_id(client, host, found[0].run_id)
-
-
-def defaults_of(spec: Any) -> dict[str, Any]:
-    """Returns the defaults in a run's pipeline, which are what a run got that was started in the UI and gave none."""
-    spec = (spec or {}).get("pipeline_spec", spec) or {}
-    declared = spec.get("root", {}).get("inputDefinitions", {}).get("parameters", {})
-    return {name: each["defaultValue"] for name, each in declared.items() if "defaultValue" in each}
 
 
 def originals_of(stored: Sequence["StoredTask"]) -> dict[str, str]:
@@ -120,8 +113,8 @@ def originals_of(stored: Sequence["StoredTask"]) -> dict[str, str]:
     return {uri: each.parameters[ADDRESS] for each in copies for uri in each.outputs.get(COPY, ())}
 
 
-def task_of(stored: "StoredTask", stage: str, originals: Mapping[str, str]) -> Task:
+def task_of(stored: "StoredTask", stage: str, originals: Mapping[str, str]) -> ClusterTask:
     """Returns a task as lineage wants it; ML Metadata has one kind of number."""
     part = next((int(stored.parameters[name]) for name in (LOOP, SHARD) if name in stored.parameters), None)
     inputs = {name: [originals.get(uri, uri) for uri in uris] for name, uris in stored.inputs.items()}
-    return Task(stage=stage, succeeded=stored.succeeded, part=part, inputs=inputs, outputs=stored.outputs)
+    return ClusterTask(stage=stage, succeeded=stored.succeeded, part=part, inputs=inputs, outputs=stored.outputs)

@@ -7,8 +7,11 @@ from typing import Any
 
 from launch.backends.cluster.cluster import Cluster
 from launch.backends.cluster.resources import Resources, chips
+from launch.backends.kubeflow.copying import RUNS_AS as COPIES_AS
+from launch.backends.kubeflow.copying import copy_artifact
 
-OTHERS_OPTIONS = ("network",)
+RUNS_AS = {copy_artifact.component_spec.name.replace("-", "_"): COPIES_AS}  # tasks that are no stage's: in whose image they run
+IMAGES_MAY_BE_LOCAL = True  # on every node
 DEVICES = {"gpu": "nvidia.com/gpu", "tpu": "google.com/tpu"}  # the resource and the taint of nodes that have it
 MODEL_LABELS = {"gpu": "cloud.google.com/gke-accelerator", "tpu": "cloud.google.com/gke-tpu-accelerator"}
 CHIPS_OF_HOST = {2: 8, 3: 4}  # the most that one host has, by the sides of its topology: 2x4 of v5e and v6e, 2x2x1 of v4 and v5p

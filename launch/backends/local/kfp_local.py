@@ -1,13 +1,12 @@
-"""Runs a pipeline with kfp.local: its parameters go in, each stage's record, lines and outputs come out, all ended or done.
+"""Runs a pipeline with kfp.local, which starts each stage through this module: recorded, watched, checked, ended with the run.
 
-kfp.local has no way to hook into its tasks, so for the length of one run some of its functions are replaced: to record each
-task, to check what it left behind, to keep kfp's own talk out of the terminal and to end every process. This is why kfp is
-pinned to one release; tests/launch/cli/test_run.py shows what each replacement is for.
+tests/launch/cli/test_run.py shows what each replacement in kfp is for.
 """
 
 import collections
 import contextlib
 import dataclasses
+import functools
 import logging
 import os
 import shlex
@@ -19,10 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from kfp import local
-from kfp.local import cache, config, logging_utils, subprocess_task_handler, task_dispatcher
-from kfp.local.orchestrator import task_executor
-from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
-from kfp.local.status import Status
 
 from launch.backends.local.containers import connect, run_container
 from launch.backends.local.keras_backend import computing_images
@@ -41,6 +36,7 @@ from launch.backends.local.processes import RunningStages, run_process, stop_on_
 from launch.backends.local.stage_cache import StageCache
 from launch.backends.local.stage_output import OUT_OF_MEMORY, Watched, failure_reason
 from launch.backends.local.terminal import Terminal, stage_label
+from launch.runs.kfp_internals import Status, replacing, task_arguments
 from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS
 from launch.runs.record import CACHED, EXECUTED, STAGE_FAILED, RunRecord, StageEntry
 
@@ -50,13 +46,23 @@ LAST_LINES = 1000  # of a stage, in which the reason of a failure is looked for
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """A stage that failed, why, and the file that holds its lines."""
+    """A stage that failed, why, and the file that holds its lines.
+
+    Attributes:
+        fold, shard: what it was about; None for a stage of the whole run, and for the only shard.
+    """
 
     stage: str
     fold: int | None
     shard: int | None
     reason: str
     log: Path
+
+    def __str__(self) -> str:
+        part = "".join(
+            f" ({name} {number})" for name, number in (("fold", self.fold), ("shard", self.shard)) if number is not None
+        )
+        return f"stage {self.stage}{part}: {self.reason}"
 
 
 class LocalRun:
@@ -114,7 +120,7 @@ class LocalRun:
         with self.slots:
             if self.running.stopped_by:
                 return {}, Status.FAILURE
-            inputs = OrchestratorUtils.make_task_arguments(task_inputs_spec=task["task_spec"].inputs, io_store=task["io_store"])
+            inputs = task_arguments(task)
             fold, shard = loop_part(task["io_store"], FOLDS, LOOP), loop_part(task["io_store"], SHARDS, SHARD)
             several = inputs.get("num_shards", 1) > 1  # else there is nothing to tell apart
             part = fold if fold is not None else shard if several else None
@@ -216,47 +222,26 @@ class LocalRun:
     @contextlib.contextmanager
     def adapted_kfp(self) -> Iterator[None]:
         """Within the block kfp.local runs its tasks through this object and talks to run.log only."""
-        with contextlib.ExitStack() as stack:
-            for module, name, replacement in self.replacements():
-                stack.enter_context(replaced(module, name, replacement))
-            stack.enter_context(replaced(config.LocalExecutionConfig, "instance", None))
-            stack.enter_context(logging_to(self.folder / RUN_LOG))
+        with replacing(self.replacements()), logging_to(self.folder / RUN_LOG):
             yield
 
-    def replacements(self) -> Iterator[tuple[Any, str, Any]]:
-        """Yields (module, name, replacement) of what is replaced in kfp."""
-        yield task_executor, "execute_single_task", around(task_executor.execute_single_task, self.execute_task)
-        original = task_dispatcher.run_single_task_implementation
-        yield task_dispatcher, "run_single_task_implementation", around(original, self.run_task)
-        yield subprocess_task_handler, "run_local_subprocess", self.run_process
-        if self.containers:
-            from kfp.local import docker_task_handler  # which imports Docker's SDK
-
-            yield docker_task_handler, "run_docker_container", self.run_container
-        yield cache, "get_local_cache", lambda: self.cache
-        # the interpreter's path goes into a shell script, and may hold a space
-        put_python = subprocess_task_handler.replace_python_executable
-        yield subprocess_task_handler, "replace_python_executable", lambda command, path: put_python(command, shlex.quote(path))
-        # the next two would replace the root logger's handlers and builtins.print, which threads cannot share
-        yield logging_utils, "local_logger_context", contextlib.nullcontext
-        yield logging_utils, "indented_print", contextlib.nullcontext
-        yield logging_utils, "print_horizontal_line", lambda: None
-
-
-def around(original: Callable[..., Any], wrapper: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a function that calls `wrapper` with `original` before its arguments."""
-    return lambda **task: wrapper(original, **task)
-
-
-@contextlib.contextmanager
-def replaced(module: Any, name: str, replacement: Any) -> Iterator[None]:
-    """Within the block `module.name` is `replacement`."""
-    original = getattr(module, name)
-    setattr(module, name, replacement)
-    try:
-        yield
-    finally:
-        setattr(module, name, original)
+    def replacements(self) -> dict[str, Callable[[Any], Any]]:
+        """Returns what is replaced in kfp: its name to what makes the replacement of the original."""
+        as_process = "kfp.local.subprocess_task_handler"
+        found: dict[str, Callable[[Any], Any]] = {
+            "kfp.local.orchestrator.task_executor.execute_single_task": lambda kfps: functools.partial(self.execute_task, kfps),
+            "kfp.local.task_dispatcher.run_single_task_implementation": lambda kfps: functools.partial(self.run_task, kfps),
+            f"{as_process}.run_local_subprocess": lambda _: self.run_process,
+            f"{as_process}.replace_python_executable": lambda kfps: lambda command, path: kfps(command, shlex.quote(path)),
+            "kfp.local.cache.get_local_cache": lambda _: lambda: self.cache,
+            "kfp.local.config.LocalExecutionConfig.instance": lambda _: None,
+            "kfp.local.logging_utils.local_logger_context": lambda _: contextlib.nullcontext,
+            "kfp.local.logging_utils.indented_print": lambda _: contextlib.nullcontext,
+            "kfp.local.logging_utils.print_horizontal_line": lambda _: lambda: None,
+        }
+        if self.containers:  # whose module imports Docker's SDK
+            found["kfp.local.docker_task_handler.run_docker_container"] = lambda _: self.run_container
+        return found
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""kfp.local's cache, with the trust it lacks: outputs go in with a fingerprint of their files, and come out only unchanged."""
+"""The cache of a local run: kfp.local's, whose hits are trusted only where their files are as the stage left them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from kfp import dsl
-from kfp.local.cache import LocalCache
+
+from launch.runs.kfp_internals import LocalCache
 
 FINGERPRINT = "files"
 
@@ -53,3 +54,8 @@ def fingerprint(outputs: dict[str, Any]) -> str:
                     stat = path.stat()
                     digest.update(f"{name}\0{path.relative_to(root)}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
     return digest.hexdigest()
+
+
+def content_of(uri: str) -> str:
+    """Returns a fingerprint of the files at a path: run folders can be deleted, and made anew under the same name."""
+    return fingerprint({"artifact": dsl.Artifact(uri=uri)})

@@ -1,19 +1,14 @@
-"""What a person sees of a local run: stages as they start and end, their lines behind their names, the scores at the end."""
+"""Shows a person how a run on this machine goes: stages as they start and end, their lines behind their names."""
 
 import re
 import sys
 import threading
-from collections.abc import Mapping
 from typing import TextIO
 
 from components.settings import STAGES
 
 WIDTH = max(map(len, STAGES))
 PROGRESS = re.compile(r"\d+%\|")  # a tqdm bar
-SCORES = (  # row, (baseline, raw, calibrated)
-    ("validation", ("baseline_rmse_days", "validation_rmse_days", "validation_rmse_days_calibrated")),
-    ("test", ("", "test_rmse_days_raw", "test_rmse_days_calibrated")),
-)
 
 
 def stage_label(stage: str, part: int | None) -> str:
@@ -58,12 +53,3 @@ class Terminal:
         if self.bar_open:
             print(file=self.stream)
             self.bar_open = False
-
-
-def score_table(metrics: Mapping[str, float]) -> str:
-    """Returns the headline metrics as a table: RMSE in days of the baseline, the raw and the calibrated predictions."""
-    lines = [f"{'RMSE in days':<14}{'baseline':>10}{'raw':>10}{'calibrated':>12}"]
-    for row, names in SCORES:
-        shown = [f"{metrics[name]:.2f}" if metrics.get(name) is not None else "-" for name in names]
-        lines.append(f"{row:<14}{shown[0]:>10}{shown[1]:>10}{shown[2]:>12}")
-    return "\n".join(lines)

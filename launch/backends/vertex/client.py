@@ -1,4 +1,4 @@
-"""`submit` to Vertex AI: a compiled file and values go in; a PipelineJob that google-cloud-aiplatform made there comes out."""
+"""Talks to Vertex AI with google-cloud-aiplatform: connects, creates a PipelineJob, asks how it goes, lists jobs."""
 
 import argparse
 import contextlib
@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from launch.backends.cluster.cluster import Cluster
-from launch.backends.follow import Progress, RemoteError, stage_of
+from launch.backends.base import BackendError, Progress, stages_among
+from launch.backends.cluster.backend import MOST_LISTED, Prepared
+from launch.backends.cluster.records import listed_parameters, parent_of
+from launch.runs.summary import RunSummary, headline, local_time
 
-OPTIONS = ("project", "region", "api_endpoint")
-REQUIRED = ("project", "region", "pipeline_root")
 END_STATES = {"SUCCEEDED": True, "FAILED": False, "CANCELLED": False}
+OURS = {"app": "verdelta"}  # the label of every job
 JOB_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 LINK = "https://console.cloud.google.com/vertex-ai/locations/{region}/pipelines/runs/{job}?project={project}"
 HINTS = {
@@ -39,51 +40,43 @@ class VertexRun:
     link: str
 
     def progress(self) -> Progress:
-        """Asks the service; see `launch.backends.follow.RemoteRun`."""
+        """Asks the service; see `launch.backends.base.FollowedRun`."""
         with talking_to(self.where, f"read {self.job.job_id}"):
             tasks = self.job.task_details  # asks, and renews the rest
         resource = self.job.gca_resource
-        stages = {str(task.task_id): (stage_of(task.task_name), task.state.name) for task in tasks}
-        state = resource.state.name.removeprefix("PIPELINE_STATE_")
-        return Progress(
-            state,
-            END_STATES.get(state),
-            {task: (stage, state) for task, (stage, state) in stages.items() if stage},
-            resource.error.message,
-        )
+        stages = stages_among((str(task.task_id), task.task_name, task.state.name) for task in tasks)
+        state = state_of(resource)
+        return Progress(state, END_STATES.get(state), stages, resource.error.message)
 
 
-def connect(arguments: argparse.Namespace) -> Any:
+def connect(flags: argparse.Namespace) -> Any:
     """Returns google-cloud-aiplatform, set up with the user's application default credentials.
 
     REST, not gRPC: it passes any proxy that lets HTTPS through.
 
     Raises:
-        ValueError: a name or region that cannot be.
-        RemoteError: no credentials.
+        ValueError: a region that cannot be.
+        BackendError: no credentials.
     """
     quiet()
     from google.auth.exceptions import GoogleAuthError
     from google.cloud import aiplatform
 
-    for option, text in (("--name", arguments.name), ("--experiment", arguments.experiment)):
-        if not JOB_ID.fullmatch(text):
-            raise ValueError(f"{option} {text}: Vertex takes lower-case letters, digits and '-', the first no '-'.")
     regions = sorted(aiplatform.constants.base.SUPPORTED_REGIONS)
-    if arguments.region not in regions:
-        near = difflib.get_close_matches(arguments.region, regions, n=1)
+    if flags.region not in regions:
+        near = difflib.get_close_matches(flags.region, regions, n=1)
         guess = f" Did you mean {near[0]}?" if near else ""
-        raise ValueError(f"--region {arguments.region}: Vertex AI has no such region.{guess} It has: {', '.join(regions)}.")
+        raise ValueError(f"--region {flags.region}: Vertex AI has no such region.{guess} It has: {', '.join(regions)}.")
     try:
         aiplatform.init(
-            project=arguments.project,
-            location=arguments.region,
+            project=flags.project,
+            location=flags.region,
             api_transport="rest",
-            api_endpoint=arguments.api_endpoint or None,
+            api_endpoint=flags.api_endpoint or None,
         )
         aiplatform.initializer.global_config.credentials  # noqa: B018 - looks for them
     except GoogleAuthError as error:
-        raise RemoteError(f"no Google credentials: {error} {HINTS[401]}") from error
+        raise BackendError(f"no Google credentials: {error} {HINTS[401]}") from error
     return aiplatform
 
 
@@ -94,40 +87,73 @@ def quiet() -> None:
     logging.getLogger("google.cloud.aiplatform").addHandler(handler)
 
 
-def submit(
-    aiplatform: Any, file: Path, values: dict[str, Any], cluster: Cluster, about: dict[str, str], arguments: argparse.Namespace
-) -> VertexRun:
-    """Creates the job, and makes it a run of the experiment.
+def create_job(aiplatform: Any, file: Path, prepared: Prepared, flags: argparse.Namespace) -> VertexRun:
+    """Creates the job of a compiled pipeline, and makes it a run of its experiment; words about it become labels.
 
     Args:
         aiplatform: as `connect` returns it.
         file: the compiled pipeline.
-        values: every parameter of the pipeline.
-        about: words about the run that no parameter says; they become labels.
 
     Raises:
-        RemoteError: the service does not answer, or says no.
+        BackendError: the service does not answer, or says no.
     """
-    where = {"project": arguments.project, "region": arguments.region}
+    where, cluster = place_of(flags), prepared.cluster
     job = aiplatform.PipelineJob(
-        display_name=arguments.name,
-        job_id=arguments.name,
+        display_name=prepared.name,
+        job_id=prepared.name,
         template_path=str(file),
-        pipeline_root=arguments.pipeline_root,
-        parameter_values=values,
-        labels={"app": "verdelta"} | about | cluster.labels,
+        pipeline_root=flags.pipeline_root,
+        parameter_values=prepared.values,
+        labels=OURS | prepared.about | cluster.labels,
     )
-    with talking_to(where, f"find or make experiment {arguments.experiment}"):
-        experiment = aiplatform.Experiment.get_or_create(arguments.experiment)
+    with talking_to(where, f"find or make experiment {prepared.experiment}"):
+        experiment = aiplatform.Experiment.get_or_create(prepared.experiment)
     network, account = cluster.network or None, cluster.service_account or None
     try:
-        with talking_to(where, f"create {arguments.name}", uncertain=True):
+        with talking_to(where, f"create {prepared.name}", uncertain=True):
             job.submit(network=network, service_account=account, experiment=experiment)
-    except (RemoteError, RuntimeError) as error:
+    except (BackendError, RuntimeError) as error:
         if not is_created(job):
             raise
-        print(f"It runs, but is no run of experiment {arguments.experiment}: {error.__cause__ or error}", flush=True)
-    return VertexRun(job, where, LINK.format(**where, job=arguments.name))
+        print(f"It runs, but is no run of experiment {prepared.experiment}: {error.__cause__ or error}", flush=True)
+    return VertexRun(job, where, LINK.format(**where, job=prepared.name))
+
+
+def list_jobs(aiplatform: Any, flags: argparse.Namespace) -> list[RunSummary]:
+    """Returns the latest jobs with the label that `create_job` gives, oldest first."""
+    (label,) = OURS.items()
+    with talking_to(place_of(flags), "list the runs"):
+        jobs = aiplatform.PipelineJob.list(filter='labels.{}="{}"'.format(*label), order_by="create_time desc")[:MOST_LISTED]
+    return [summary_of(job.gca_resource) for job in reversed(jobs)]
+
+
+def summary_of(job: Any) -> RunSummary:
+    """Returns what a list shows of a job; its scores are the metadata of calibrate's metrics artifact."""
+    metrics: dict[str, Any] = {}
+    for task in job.job_detail.task_details:
+        if task.task_name == "calibrate" and "metrics" in task.outputs:
+            for artifact in task.outputs["metrics"].artifacts:
+                metrics |= dict(artifact.metadata)
+    about = dict(job.labels)
+    return RunSummary(
+        name=job.display_name,
+        state=state_of(job),
+        preset=about.get("preset"),
+        started=local_time(job.create_time),
+        parent=parent_of(about),
+        parameters=listed_parameters(dict(job.runtime_config.parameter_values)),
+        scores=headline(metrics),
+    )
+
+
+def state_of(job: Any) -> str:
+    """Returns the service's own word for a job's state."""
+    return job.state.name.removeprefix("PIPELINE_STATE_")
+
+
+def place_of(flags: argparse.Namespace) -> dict[str, str]:
+    """Returns project and region."""
+    return {"project": flags.project, "region": flags.region}
 
 
 def is_created(job: Any) -> bool:
@@ -147,7 +173,7 @@ def talking_to(where: dict[str, str], purpose: str, *, uncertain: bool = False) 
         uncertain: a connection that is lost leaves open whether the thing was done.
 
     Raises:
-        RemoteError: says where, what was to be done, what was received and what to do.
+        BackendError: says where, what was to be done, what was received and what to do.
     """
     import requests
     from google.api_core.exceptions import GoogleAPICallError, RetryError
@@ -163,14 +189,14 @@ def talking_to(where: dict[str, str], purpose: str, *, uncertain: bool = False) 
         code = int(error.code or 0)
         message = " ".join(str(error.message).split())
         hint = HINTS.get(code, "").format(**where)
-        raise RemoteError(
+        raise BackendError(
             f"{place}: could not {purpose}: {code} {message}. {hint}".strip(), passing=code == 429 or code >= 500
         ) from error
     except GoogleAuthError as error:
-        raise RemoteError(f"{place}: could not {purpose}: {error}. {HINTS[401]}", passing=error.retryable) from error
+        raise BackendError(f"{place}: could not {purpose}: {error}. {HINTS[401]}", passing=error.retryable) from error
     except (requests.RequestException, OSError) as error:
         doubt = " It may have been created all the same: look there before you repeat the command." if uncertain else ""
-        raise RemoteError(
+        raise BackendError(
             f"{place}: could not {purpose}: {error}. Is there a way to the network, and is {where['region']} a region?{doubt}",
             passing=True,
         ) from error

@@ -1,15 +1,13 @@
-"""A run on Vertex AI goes in, by its id; what it was given, and what its stages read and wrote, comes out."""
+"""Reads what Vertex AI knows of a run: what it was given, what its stages read and wrote."""
 
 import argparse
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from launch.backends.cluster.remote_lineage import RemoteRecord, Task
-from launch.backends.cluster.remote_runs import as_declared, plain
-from launch.backends.follow import stage_of
-from launch.backends.kubeflow.records import defaults_of
-from launch.backends.vertex.client import END_STATES, JOB_ID, talking_to
+from launch.backends.base import stage_of
+from launch.backends.cluster.records import ClusterRecord, ClusterTask, as_declared, defaults_of, plain
+from launch.backends.vertex.client import END_STATES, JOB_ID, place_of, state_of, talking_to
 from launch.runs.parameters import LOOP, SHARD
 
 RESOURCE = re.compile(r"projects/[^/]+/locations/[^/]+/pipelineJobs/[^/]+")
@@ -18,7 +16,7 @@ METRIC = re.compile(r"fold_(\d+)_")  # how train names its scores
 GOOD = ("SUCCEEDED", "SKIPPED")  # the latter from the cache
 
 
-def read_record(aiplatform: Any, name: str, arguments: argparse.Namespace) -> RemoteRecord:
+def read_record(aiplatform: Any, name: str, flags: argparse.Namespace) -> ClusterRecord:
     """Returns what Vertex AI knows of a run.
 
     Args:
@@ -28,11 +26,11 @@ def read_record(aiplatform: Any, name: str, arguments: argparse.Namespace) -> Re
     Raises:
         ValueError: not such a name.
         FileNotFoundError: no such run.
-        RemoteError: the service does not answer, or says no.
+        BackendError: the service does not answer, or says no.
     """
     from google.api_core.exceptions import NotFound
 
-    where = {"project": arguments.project, "region": arguments.region}
+    where = place_of(flags)
     if not (JOB_ID.fullmatch(name) or RESOURCE.fullmatch(name)):
         raise ValueError(
             f"{name}: no id of a run on Vertex AI. Expected lower-case letters, digits and '-', or projects/.../pipelineJobs/ID. "
@@ -48,12 +46,12 @@ def read_record(aiplatform: Any, name: str, arguments: argparse.Namespace) -> Re
                 raise
     if job is None:
         raise FileNotFoundError(
-            f"{arguments.project}, {arguments.region} has no run {name}. See: python pipeline.py list --target vertex"
+            f"{flags.project}, {flags.region} has no run {name}. See: python pipeline.py list --target vertex"
         )
     resource = job.gca_resource
-    state = resource.state.name.removeprefix("PIPELINE_STATE_")
+    state = state_of(resource)
     given = defaults_of(plain(resource.pipeline_spec)) | dict(resource.runtime_config.parameter_values)
-    return RemoteRecord(
+    return ClusterRecord(
         run=resource.name.rpartition("/")[2],
         state=state,
         finished=state in END_STATES,
@@ -64,9 +62,9 @@ def read_record(aiplatform: Any, name: str, arguments: argparse.Namespace) -> Re
     )
 
 
-def task_of(detail: Any, stage: str) -> Task:
+def task_of(detail: Any, stage: str) -> ClusterTask:
     """Returns a task as lineage wants it."""
-    return Task(
+    return ClusterTask(
         stage=stage,
         succeeded=detail.state.name in GOOD,
         part=part_of(detail),

@@ -14,7 +14,8 @@ from components.settings import STAGES
 from launch.backends.cluster.cluster import Cluster
 from launch.backends.cluster.resources import Resources, chips
 
-OTHERS_OPTIONS = ("secret_env", "secret_mount", "pull_secret")
+RUNS_AS: dict[str, str] = {}  # tasks that are no stage's: in whose image they run
+IMAGES_MAY_BE_LOCAL = False
 CUSTOM_JOB_ONLY = ("spot", "timeout_hours")
 ACCELERATED_DEFAULTS: dict[str, dict[str, Any]] = {
     "none": {},

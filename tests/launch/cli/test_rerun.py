@@ -13,9 +13,9 @@ from kfp import compiler
 from trained_run import copy_of_trained_run
 
 from components.images import ROOT
-from launch.runs.lineage import read_recorded_run
+from launch.backends.local.records import read_recorded_run
 from launch.runs.parameters import resolve
-from launch.runs.replay import pipeline_of
+from launch.runs.replay import Site, imported_item, pipeline_of
 from launch.runs.wiring import Source, read_wiring
 from pipeline import verdelta
 
@@ -241,8 +241,14 @@ def test_every_rerun_compiles_for_a_cluster(tmp_path: Path, stage: str, downstre
         for source in wiring.read_by(stages)
         for part in wiring.parts_of(source.stage, [0, 3], shards)
     }
+    site = Site(content=lambda uri: f"content of {uri}", in_loop=imported_item)
     pipeline, arguments = pipeline_of(
-        wiring, stages, folds=[0, 3], parameters=PARAMETERS, artifacts=artifacts, content=lambda uri: f"content of {uri}"
+        wiring,
+        stages,
+        folds=[0, 3],
+        parameters=PARAMETERS,
+        artifacts=artifacts,
+        site=site,
     )
     compiler.Compiler().compile(pipeline, str(tmp_path / "again.yaml"), pipeline_parameters=arguments)
     spec = json_format.MessageToDict(pipeline.pipeline_spec)

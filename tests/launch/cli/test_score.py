@@ -18,6 +18,7 @@ from components.contract import schema
 from components.images import ROOT
 from components.settings import CalibrateSettings
 from launch.runs.parameters import resolve
+from launch.runs.replay import Site, imported_item
 from launch.runs.scoring import MODEL, TRAINED, scoring
 
 EXECUTED = ["resize_images", "generate_pairs", "write_tfrecords", "predict[0]", "predict[1]", "calibrate", "report"]
@@ -190,8 +191,13 @@ def calibrated_tables(place: Path, settings: CalibrateSettings) -> tuple[Path, P
 def test_it_compiles_for_a_cluster_with_the_arguments_of_a_run(tmp_path: Path) -> None:
     artifacts = {(source, fold): f"gs://b/{source.output}-{fold}" for source in TRAINED for fold in (None, 0, 1, 2, 3, 4)}
     raw = {"raw": "gs://bucket/new", "raw_digest": "abc"}
+    site = Site(content=str.upper, in_loop=imported_item)
     pipeline, arguments = scoring(
-        raw=raw, folds=range(5), parameters=resolve({}, {"num_shards": 2}), artifacts=artifacts, content=str.upper
+        raw=raw,
+        folds=range(5),
+        parameters=resolve({}, {"num_shards": 2}),
+        artifacts=artifacts,
+        site=site,
     )
     assert arguments["shards"] == [0, 1]
     assert arguments["folds"][3] == {"fold": 3, "train_model": "gs://b/model-3", "train_model_content": "GS://B/MODEL-3"}

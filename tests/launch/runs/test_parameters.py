@@ -11,7 +11,7 @@ import pytest
 
 from components.settings import STAGES, Settings
 from launch.backends.cluster.cluster import Cluster
-from launch.backends.cluster.compile import check_for_cluster
+from launch.backends.cluster.compile import check_parameters
 from launch.backends.cluster.resources import Resources
 from launch.runs.parameters import RunSettings, fields, parse, pipeline_inputs, resolve, table
 from launch.runs.presets import PRESETS, winner
@@ -97,7 +97,7 @@ VERTEX = Cluster(
 
 def test_the_most_shards_fit_into_a_parameter_of_a_cluster() -> None:
     most = pipeline_inputs(resolve({}, {"num_shards": 1000}))
-    check_for_cluster(most, VERTEX)
+    check_parameters(most, VERTEX)
     with pytest.raises(ValueError, match="num_shards=1001: expected at most 1000"):
         resolve({}, {"num_shards": 1001})
 
@@ -107,7 +107,7 @@ def test_artifacts_of_more_shards_than_fit_into_a_parameter_are_refused_with_wha
     with pytest.raises(
         ValueError, match=r"write_tfrecords_shards: 1\d{4} characters; .* begin the rerun at the stage that wrote"
     ):
-        check_for_cluster({"write_tfrecords_shards": items}, VERTEX)
+        check_parameters({"write_tfrecords_shards": items}, VERTEX)
 
 
 def test_compiled_defaults_are_the_resolved_ones() -> None:

@@ -15,8 +15,9 @@ from google.cloud import storage
 from test_submit_kubeflow import EXPERIMENT, V2, Kubeflow, as_json, sent
 
 from launch.backends.cluster import raw
+from launch.backends.table import CLUSTERS
 from launch.cli.main import main, parser
-from launch.cli.remote_options import LOCAL_ONLY, REMOTE_ONLY
+from launch.cli.options import LOCAL, ONLY_CLUSTERS
 from launch.runs.parameters import resolve
 from launch.runs.presets import fast
 from pipeline import verdelta
@@ -403,7 +404,7 @@ def test_flags_of_this_machine_and_of_clusters_do_not_mix(command: str, capsys: 
         (["--accelerator", "gpu"], "--accelerator: for runs on a cluster"),
         (["--target", "kubeflow", "--runner", "docker"], "--runner: for runs of this machine"),
         (["--target", "kubeflow", "--runs-dir", "elsewhere"], "--runs-dir: for runs of this machine"),
-        (["--target", "kubeflow", "--project", "p"], "--project: kubeflow has no such thing"),
+        (["--target", "kubeflow", "--project", "p"], "--project: it goes with --target vertex"),
         (["--target", "vertex", "--project", "p"], "--region: missing"),
     ):
         assert main(verdelta, [*command.split(), *flags]) == 2
@@ -412,9 +413,10 @@ def test_flags_of_this_machine_and_of_clusters_do_not_mix(command: str, capsys: 
 
 def test_every_flag_is_of_this_machine_or_of_clusters() -> None:
     commands = next(action.choices for action in parser()._actions if hasattr(action, "choices") and action.choices)
+    there = {flag.destination for backend in CLUSTERS.values() for flag in backend.flags_there}
     known = {"help", "run", "stage", "raw", "assignments", "downstream", "fold", "name", "target"}
     for command in ("rerun", "score"):
         flags = {action.dest for action in commands[command]._actions} - known
-        assert flags == set(LOCAL_ONLY) | set(REMOTE_ONLY)
+        assert flags == {*LOCAL, *ONLY_CLUSTERS, *there}
     submitted = {action.dest for action in commands["submit"]._actions}
-    assert set(REMOTE_ONLY) <= submitted
+    assert {*ONLY_CLUSTERS, *there} <= submitted

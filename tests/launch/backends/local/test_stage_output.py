@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from launch.backends.local.processes import RunningStages, run_process
+from launch.backends.local.results import score_table
 from launch.backends.local.stage_output import Watched, failure_reason
-from launch.backends.local.terminal import Terminal, score_table
+from launch.backends.local.terminal import Terminal
 
 FAILING = """\
 [KFP Executor 2026-01-01 10:00:00,000 INFO]: Looking for component `train`

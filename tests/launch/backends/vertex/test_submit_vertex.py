@@ -16,9 +16,8 @@ from google.cloud.aiplatform import initializer, pipeline_jobs
 from google.cloud.aiplatform_v1.types import Context, MetadataStore, PipelineJob, PipelineTaskDetail
 
 from components.images import ROOT
-from launch.backends import follow
-from launch.backends.cluster import raw
-from launch.cli import submit as submit_module
+from launch.backends import base
+from launch.backends.cluster import backend, raw
 from launch.cli.main import main
 from launch.runs.parameters import resolve
 from launch.runs.presets import fast
@@ -116,8 +115,8 @@ def vertex(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     They are those that gcloud auth application-default login writes; the address that their tokens come from is a constant.
     """
     monkeypatch.setattr(raw, "content_digest", lambda place, *_: f"digest of {place}")
-    monkeypatch.setattr(submit_module, "check_images", lambda *_, **__: [])
-    monkeypatch.setattr(follow, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(backend, "check_images", lambda *_, **__: [])
+    monkeypatch.setattr(base, "POLL_SECONDS", 0.01)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "user.json"))
     user = {
@@ -299,10 +298,10 @@ def test_credentials_that_have_expired_are_told_with_the_command_that_renews_the
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--project", ""], "--project: missing; vertex needs it"),
-        (["--region", ""], "--region: missing; vertex needs it"),
-        (["--pipeline-root", ""], "--pipeline-root: missing; vertex needs it"),
-        (["--host", "http://kubeflow"], "--host: vertex has no such thing"),
+        (["--project", ""], "--project: missing; --target vertex needs it"),
+        (["--region", ""], "--region: missing; --target vertex needs it"),
+        (["--pipeline-root", ""], "--pipeline-root: missing; --target vertex needs it"),
+        (["--host", "http://kubeflow"], "--host: it goes with --target kubeflow"),
         (["--region", "europe-west99"], "--region europe-west99: Vertex AI has no such region. Did you mean europe-west9?"),
         (["--name", "One"], "--name One: Vertex takes lower-case letters"),
         (["--experiment", "my_plants"], "--experiment my_plants: Vertex takes lower-case letters"),

@@ -1,21 +1,18 @@
-"""What a run on a cluster can be continued from: its tasks go in; parameters, folds and artifacts come out, as of local runs."""
+"""Works out what a run on a cluster can be continued from, from what its tasks read and wrote."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from components.settings import STAGES
-from launch.backends.cluster.remote_runs import parent_of
-from launch.runs.lineage import RERUN, RecordedRun
-from launch.runs.parameters import FOLDS, LOOP, SHARD, fields
+from launch.runs.lineage import RERUN, Artifacts, Parent, RecordedRun, Task, artifacts_of, taken_over
+from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS, fields
 from launch.runs.replay import key, shards_of
-from launch.runs.wiring import Source, Wiring
-
-ORDER = list(STAGES)
+from launch.runs.wiring import Wiring
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Task:
+class ClusterTask:
     """A stage that a cluster ran.
 
     Attributes:
@@ -34,7 +31,7 @@ class Task:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RemoteRecord:
+class ClusterRecord:
     """A run as its cluster knows it.
 
     Attributes:
@@ -53,10 +50,10 @@ class RemoteRecord:
     parameters: dict[str, Any]
     about: Mapping[str, str]
     experiment: str
-    tasks: Sequence[Task]
+    tasks: Sequence[ClusterTask]
 
 
-def recorded_run(record: RemoteRecord, read: Callable[[str], RemoteRecord], wiring: Wiring) -> RecordedRun:
+def recorded_run(record: ClusterRecord, read: Callable[[str], ClusterRecord], wiring: Wiring) -> RecordedRun:
     """Returns a run to go on from, with what it took over from its parent where it is a rerun itself.
 
     Args:
@@ -70,13 +67,14 @@ def recorded_run(record: RemoteRecord, read: Callable[[str], RemoteRecord], wiri
         raise ValueError(f"{record.run}: the run is {record.state}. Expected one that has ended: wait for it, or end it there.")
     parent = parent_of(record.about)
     items = {name: [item for item in record.parameters.get(name, []) if isinstance(item, dict)] for name in lists(wiring)}
-    own = artifacts_of(record, [item for each in items.values() for item in each], wiring)
-    parameters, taken_over = record.parameters, dict[tuple[Source, int | None], str]()
-    if parent and parent["kind"] == RERUN:
-        older = recorded_run(read(parent["run"]), read, wiring)
-        folds = [item[LOOP] for item in items[FOLDS]] or older.folds
-        taken_over = older.without(wiring.onward(parent["stage"]), folds, wiring)
-        parameters = older.record["parameters"] | {name: value for name, value in parameters.items() if name != FOLDS}
+    own = artifacts_of(tasks_of(record, [item for each in items.values() for item in each], wiring), wiring)
+    parameters = record.parameters
+    inherited: Artifacts = {}
+    if parent and parent.kind == RERUN:
+        older = recorded_run(read(parent.run), read, wiring)
+        parent = dataclasses.replace(parent, folds=[item[LOOP] for item in items[FOLDS]] or None)
+        inherited = taken_over(parent, lambda _: older, wiring)
+        parameters = older.parameters | {name: value for name, value in parameters.items() if name != FOLDS}
     elif not parent:
         missing = [name for name in fields() if name not in parameters]
         if missing:
@@ -84,14 +82,23 @@ def recorded_run(record: RemoteRecord, read: Callable[[str], RemoteRecord], wiri
                 f"{record.run}: no {', '.join(missing)} among its parameters, which this pipeline has. Expected a run of this "
                 "version of verdelta; submit a new one: python pipeline.py submit"
             )
-    content: dict[str, Any] = {"parameters": parameters, "stages": [], "parent": parent, "preset": record.about.get("preset")}
-    return RecordedRun(record.run, content, taken_over | own)
+    return RecordedRun(
+        name=record.run,
+        preset=record.about.get("preset"),
+        parameters=parameters,
+        parent=parent,
+        raw=parameters.get("raw"),
+        artifacts={**inherited, **own},
+        experiment=record.experiment,
+        accelerator=record.about.get("accelerator", ""),
+    )
 
 
-def artifacts_of(
-    record: RemoteRecord, items: Sequence[Mapping[str, Any]], wiring: Wiring
-) -> dict[tuple[Source, int | None], str]:
-    """Returns what a run's stages read and, where they succeeded, wrote; of a stage that fans out, where all its shards did.
+def tasks_of(record: ClusterRecord, items: Sequence[Mapping[str, Any]], wiring: Wiring) -> list[Task]:
+    """Returns a run's stages with the parts of all that they read and wrote, in data order.
+
+    A cluster tells of an artifact its URI; which fold or shard that is of is known of what was imported for one, and of what a
+    stage wrote that knows its own.
 
     Args:
         items: what the loops of a rerun got: for each fold or shard its number and the artifacts that were imported for it.
@@ -101,24 +108,22 @@ def artifacts_of(
     """
     in_parts = wiring.per_fold | wiring.per_shard
     part_of = {value: item.get(LOOP, item.get(SHARD)) for item in items for name, value in item.items() if name in keys(wiring)}
-    failed = {task.stage for task in record.tasks if not task.succeeded and task.stage in wiring.per_shard}
-    found: dict[tuple[Source, int | None], str] = {}
-    for task in sorted(record.tasks, key=lambda task: ORDER.index(task.stage)):
-        part = told_part(task, wiring, part_of, record.run) if task.stage in in_parts else None
+    found = []
+    order = list(STAGES)
+    for task in sorted(record.tasks, key=lambda task: order.index(task.stage)):
+        part = part_of_task(task, wiring, part_of, record.run) if task.stage in in_parts else None
+        inputs: dict[str, dict[int | None, str]] = {}
         for name, source in wiring.inputs[task.stage].items():
-            for uri in task.inputs.get(name, ()):
-                if source.stage not in in_parts:
-                    found[source, None] = uri
-                elif uri in part_of:
-                    found[source, part_of[uri]] = uri
-        for name, uris in task.outputs.items() if task.succeeded and task.stage not in failed else ():
-            found[Source(task.stage, name), part] = uris[0]
-            if part is not None:
-                part_of[uris[0]] = part
+            uris = task.inputs.get(name, ())
+            inputs[name] = {part_of.get(uri): uri for uri in uris if source.stage not in in_parts or uri in part_of}
+        if part is not None:
+            part_of |= {uris[0]: part for uris in task.outputs.values()} if task.succeeded else {}
+        outputs = {name: uris[0] for name, uris in task.outputs.items()}
+        found.append(Task(stage=task.stage, part=part, succeeded=task.succeeded, inputs=inputs, outputs=outputs))
     return found
 
 
-def told_part(task: Task, wiring: Wiring, part_of: Mapping[str, int], run: str) -> int | None:
+def part_of_task(task: ClusterTask, wiring: Wiring, part_of: Mapping[str, int], run: str) -> int | None:
     """Returns the fold or the shard of a task, or None where it wrote nothing.
 
     Train knows its fold, a stage that fans out its shard; another stage of the loop over the folds has the fold of what it reads:
@@ -152,3 +157,36 @@ def lists(wiring: Wiring) -> list[str]:
 def keys(wiring: Wiring) -> set[str]:
     """Returns the names that artifacts have in the items of a rerun's loop."""
     return {key(source) for inputs in wiring.inputs.values() for source in inputs.values()}
+
+
+def parent_of(about: Mapping[str, str]) -> Parent | None:
+    """Returns the run that a run was made from, and how, by the words that its target keeps."""
+    return Parent(about["parent"], about.get("stage"), about.get("kind", RERUN)) if "parent" in about else None
+
+
+def as_declared(name: str, value: Any) -> Any:
+    """Returns a parameter's value as its settings declare it: Vertex has one kind of number, and lists of its own."""
+    declared = fields().get(name)
+    return float(value) if declared is not None and declared.type is float else plain(value)
+
+
+def plain(value: Any) -> Any:
+    """Returns a value of protobuf's Struct as what JSON can write; a number without a fraction is a whole one."""
+    if hasattr(value, "items"):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+    return [plain(each) for each in value]
+
+
+def defaults_of(spec: Any) -> dict[str, Any]:
+    """Returns the defaults in a run's pipeline, which are what a run got that was started in the UI and gave none."""
+    spec = (spec or {}).get("pipeline_spec", spec) or {}
+    declared = spec.get("root", {}).get("inputDefinitions", {}).get("parameters", {})
+    return {name: each["defaultValue"] for name, each in declared.items() if "defaultValue" in each}
+
+
+def listed_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a run's parameters as a list of runs shows them, in data order: without the list that num_shards says, too."""
+    known = [name for name in (*fields(), *sorted(given.keys() - fields().keys())) if name in given and name != SHARDS]
+    return {name: as_declared(name, given[name]) for name in known}

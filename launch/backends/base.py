@@ -1,0 +1,192 @@
+"""What every place of execution implements, and what all of them share: following a run, and saying how it ended.
+
+A further target is a folder beside local/, kubeflow/ and vertex/ with a class like theirs, and a line in table.py.
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from components.settings import STAGES
+from launch.runs.lineage import RecordedRun
+from launch.runs.plan import Plan
+from launch.runs.summary import RunSummary
+
+POLL_SECONDS = 15.0
+TRIES = 6  # questions in a row that may go unanswered, each followed by a longer pause
+WIDTH = max(map(len, STAGES))
+
+
+class BackendError(Exception):
+    """A place of execution that cannot be talked to, or says no; the message says which, what it said and what to do.
+
+    Attributes:
+        passing: whether the same question may be answered later.
+    """
+
+    def __init__(self, message: str, *, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
+
+
+class Backend(Protocol):
+    """A place where plans are executed.
+
+    Attributes:
+        note: what to say below a list of its runs.
+        hint: how to start a first run there.
+    """
+
+    note: str
+    hint: str
+
+    def check(self, plan: Plan) -> None:
+        """Asks all that can be asked before anything runs or is sent.
+
+        Raises:
+            ValueError: something about the plan that cannot be there.
+            FileNotFoundError: something that it needs is missing; the message has the command that mends it.
+            BackendError: the place does not answer, or says no.
+        """
+
+    def submit(self, plan: Plan) -> Any:
+        """Makes a run of the plan, says where it is to be seen, and returns what `follow` follows."""
+
+    def follow(self, handle: Any) -> int:
+        """Tells each change of a run until it ends, and how it ended; returns the exit status."""
+
+    def runs(self) -> Sequence[RunSummary]:
+        """Returns the runs there, oldest first."""
+
+    def read(self, name: str) -> RecordedRun:
+        """Returns a run to go on from.
+
+        Raises:
+            FileNotFoundError: no such run.
+            ValueError: one that cannot be gone on from.
+        """
+
+
+@dataclasses.dataclass(frozen=True)
+class Flag:
+    """A flag of the command line that only some places of execution have.
+
+    Attributes:
+        name: without the dashes.
+        metavar: what its value is called.
+        help: one sentence.
+        repeatable: whether it can be given several times.
+        required: whether the place needs it to be talked to, or only to run something there.
+        connects: whether it says how the place is talked to; else it is about the machines there.
+    """
+
+    name: str
+    metavar: str
+    help: str
+    repeatable: bool = False
+    required: bool = False
+    connects: bool = True
+
+    @property
+    def destination(self) -> str:
+        """Its name among the parsed arguments."""
+        return self.name.replace("-", "_")
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where a run is.
+
+    Attributes:
+        state: the target's own word.
+        succeeded: None while the run goes on.
+        stages: task to (stage, state); a stage has a task for each fold.
+        error: what the target says of a failure.
+    """
+
+    state: str
+    succeeded: bool | None
+    stages: Mapping[str, tuple[str, str]]
+    error: str = ""
+
+
+class FollowedRun(Protocol):
+    """A run whose progress can be asked for."""
+
+    link: str
+
+    def progress(self) -> Progress:
+        """Asks the target; raises BackendError where it does not answer."""
+
+
+def execute(backend: Backend, plan: Plan, *, wait: bool = True) -> int:
+    """Checks and submits a plan, follows it where that is wanted, and returns the exit status."""
+    backend.check(plan)
+    handle = backend.submit(plan)
+    return backend.follow(handle) if wait else 0
+
+
+def follow(run: FollowedRun) -> int:
+    """Prints every change of a run's stages until it ends and returns the exit status.
+
+    Raises:
+        BackendError: the target did not answer for several minutes, or will not.
+    """
+    shown: dict[str, tuple[str, str]] = {}
+    try:
+        while True:
+            progress = ask(run)
+            for task, (stage, state) in progress.stages.items():
+                if shown.get(task) != (stage, state):
+                    print(f"{stage:<{WIDTH}}   {state.lower()}", flush=True)
+            shown |= progress.stages
+            if progress.succeeded is not None:
+                return say_end(run, progress)
+            time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        print(f"\nNo longer followed; the run goes on: {run.link}")
+        raise
+
+
+def ask(run: FollowedRun) -> Progress:
+    """Returns the run's progress; a question that is not answered is asked again, after a longer pause each time.
+
+    Raises:
+        BackendError: not answered in TRIES tries, or refused.
+    """
+    for attempt in range(1, TRIES + 1):
+        try:
+            return run.progress()
+        except BackendError as error:
+            if not error.passing or attempt == TRIES:
+                raise BackendError(f"{error} The run may well go on: {run.link}") from error
+            print(f"no answer ({attempt} of {TRIES}): {error}", flush=True)
+            time.sleep(POLL_SECONDS * attempt)
+    raise AssertionError("the last try returns or raises")
+
+
+def say_end(run: FollowedRun, progress: Progress) -> int:
+    """Says how a run ended and returns the exit status."""
+    if progress.succeeded:
+        print(f"\nSUCCEEDED\n  {run.link}")
+        return 0
+    failed = [stage for stage, state in progress.stages.values() if "FAIL" in state.upper()]
+    where = f" in {', '.join(dict.fromkeys(failed))}" if failed else ""
+    print(f"\n{progress.state}{where}{': ' + progress.error if progress.error else ''}\n  {run.link}")
+    return 1
+
+
+def stages_among(tasks: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, str]]:
+    """Returns id to (stage, state) of the tasks that run a stage: loops and what targets add are tasks, too.
+
+    Args:
+        tasks: id, name and state of each.
+    """
+    return {task: (stage, state) for task, name, state in tasks if (stage := stage_of(name))}
+
+
+def stage_of(task: str) -> str | None:
+    """Returns the stage that a task of this name runs, or None."""
+    name = task.replace("-", "_").replace(" ", "_")
+    return name if name in STAGES else None

@@ -1,0 +1,197 @@
+"""What Kubeflow and Vertex AI have in common as places of execution: a plan is compiled, sent, and followed from afar."""
+
+import abc
+import argparse
+import dataclasses
+import functools
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from components.images import ACCELERATORS
+from launch.backends.base import Flag, FollowedRun, follow
+from launch.backends.cluster.checks import check_images, check_pipeline_root
+from launch.backends.cluster.cluster import Cluster, cluster_from
+from launch.backends.cluster.compile import check_parameters, compile_pipeline
+from launch.backends.cluster.raw import raw_inputs
+from launch.backends.cluster.records import ClusterRecord, recorded_run
+from launch.runs.checkpoint import pin_checkpoint
+from launch.runs.lineage import RecordedRun
+from launch.runs.plan import Plan
+from launch.runs.replay import Site
+from launch.runs.summary import RunSummary
+from launch.runs.wiring import Wiring
+
+EXPERIMENT = "verdelta"
+MOST_LISTED = 100  # runs that are listed, the latest
+ONLY_LATEST = f"At most {MOST_LISTED} runs are listed."
+LONGEST_LABEL = 63
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A plan that has been checked, ready to be sent.
+
+    Attributes:
+        plan: the plan.
+        pipeline: what @dsl.pipeline made.
+        values: every parameter of the pipeline.
+        cluster: on what it runs.
+        name: of the new run.
+        experiment: that the new run is of.
+    """
+
+    plan: Plan
+    pipeline: Any
+    values: dict[str, Any]
+    cluster: Cluster
+    name: str
+    experiment: str
+
+    @property
+    def about(self) -> dict[str, str]:
+        """Words about the run that no parameter says: preset, accelerator and, where it has one, parent, kind and stage."""
+        words = {"preset": self.plan.preset or "none", "accelerator": self.cluster.accelerator}
+        if not (parent := self.plan.parent):
+            return words
+        return words | {"parent": parent.run, "kind": parent.kind} | ({"stage": parent.stage} if parent.stage else {})
+
+
+class ClusterBackend(abc.ABC):
+    """A `launch.backends.base.Backend` that is talked to; what targets differ in is in their folders.
+
+    Attributes:
+        name: of the target, as --target has it.
+        target: the module that says what a stage is there: `launch.backends.cluster.compile.Target`.
+        flags_there: the flags that only this target has.
+        site: how plans import artifacts there.
+    """
+
+    name: str
+    target: ModuleType
+    flags_there: Sequence[Flag]
+    site: Site
+    note: str = ONLY_LATEST
+
+    def __init__(self, wiring: Wiring, flags: argparse.Namespace) -> None:
+        """Args: the pipeline's wiring, and what the command line says of the target; see launch/cli/options.py."""
+        self.wiring, self.flags = wiring, flags
+        self.hint = f"python pipeline.py submit --target {self.name}"
+        self.prepared: Prepared | None = None
+
+    @functools.cached_property
+    def connection(self) -> Any:
+        """The client that the target is talked to with, connected."""
+        return self.connect()
+
+    @abc.abstractmethod
+    def connect(self) -> Any:
+        """Returns a client; raises ValueError where a flag cannot be, BackendError where the target cannot be talked to."""
+
+    @abc.abstractmethod
+    def create(self, file: Path, prepared: Prepared) -> FollowedRun:
+        """Creates the run of a compiled pipeline; raises BackendError where the target says no."""
+
+    @abc.abstractmethod
+    def record(self, name: str) -> ClusterRecord:
+        """Returns what the target knows of a run; raises as `read`."""
+
+    @abc.abstractmethod
+    def runs(self) -> Sequence[RunSummary]:
+        """As `Backend`."""
+
+    @abc.abstractmethod
+    def check_values(self, values: Mapping[str, Any]) -> None:
+        """Refuses a parameter of a pipeline that only this target cannot use; raises ValueError."""
+
+    @abc.abstractmethod
+    def check_names(self, name: str, experiment: str) -> None:
+        """Refuses names of a run and an experiment that cannot be there, and missing flags of sending; raises ValueError."""
+
+    def stages_beside(self, _values: Mapping[str, Any]) -> Sequence[str]:
+        """Returns the stages, beside the plan's, in whose images something runs there."""
+        return []
+
+    def cluster(self, accelerator: str | None = None) -> Cluster:
+        """Returns on what stages run there, by the flags.
+
+        Args:
+            accelerator: where no flag says; none if None.
+        """
+        return cluster_from(self.name, self.target, self.flags, self.flags.accelerator or accelerator or "none")
+
+    def check(self, plan: Plan) -> None:
+        """As `Backend`: parameters, raw data, checkpoint, pipeline_root and images; says what could not be asked."""
+        self.prepared = self.prepare(plan)
+
+    def prepare(self, plan: Plan) -> Prepared:
+        """Returns the plan, checked; raises as `check`."""
+        earlier = plan.earlier
+        if len(plan.steps) > 1:
+            raise ValueError(
+                f"--fold with --downstream: {plan.steps[1].stages[0]} reads all folds, and a run on a cluster cannot take some "
+                f"from its own loop and some from {plan.parent}. Expected one of the two flags; rerun each stage of the fold "
+                "without --downstream, each time from the run before, then the stages after it."
+            )
+        recorded = earlier.accelerator if earlier and earlier.accelerator in ACCELERATORS else None
+        cluster = self.cluster(recorded)
+        name = plan.name or plan.named().replace("_", "-")
+        experiment = (earlier and earlier.experiment) or self.flags.experiment or EXPERIMENT
+        placeholders = {"raw": plan.raw, "raw_digest": ""} if plan.raw else {}
+        pipeline, values = plan.steps[0].build(plan, self.site, placeholders, {})
+        check_parameters(values, cluster)
+        self.check_values(values)
+        self.check_names(name, experiment)
+        _ = self.connection
+        if earlier and self.flags.accelerator is None:
+            print(f"accelerator {cluster.accelerator}, as {earlier.name} had", flush=True)
+        self.check_surroundings(cluster, [*plan.stages, *self.stages_beside(values)])
+        pinned = pin_checkpoint(plan.parameters, must_exist=True) if "train" in plan.stages else {}
+        data = raw_inputs(plan.raw, plan.splits) if plan.raw else {}
+        return Prepared(
+            plan=plan.with_parameters(pinned),
+            pipeline=pipeline,
+            values=values | pinned | data,
+            cluster=cluster,
+            name=name,
+            experiment=experiment,
+        )
+
+    def check_surroundings(self, cluster: Cluster, stages: Sequence[str]) -> None:
+        """Asks for the pipeline_root and the images of `stages`, and says what could not be asked; raises as `check`."""
+        flags = self.flags
+        if flags.pipeline_root:
+            check_pipeline_root(flags.pipeline_root, flags.project, flags.region)
+        images = [cluster.images[stage] for stage in stages]
+        given = [text.partition("=")[2] for text in flags.image]
+        for line in check_images(images, given=given, may_be_local=self.target.IMAGES_MAY_BE_LOCAL):
+            print(f"not checked: {line}", flush=True)
+
+    def submit(self, plan: Plan) -> FollowedRun:
+        """As `Backend`; prints the run's link."""
+        prepared = self.prepared or self.prepare(plan)
+        if plan.earlier:
+            print("\n  ".join(prepared.plan.lines()), flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "verdelta.yaml")
+            compile_pipeline(prepared.pipeline, prepared.cluster, self.target, {}, file)
+            run = self.create(file, prepared)
+        print(f"run {prepared.name} of experiment {prepared.experiment}\n  {run.link}", flush=True)
+        return run
+
+    def follow(self, handle: FollowedRun) -> int:
+        """As `Backend`; after Ctrl-C the run goes on."""
+        return follow(handle)
+
+    def read(self, name: str) -> RecordedRun:
+        """As `Backend`."""
+        record = self.record(name)
+        earlier = recorded_run(record, self.record, self.wiring)
+        if len(record.run) > LONGEST_LABEL:
+            raise ValueError(
+                f"{record.run}: {len(record.run)} characters; expected at most {LONGEST_LABEL}, as the new run bears it as a "
+                "label."
+            )
+        return earlier

@@ -1,0 +1,64 @@
+"""Puts the submissions and the report of a run into its folder, and its scores into words."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from components.contract import schema
+from components.contract.artifacts import whole_file
+from launch.runs.record import RESULTS, RunRecord
+from launch.runs.summary import headline
+
+SCORES = (  # row, (baseline, raw, calibrated)
+    ("validation", ("baseline_rmse_days", "validation_rmse_days", "validation_rmse_days_calibrated")),
+    ("test", ("", "test_rmse_days_raw", "test_rmse_days_calibrated")),
+)
+
+
+def collect_results(folder: Path, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Copies the submissions and the report of a run into its folder and returns the headline metrics.
+
+    Args:
+        folder: the run's folder.
+        outputs: stage name to artifact name to path; a stage that the run does not have gives no results.
+    """
+    for stage, output in RESULTS.keys() & {(stage, output) for stage, written in outputs.items() for output in written}:
+        source = Path(outputs[stage][output])
+        for name in RESULTS[stage, output]:
+            with whole_file(folder / name) as target:
+                shutil.copyfile(source / name if source.is_dir() else source, target)
+    if "calibrate" not in outputs:
+        return {}
+    return headline(json.loads(Path(outputs["calibrate"]["submission"], schema.METRICS_JSON).read_text(encoding="utf-8")))
+
+
+def shown_results(folder: Path) -> list[Path]:
+    """Returns the submissions and the page in a run's folder, those that are there."""
+    names = sorted(name for names in RESULTS.values() for name in names if name.endswith((".csv", ".html")))
+    return [folder / name for name in names if (folder / name).exists()]
+
+
+def validation_scores(record: RunRecord) -> dict[str, float]:
+    """Returns the validation metrics of a run that trained and went no further: what calibrate would have made of them."""
+    folders = [Path(entry.outputs["out_of_fold"]) for entry in record.stages if entry.stage == "train"]
+    if not folders:
+        return {}
+    from components.calibrate.linear import floor_days
+    from components.calibrate.scores import rmse_days
+    from components.calibrate.tables import RAW, read_out_of_fold
+
+    pairs = read_out_of_fold(folders)
+    pairs[RAW] = floor_days(pairs[RAW].to_numpy())
+    columns = {"baseline_rmse_days": "baseline_days", "validation_rmse_days": RAW}
+    return {name: rmse_days(pairs[column], pairs["time_delta_days"]) for name, column in columns.items()}
+
+
+def score_table(metrics: Mapping[str, float]) -> str:
+    """Returns the headline metrics as a table: RMSE in days of the baseline, the raw and the calibrated predictions."""
+    lines = [f"{'RMSE in days':<14}{'baseline':>10}{'raw':>10}{'calibrated':>12}"]
+    for row, names in SCORES:
+        shown = [f"{metrics[name]:.2f}" if metrics.get(name) is not None else "-" for name in names]
+        lines.append(f"{row:<14}{shown[0]:>10}{shown[1]:>10}{shown[2]:>12}")
+    return "\n".join(lines)

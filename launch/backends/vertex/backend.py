@@ -1,0 +1,52 @@
+"""Vertex AI as a place of execution: its flags, and what only it cannot do."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from launch.backends.base import Flag, FollowedRun
+from launch.backends.cluster.backend import ClusterBackend, Prepared
+from launch.backends.cluster.records import ClusterRecord
+from launch.backends.vertex import client, records, target
+from launch.runs.replay import Site, imported_item
+from launch.runs.summary import RunSummary
+
+
+class VertexBackend(ClusterBackend):
+    """Runs plans on Vertex AI Pipelines."""
+
+    name, target = "vertex", target
+    site = Site(content=lambda _: "by its URI", in_loop=imported_item)  # each execution writes to a URI of its own
+    flags_there = (
+        Flag("project", "ID", "the Google Cloud project", required=True),
+        Flag("region", "NAME", "the region, such as europe-west4", required=True),
+        Flag("api-endpoint", "URL", "where the API answers, for Private Service Connect (default: the region's)"),
+        Flag("network", "NAME", "peer jobs with projects/NUMBER/global/networks/NAME", connects=False),
+    )
+
+    def connect(self) -> Any:
+        """As `ClusterBackend`."""
+        return client.connect(self.flags)
+
+    def create(self, file: Path, prepared: Prepared) -> FollowedRun:
+        """As `ClusterBackend`."""
+        return client.create_job(self.connection, file, prepared, self.flags)
+
+    def record(self, name: str) -> ClusterRecord:
+        """As `ClusterBackend`."""
+        return records.read_record(self.connection, name, self.flags)
+
+    def runs(self) -> Sequence[RunSummary]:
+        """As `Backend`."""
+        return client.list_jobs(self.connection, self.flags)
+
+    def check_values(self, values: Mapping[str, Any]) -> None:
+        """As `ClusterBackend`: there is nothing that Vertex alone cannot use."""
+
+    def check_names(self, name: str, experiment: str) -> None:
+        """As `ClusterBackend`: a name that is no id, and no place for artifacts."""
+        if not self.flags.pipeline_root:
+            raise ValueError("--pipeline-root: missing; --target vertex needs it.")
+        for option, text in (("--name", name), ("--experiment", experiment)):
+            if not client.JOB_ID.fullmatch(text):
+                raise ValueError(f"{option} {text}: Vertex takes lower-case letters, digits and '-', the first no '-'.")

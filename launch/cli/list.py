@@ -1,0 +1,65 @@
+"""`list`: the runs of this machine or of a cluster, the parameters in which they differ, and their scores."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from components.contract import schema
+from launch.cli.options import add_connection, add_runs_dir, add_target, backend_from
+from launch.runs.summary import RunSummary, differing_parameters
+
+
+def add_parser(commands: Any) -> None:
+    """Adds `list` to the command line."""
+    parser = commands.add_parser(
+        "list",
+        help="list the runs, the parameters in which they differ, and their scores",
+        description="Lists the runs of this machine, or of a cluster, oldest first: state, the parameters in which they differ, "
+        "RMSE in days.",
+    )
+    add_runs_dir(parser)
+    add_target(parser, "list the runs there (default: those of this machine)")
+    add_connection(parser, about="Kubeflow: the experiment (default: verdelta)")
+    parser.set_defaults(command=list_runs)
+
+
+def list_runs(arguments: argparse.Namespace, pipeline: Any) -> int:
+    """Prints the table of runs and returns the exit status.
+
+    Raises:
+        ValueError: a flag that cannot be.
+        BackendError: the cluster cannot be talked to, or says no.
+    """
+    backend = backend_from(arguments, pipeline)
+    runs = backend.runs()
+    if not runs:
+        place = "there" if arguments.target else f"in {arguments.runs_dir}"
+        print(f"No runs {place}. Start one: {backend.hint}")
+        return 0
+    print("\n\n".join(filter(None, [runs_table(runs), backend.note])))
+    return 0
+
+
+def runs_table(runs: Sequence[RunSummary]) -> str:
+    """Returns the table: one line per run, one column per parameter that differs and per headline metric that any run has.
+
+    Where any run was made from another one, a column names it.
+    """
+    differing = differing_parameters(run.parameters for run in runs)
+    metrics = [name for name in schema.HEADLINE_METRICS if any(name in run.scores for run in runs)]
+    related = any(run.parent for run in runs)
+    about = ["name", "state", "preset", "started", *(["parent"] if related else [])]
+    rows = [[*about, *differing, *(name.replace("_rmse_days", "") for name in metrics)]]
+    for run in runs:
+        values = [json.dumps(run.parameters[name]) if name in run.parameters else "-" for name in differing]
+        scores = [f"{run.scores[name]:.2f}" if run.scores.get(name) is not None else "-" for name in metrics]
+        about = [run.name, run.state, run.preset or "-", run.started[:16].replace("T", " ") or "-"]
+        rows.append([*about, *([str(run.parent or "-")] if related else []), *map(cut, values), *scores])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def cut(text: str, width: int = 24) -> str:
+    """Returns `text`, shortened to `width` characters."""
+    return text if len(text) <= width else text[: width - 1] + "…"

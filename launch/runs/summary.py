@@ -1,0 +1,53 @@
+"""What a list of runs shows of each, wherever it ran, and the parameters in which the listed runs differ."""
+
+import dataclasses
+import datetime
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from components.contract import schema
+from launch.runs.lineage import Parent
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """A run in a list of runs.
+
+    Attributes:
+        name: as its backend calls it.
+        state: the backend's own word.
+        preset: the preset that it was started with, if any.
+        started: in the time of this machine, ISO 8601; empty where it is not known.
+        parent: the run that it was made from, if any.
+        parameters: by name; empty where the record cannot be read.
+        scores: the headline metrics that it has, in days.
+    """
+
+    name: str
+    state: str
+    preset: str | None = None
+    started: str = ""
+    parent: Parent | None = None
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    scores: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the headline metrics among `metrics`, in their order."""
+    return {name: metrics[name] for name in schema.HEADLINE_METRICS if name in metrics}
+
+
+def local_time(moment: datetime.datetime | None) -> str:
+    """Returns a moment as `RunSummary.started` has it."""
+    return moment.astimezone().isoformat(timespec="seconds") if moment else ""
+
+
+def differing_parameters(runs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Returns the names of the parameters that do not have one value in all runs.
+
+    Args:
+        runs: the parameters of each run; those without any are passed over.
+    """
+    readable = [parameters for parameters in runs if parameters]
+    names = dict.fromkeys(name for parameters in readable for name in parameters)
+    return [name for name in names if any(parameters.get(name) != readable[0].get(name) for parameters in readable)]

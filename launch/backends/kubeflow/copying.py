@@ -61,7 +61,7 @@ def copied_addresses(values: Mapping[str, Any]) -> list[str]:
     Raises:
         ValueError: an address that the copying container cannot read.
     """
-    items = values.get(FOLDS, [])
+    items = [item for item in values.get(FOLDS, []) if isinstance(item, dict)]  # else the numbers of a whole run's folds
     if len(items) < 2:
         return []
     found = [uri for item in items for name, uri in item.items() if isinstance(uri, str) and not name.endswith(CONTENT)]

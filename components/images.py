@@ -12,20 +12,12 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.settings import STAGES
+
 PROJECT = "verdelta"
 ROOT = Path(__file__).resolve().parents[1]
 TAG_LENGTH = 16
 
-FLAVOURS = {
-    "resize_images": "data",
-    "generate_pairs": "data",
-    "split_folds": "data",
-    "write_tfrecords": "tensorflow",
-    "train": "tensorflow",
-    "predict": "tensorflow",
-    "calibrate": "data",
-    "report": "data",
-}
 ACCELERATORS = ("none", "gpu", "tpu")
 ACCELERATED = ("train", "predict")  # the stages that compute on the accelerator where there is one
 
@@ -53,11 +45,11 @@ def flavour_of(stage: str, accelerator: str = "none") -> str:
     Raises:
         ValueError: no such stage or accelerator.
     """
-    if stage not in FLAVOURS:
-        raise ValueError(f"stage={stage!r}: expected one of {', '.join(FLAVOURS)}.")
+    if stage not in STAGES:
+        raise ValueError(f"stage={stage!r}: expected one of {', '.join(STAGES)}.")
     if accelerator not in ACCELERATORS:
         raise ValueError(f"accelerator={accelerator!r}: expected one of {', '.join(ACCELERATORS)}.")
-    return accelerator if accelerator != "none" and stage in ACCELERATED else FLAVOURS[stage]
+    return accelerator if accelerator != "none" and stage in ACCELERATED else STAGES[stage]
 
 
 def digest_of(files: set[str], root: Path = ROOT) -> str:

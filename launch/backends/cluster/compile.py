@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from components.contract.artifacts import whole_file
-from components.settings import CHECKPOINT_NAMES
+from components.network.settings import CHECKPOINT_NAMES
 from launch.backends.cluster.cluster import Cluster
 from launch.backends.cluster.raw import raw_inputs
 from launch.backends.kubeflow.copying import RUNS_AS, copy_artifact

@@ -3,29 +3,20 @@
 The tag is a hash of everything that can change what the stage computes: its room, every module of `components` that it
 imports, directly or not, the packages of its lock file, and its Dockerfile. Kubeflow Pipelines keys its cache by the image's
 name, not by what is inside, so a tag that stays the same while code changes would bring back stale outputs. The modules are
-read with `ast`, never imported: a tag costs milliseconds and needs none of the stage's libraries.
+read, never imported: a tag costs milliseconds and needs none of the stage's libraries.
 """
 
-import ast
-import functools
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+
+from components.settings import STAGES
+from components.source_text import code_of, imports
 
 PROJECT = "verdelta"
 ROOT = Path(__file__).resolve().parents[1]
 TAG_LENGTH = 16
 
-FLAVOURS = {
-    "resize_images": "data",
-    "generate_pairs": "data",
-    "split_folds": "data",
-    "write_tfrecords": "tensorflow",
-    "train": "tensorflow",
-    "predict": "tensorflow",
-    "calibrate": "data",
-    "report": "data",
-}
 ACCELERATORS = ("none", "gpu", "tpu")
 ACCELERATED = ("train", "predict")  # the stages that compute on the accelerator where there is one
 
@@ -53,18 +44,24 @@ def flavour_of(stage: str, accelerator: str = "none") -> str:
     Raises:
         ValueError: no such stage or accelerator.
     """
-    if stage not in FLAVOURS:
-        raise ValueError(f"stage={stage!r}: expected one of {', '.join(FLAVOURS)}.")
+    if stage not in STAGES:
+        raise ValueError(f"stage={stage!r}: expected one of {', '.join(STAGES)}.")
     if accelerator not in ACCELERATORS:
         raise ValueError(f"accelerator={accelerator!r}: expected one of {', '.join(ACCELERATORS)}.")
-    return accelerator if accelerator != "none" and stage in ACCELERATED else FLAVOURS[stage]
+    return accelerator if accelerator != "none" and stage in ACCELERATED else STAGES[stage]
 
 
 def digest_of(files: set[str], root: Path = ROOT) -> str:
-    """Returns the first hex digits of the SHA-256 over the paths, relative to `root`, and the bytes of `files`."""
+    """Returns the first hex digits of the SHA-256 over the paths, relative to `root`, and the contents of `files`.
+
+    Of a Python file it is the code: a comment or a help text can be edited, and nothing is executed anew. Not so the docstring of
+    a stage's face: KFP ships it in the stage's command, which is part of the cache key whatever the image is called.
+    """
     digest = hashlib.sha256()
     for path in sorted(files):
         content = (root / path).read_bytes()
+        if path.endswith(".py"):
+            content = code_of(content)
         digest.update(f"{path}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()[:TAG_LENGTH]
@@ -100,7 +97,7 @@ def is_source(path: Path) -> bool:
 def imported_files(path: str, root: Path) -> Iterator[str]:
     """Yields the files of `components` that importing the module at `path` executes, wherever in it the import stands."""
     package = tuple(Path(path).parts[:-1])
-    for level, module, names in imports((root / path).read_text(encoding="utf-8")):
+    for level, module, names in imports((root / path).read_bytes()):
         base = (*(package[: len(package) - level + 1] if level else ()), *(module.split(".") if module else ()))
         if not base or base[0] != "components":
             continue
@@ -115,15 +112,3 @@ def module_file(parts: tuple[str, ...], root: Path) -> Iterator[str]:
     for candidate in ("/".join(parts) + ".py", "/".join((*parts, "__init__.py"))):
         if (root / candidate).is_file():
             yield candidate
-
-
-@functools.cache
-def imports(source: str) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
-    """Returns (level, module, names) of every import statement in `source`, those inside functions included."""
-    found: list[tuple[int, str, tuple[str, ...]]] = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found += [(0, alias.name, ()) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            found.append((node.level, node.module or "", tuple(alias.name for alias in node.names)))
-    return tuple(found)

@@ -12,11 +12,11 @@ import pandas as pd
 from components.calibrate.calibrate import idle_rules, in_order, series_factors, write_table
 from components.calibrate.linear import apply_lines, apply_rules, floor_days
 from components.calibrate.scores import score_test
+from components.calibrate.settings import CalibrateSettings
 from components.calibrate.tables import CALIBRATED, RAW, read_predictions
 from components.contract import schema
 from components.contract.artifacts import write_json, write_record
 from components.contract.by_idx import read_order
-from components.settings import CalibrateSettings
 
 TEST_SCORES = "test_"  # how the names of metrics of test pairs begin
 

@@ -10,11 +10,11 @@ import pandas as pd
 
 from components.calibrate.linear import apply_held_out_lines, apply_lines, apply_rules, fit_lines, floor_days, matches
 from components.calibrate.scores import score_test, score_validation
+from components.calibrate.settings import CalibrateSettings
 from components.calibrate.tables import CALIBRATED, RAW, read_out_of_fold, read_predictions
 from components.contract import schema
 from components.contract.artifacts import whole_file, write_json, write_record
 from components.contract.by_idx import read_order, require_same_idx
-from components.settings import CalibrateSettings
 
 Skipped = list[tuple[str, str]]  # what, and why
 

@@ -30,15 +30,15 @@ def calibrate(
     from pathlib import Path
 
     from components.calibrate import calibrate as stage
+    from components.calibrate.settings import CalibrateSettings
     from components.contract import schema
-    from components.settings import CalibrateSettings
 
     record = stage.calibrate(
         catalog=Path(catalog.path),
         predictions=[Path(folder.path) for folder in predictions],
         out_of_fold=[Path(folder.path) for folder in out_of_fold],
         submission=Path(submission.path),
-        settings=CalibrateSettings(calibration=calibration, calibration_rules=calibration_rules),
+        settings=CalibrateSettings.of(locals()),
     )
     submission.metadata.update(record["counts"])
     metrics.metadata.update(json.loads((Path(submission.path) / schema.METRICS_JSON).read_text(encoding="utf-8")))

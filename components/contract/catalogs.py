@@ -13,7 +13,7 @@ from components.contract.artifacts import whole_file, write_record
 from components.contract.shards import in_order, read_shard
 from components.raw.layout import RAW_TABLES
 from components.resize_images.catalog import FIRST_SIZE, RAW_PATH, count, in_catalog_order, refuse_empty, rows_of
-from components.settings import ResizeImagesSettings
+from components.resize_images.settings import ResizeImagesSettings
 
 
 def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[str] = schema.SPLITS) -> None:

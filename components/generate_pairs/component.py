@@ -20,7 +20,7 @@ def generate_pairs(
 
     from components.contract.catalogs import merge_catalogs
     from components.generate_pairs import generate
-    from components.settings import GeneratePairsSettings
+    from components.generate_pairs.settings import GeneratePairsSettings
 
     merge_catalogs(catalogs=[Path(part.path) for part in catalogs], catalog=Path(catalog.path))
     record = generate.generate_pairs(catalog=Path(catalog.path), pairs=Path(pairs.path), settings=GeneratePairsSettings())

@@ -13,8 +13,8 @@ from components.contract.artifacts import whole_file, write_record
 from components.contract.by_idx import read_labels, read_order
 from components.contract.tables import read_images, read_test_data
 from components.generate_pairs.pair_csv import write_pairs
+from components.generate_pairs.settings import GeneratePairsSettings
 from components.raw.layout import PHOTO_SUFFIXES
-from components.settings import GeneratePairsSettings
 
 
 def generate_pairs(

@@ -21,7 +21,7 @@ def generate_pairs(
     from components.contract import schema
     from components.contract.catalogs import merge_catalogs
     from components.generate_pairs import generate
-    from components.settings import GeneratePairsSettings
+    from components.generate_pairs.settings import GeneratePairsSettings
 
     splits = (schema.TEST,)
     merge_catalogs(catalogs=[Path(part.path) for part in catalogs], catalog=Path(catalog.path), splits=splits)

@@ -11,7 +11,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from components.settings import TRANSFORMS
+from components.network.settings import TRANSFORMS
 
 LAST_EXACT_VIEW = 5  # views above it interpolate, and so leave uint8
 PIXEL = np.dtype((np.void, 3))

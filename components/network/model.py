@@ -11,8 +11,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from components.settings import TrainSettings
 from components.train.cliques import pair_positions
+from components.train.settings import TrainSettings
 
 ENCODER, HEAD = "encoder", "head"
 HEAD_LAYERS = LSTM, HIDDEN, DAYS = "lstm", "hidden", "days"

@@ -26,12 +26,12 @@ def predict(
 
     from components.contract.examples import join_examples
     from components.predict.predict import predict
-    from components.settings import PredictSettings
+    from components.predict.settings import PredictSettings
 
     record = predict(
         examples=join_examples([Path(part.path) for part in examples]),
         model=Path(model.path),
         predictions=Path(predictions.path),
-        settings=PredictSettings(tta_views=tta_views, prediction_batch_size=prediction_batch_size),
+        settings=PredictSettings.of(locals()),
     )
     predictions.metadata.update(record["counts"])

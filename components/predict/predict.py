@@ -19,7 +19,7 @@ from components.network.image_file import DecodedImages
 from components.network.infer import encode, pair_days
 from components.network.load import load_images
 from components.network.model import split_model
-from components.settings import PredictSettings
+from components.predict.settings import PredictSettings
 from components.train.fit import make_deterministic
 
 

@@ -43,7 +43,7 @@ def report(
     from components.contract.examples import join_examples
     from components.contract.shards import joined
     from components.report.report import write_report
-    from components.settings import ReportSettings
+    from components.report.settings import ReportSettings
 
     record = write_report(
         catalog=Path(catalog.path),
@@ -57,7 +57,7 @@ def report(
         submission=Path(submission.path),
         html=Path(html.path),
         summary=Path(summary.path),
-        settings=ReportSettings(strip_pairs=strip_pairs),
+        settings=ReportSettings.of(locals()),
     )
     html.metadata.update(record["counts"])
     metrics.metadata.update(record["scores"])

@@ -12,9 +12,9 @@ from components.contract.artifacts import whole_file
 from components.report.page import page_of, render_html, render_summary
 from components.report.read import read_run
 from components.report.scores import detailed_scores
+from components.report.settings import ReportSettings
 from components.report.strip import cards, largest_errors, spread_pairs
 from components.report.track import track
-from components.settings import ReportSettings
 
 LARGEST_ERRORS = 6
 

@@ -39,7 +39,7 @@ def report(
     from components.contract.examples import join_examples
     from components.contract.shards import joined
     from components.report.report import write_report
-    from components.settings import ReportSettings
+    from components.report.settings import ReportSettings
 
     record = write_report(
         catalog=Path(catalog.path),
@@ -53,6 +53,6 @@ def report(
         submission=Path(submission.path),
         html=Path(html.path),
         summary=Path(summary.path),
-        settings=ReportSettings(strip_pairs=strip_pairs),
+        settings=ReportSettings.of(locals()),
     )
     html.metadata.update(record["counts"])

@@ -15,7 +15,7 @@ from components.report.mlflow_log import EXPERIMENT, TrackedRun, connect, experi
 from components.report.page import Page
 from components.report.read import Run
 from components.report.scores import headline_scores
-from components.settings import ReportSettings
+from components.report.settings import ReportSettings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -33,11 +33,11 @@ def resize_images(
     from pathlib import Path
 
     from components.contract.shards import Shard
-    from components.resize_images import resize
-    from components.settings import ResizeImagesSettings
+    from components.resize_images.resize import resize_images
+    from components.resize_images.settings import ResizeImagesSettings
 
-    settings = ResizeImagesSettings(image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo=on_bad_photo)
-    record = resize.resize_images(
+    settings = ResizeImagesSettings.of(locals())
+    record = resize_images(
         raw=raw,
         images=Path(images.path),
         catalog=Path(catalog.path),

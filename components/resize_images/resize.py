@@ -19,7 +19,7 @@ from components.raw.layout import is_photo
 from components.raw.storage import RawSource, available_cores, find_photos, open_raw
 from components.resize_images.catalog import FIRST_SIZE, RAW_PATH, build_catalog, count, refuse_empty
 from components.resize_images.read_ahead import map_contents
-from components.settings import ResizeImagesSettings
+from components.resize_images.settings import ResizeImagesSettings
 
 MISPLACED = "not at <split>_dataset/<species>/<series>/"
 KEPT_BLOCKS_PER_CORE = 4  # of 16 MB: one photo of 8 megapixels and what its resizing takes

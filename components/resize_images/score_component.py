@@ -35,13 +35,13 @@ def resize_images(
     from components.contract import schema
     from components.contract.shards import Shard
     from components.resize_images import resize
-    from components.settings import ResizeImagesSettings
+    from components.resize_images.settings import ResizeImagesSettings
 
     record = resize.resize_images(
         raw=raw,
         images=Path(images.path),
         catalog=Path(catalog.path),
-        settings=ResizeImagesSettings(image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo=on_bad_photo),
+        settings=ResizeImagesSettings.of(locals()),
         splits=(schema.TEST,),
         shard=Shard(shard=shard, num_shards=num_shards),
     )

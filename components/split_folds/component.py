@@ -17,9 +17,10 @@ def split_folds(pairs: dsl.Input[dsl.Dataset], folded_pairs: dsl.Output[dsl.Data
     """
     from pathlib import Path
 
-    from components.settings import SplitFoldsSettings
     from components.split_folds import split
+    from components.split_folds.settings import SplitFoldsSettings
 
-    settings = SplitFoldsSettings(num_folds=num_folds, shuffle_seed=shuffle_seed)
-    record = split.split_folds(pairs=Path(pairs.path), folded_pairs=Path(folded_pairs.path), settings=settings)
+    record = split.split_folds(
+        pairs=Path(pairs.path), folded_pairs=Path(folded_pairs.path), settings=SplitFoldsSettings.of(locals())
+    )
     folded_pairs.metadata.update(record["counts"])

@@ -9,7 +9,7 @@ import pandas as pd
 from components.contract import schema
 from components.contract.artifacts import whole_file, write_record
 from components.generate_pairs.pair_csv import write_pairs
-from components.settings import SplitFoldsSettings
+from components.split_folds.settings import SplitFoldsSettings
 
 
 def split_folds(*, pairs: Path, folded_pairs: Path, settings: SplitFoldsSettings) -> dict[str, Any]:

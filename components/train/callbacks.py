@@ -16,7 +16,7 @@ from components.network.batchnorm import reestimate_batchnorm
 from components.network.image_file import DecodedImages
 from components.network.infer import encode, pair_days
 from components.network.model import split_model
-from components.settings import TrainSettings
+from components.train.settings import TrainSettings
 
 
 class ValidatePairs(keras.callbacks.Callback):

@@ -44,43 +44,21 @@ def train(
         metrics: RMSE in days, out of fold and of the baseline, by names of this fold: Vertex AI Experiments has one table for
             all of a run's metrics, in which another fold's, or calibrate's, would take their place.
 
-    The parameters are the fields of components.settings.TrainSettings, which tells their meaning, units and bounds.
+    The parameters are the fields of TrainSettings in settings.py, which tells their meaning, units and bounds. They are
+    written out here once more because KFP ships this function's text and reads the parameters off its signature.
     """
     from pathlib import Path
 
     from components.contract.examples import join_examples
-    from components.settings import TrainSettings
     from components.train.fit import train
+    from components.train.settings import TrainSettings
 
-    settings = TrainSettings(
-        fold=fold,
-        encoder=encoder,
-        dim=dim,
-        checkpoint=checkpoint,
-        checkpoint_digest=checkpoint_digest,
-        lstm_units=lstm_units,
-        dense_units=dense_units,
-        clique_size=clique_size,
-        cliques_per_batch=cliques_per_batch,
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        learning_rate=learning_rate,
-        schedule=schedule,
-        ema_momentum=ema_momentum,
-        batchnorm_momentum=batchnorm_momentum,
-        reestimate_batchnorm=reestimate_batchnorm,
-        augmentations=augmentations,
-        mixed_precision=mixed_precision,
-        shuffle_buffer=shuffle_buffer,
-        memory_budget_gb=memory_budget_gb,
-        seed=seed,
-    )
     record = train(
         examples=join_examples([Path(part.path) for part in examples]),
         model=Path(model.path),
         history=Path(history.path),
         out_of_fold=Path(out_of_fold.path),
-        settings=settings,
+        settings=TrainSettings.of(locals()),
     )
     model.metadata.update(record["counts"])
     metrics.log_metric(f"fold_{fold}_validation_rmse_days", record["counts"]["validation_rmse_days"])

@@ -21,9 +21,9 @@ from components.network.devices import all_devices, process, require_divisible
 from components.network.image_file import DecodedImages
 from components.network.load import load_images, training_batches
 from components.network.model import build_model, split_model
-from components.settings import TrainSettings
 from components.train.callbacks import Progress, ValidatePairs
 from components.train.cliques import draw_cliques, pair_positions, share_of_process
+from components.train.settings import TrainSettings
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,7 +29,7 @@ def write_tfrecords(
     from pathlib import Path
 
     from components.contract.shards import joined
-    from components.settings import WriteTfrecordsSettings
+    from components.write_tfrecords.settings import WriteTfrecordsSettings
     from components.write_tfrecords.write import write_tfrecords
 
     record = write_tfrecords(
@@ -38,7 +38,7 @@ def write_tfrecords(
         pairs=Path(pairs.path),
         folded_pairs=None,
         examples=Path(examples.path),
-        settings=WriteTfrecordsSettings(layout=layout, num_shards=num_shards),
+        settings=WriteTfrecordsSettings.of(locals()),
         shard=shard,
     )
     examples.metadata.update(record["counts"], shard=shard)

@@ -20,7 +20,7 @@ from components.contract.artifacts import file_digest, whole_file, write_json, w
 from components.contract.pair_tables import read_pair_table
 from components.contract.shards import WHOLE, Shard
 from components.contract.tables import read_images
-from components.settings import WriteTfrecordsSettings
+from components.write_tfrecords.settings import WriteTfrecordsSettings
 
 
 @dataclasses.dataclass(frozen=True)

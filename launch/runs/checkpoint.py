@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from components.contract.artifacts import file_digest
+from components.network.settings import CHECKPOINT_NAMES
 from components.raw.storage import GS
-from components.settings import CHECKPOINT_NAMES
 
 
 def pin_checkpoint(parameters: Mapping[str, Any], *, must_exist: bool = False) -> dict[str, str]:

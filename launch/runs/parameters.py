@@ -1,10 +1,11 @@
 """The parameters of a run: a preset and NAME=VALUE texts go in, every parameter with a checked value comes out.
 
-Nothing is declared here but `folds`, which belongs to no stage; all others are the fields of `components.settings`.
+Nothing is declared here but `folds`, which belongs to no stage; all others are the fields of the stages' settings classes.
 """
 
 import dataclasses
 import difflib
+import importlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,6 +15,10 @@ from components.settings import STAGES, Settings, parameter
 LOOP, FOLDS = "fold", "folds"  # train's own field: the pipeline gives it each of `folds` in turn
 SHARD, SHARDS = "shard", "shards"  # what a stage that fans out gets, in turn, and the pipeline's list of all
 RUN = "run"
+SETTINGS: dict[str, type[Settings]] = {
+    stage: getattr(importlib.import_module(f"components.{stage}.settings"), f"{stage.title().replace('_', '')}Settings")
+    for stage in STAGES
+}  # in data order
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +41,7 @@ def fields() -> dict[str, dataclasses.Field[Any]]:
 
 def groups() -> dict[str, list[dataclasses.Field[Any]]]:
     """Returns the fields of each stage that has any, in data order, those of the whole run first."""
-    owners: dict[str, type[Settings]] = {RUN: RunSettings, **STAGES}
+    owners: dict[str, type[Settings]] = {RUN: RunSettings, **SETTINGS}
     found = {owner: [field for field in dataclasses.fields(cls) if field.name != LOOP] for owner, cls in owners.items()}
     return {owner: declared for owner, declared in found.items() if declared}
 
@@ -120,7 +125,7 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
             f"{values['num_folds'] - 1}; change folds or num_folds."
         )
     checked = dataclasses.asdict(run)
-    for settings in STAGES.values():
+    for settings in SETTINGS.values():
         names = [field.name for field in dataclasses.fields(settings) if field.name != LOOP]
         stage = settings(**{name: values[name] for name in names})
         checked |= {name: getattr(stage, name) for name in names}

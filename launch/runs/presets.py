@@ -1,4 +1,4 @@
-"""Named sets of parameters: each function returns what it changes of the defaults in components/settings.py."""
+"""Named sets of parameters: each function returns what it changes of the settings' defaults."""
 
 from collections.abc import Callable
 from typing import Any

@@ -6,7 +6,6 @@ Kubeflow Pipelines 2.17 would record it under another, and look for it under its
 
 import dataclasses
 import importlib
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from kfp import dsl
 from launch.runs.collected import CollectedArtifacts, list_of_one
 from launch.runs.lineage import Artifacts
 from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS
+from launch.runs.signatures import chosen_for, declared, scalars_of, with_parameters
 from launch.runs.wiring import Source, Wiring
 
 CONTENT = "_content"  # ends the name of what tells an artifact's content apart, in an item of a loop
@@ -115,15 +115,7 @@ def pipeline_of(
             known |= called(stage, wiring, readable(), given)
 
     name = f"verdelta-again-{stages[0].replace('_', '-')}"
-    return dsl.pipeline(name=name)(with_parameters(again, {name: kinds[name] for name in arguments})), arguments
-
-
-def with_parameters(function: Callable[..., None], kinds: Mapping[str, type]) -> Callable[..., None]:
-    """Returns `function`, declared to take the parameters `kinds`: kfp reads a pipeline's parameters from its signature."""
-    parameter = inspect.Parameter
-    declared = [parameter(name, parameter.POSITIONAL_OR_KEYWORD, annotation=kind) for name, kind in kinds.items()]
-    function.__signature__ = inspect.Signature(declared)  # type: ignore[attr-defined]
-    return function
+    return dsl.pipeline(name=name)(with_parameters(again, [declared(name, kinds[name]) for name in arguments])), arguments
 
 
 def loop_item(
@@ -168,16 +160,10 @@ def called(stage: str, wiring: Wiring, known: Mapping[Source, Any], given: Mappi
     """Puts a stage into the pipeline and returns the channels of its outputs."""
     face = face_of(stage)
     artifacts = {name: known[source] for name, source in wiring.inputs[stage].items()}
-    task = face(**artifacts, **{name: given[name] for name in scalars_of(face)})
+    task = face(**artifacts, **chosen_for(face, given))
     return {Source(stage, output): task.outputs[output] for output in face.component_spec.outputs}
 
 
 def face_of(stage: str) -> Any:
     """Returns the component of a stage."""
     return getattr(importlib.import_module(f"components.{stage}.component"), stage)
-
-
-def scalars_of(face: Any) -> dict[str, type]:
-    """Returns the parameters of a component with their types."""
-    declared = inspect.signature(face.python_func).parameters.values()
-    return {each.name: each.annotation for each in declared if each.annotation in (int, float, bool, str, list)}

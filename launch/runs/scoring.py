@@ -21,6 +21,7 @@ from launch.runs.lineage import SCORE, Artifacts, Parent, RecordedRun
 from launch.runs.parameters import FOLDS, LOOP, pipeline_inputs, resolve
 from launch.runs.plan import Built, Plan, Step
 from launch.runs.replay import CONTENT, Site, imported, key, loop_item
+from launch.runs.signatures import chosen_for, with_settings
 from launch.runs.wiring import Source, Wiring
 
 MODEL = Source("train", "model")
@@ -69,6 +70,7 @@ def score_pipeline(site: Site, alone: tuple[str, str] | None = None) -> Any:
     @dsl.pipeline(
         name="verdelta-score", description="How many days lie between two new photos of a plant, by models trained before."
     )
+    @with_settings(("resize_images", "write_tfrecords", "predict", "report"))
     def score_photos(
         raw: str,
         raw_digest: str,
@@ -78,14 +80,7 @@ def score_pipeline(site: Site, alone: tuple[str, str] | None = None) -> Any:
         split_folds_folded_pairs_content: str,
         calibrate_submission: str,
         calibrate_submission_content: str,
-        image_size: int,
-        jpeg_quality: int,
-        on_bad_photo: str,
-        layout: str,
-        num_shards: int,
-        tta_views: int,
-        prediction_batch_size: int,
-        strip_pairs: int,
+        **settings: Any,
     ) -> None:
         """Predicts the days between the photos of new test pairs, with the models and the calibration of a trained run.
 
@@ -98,20 +93,12 @@ def score_pipeline(site: Site, alone: tuple[str, str] | None = None) -> Any:
             split_folds_folded_pairs_content: what tells their content apart.
             calibrate_submission: URI of what calibrate wrote in the run.
             calibrate_submission_content: what tells its content apart.
-            image_size: this and all others: components/settings.py; the values that the run had.
+            settings: a parameter for each field of the settings classes of the stages named above; the values that the run had.
         """
         folded_pairs = imported(split_folds_folded_pairs, split_folds_folded_pairs_content, FOLDED_PAIRS)
         calibrated = imported(calibrate_submission, calibrate_submission_content, SUBMISSION)
         with dsl.ParallelFor(shards, name="each shard of the photos") as shard:
-            resized = resize_images(
-                raw=raw,
-                raw_digest=raw_digest,
-                image_size=image_size,
-                jpeg_quality=jpeg_quality,
-                on_bad_photo=on_bad_photo,
-                shard=shard,
-                num_shards=num_shards,
-            )
+            resized = resize_images(raw=raw, raw_digest=raw_digest, shard=shard, **chosen_for(resize_images, settings))
 
         paired = generate_pairs(catalogs=CollectedArtifacts(resized.outputs["catalog"]))
         catalog, pairs = paired.outputs["catalog"], paired.outputs["pairs"]
@@ -121,9 +108,8 @@ def score_pipeline(site: Site, alone: tuple[str, str] | None = None) -> Any:
                 images=CollectedArtifacts(resized.outputs["images"]),
                 catalog=catalog,
                 pairs=pairs,
-                layout=layout,
-                num_shards=num_shards,
                 shard=shard,
+                **chosen_for(write_tfrecords, settings),
             )
 
         only_model = imported(*alone, MODEL) if alone else None
@@ -132,8 +118,7 @@ def score_pipeline(site: Site, alone: tuple[str, str] | None = None) -> Any:
             predicted = predict(
                 examples=CollectedArtifacts(written.outputs["examples"]),
                 model=model,
-                tta_views=tta_views,
-                prediction_batch_size=prediction_batch_size,
+                **chosen_for(predict, settings),
             ).outputs["predictions"]
 
         submission = calibrate(catalog=catalog, predictions=CollectedArtifacts(predicted), calibrated=calibrated).outputs[
@@ -148,7 +133,7 @@ def score_pipeline(site: Site, alone: tuple[str, str] | None = None) -> Any:
             models=list_of_one(only_model) if only_model else CollectedArtifacts(model),
             predictions=CollectedArtifacts(predicted),
             submission=submission,
-            strip_pairs=strip_pairs,
+            **chosen_for(report, settings),
         )
 
     return score_photos

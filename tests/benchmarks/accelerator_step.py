@@ -20,8 +20,8 @@ from jax._src.lib import _jax
 
 from components.network.devices import forward
 from components.network.model import build_model, split_model
-from components.settings import TrainSettings
 from components.train.cliques import pair_positions
+from components.train.settings import TrainSettings
 
 PHOTOS = 753  # the challenge's
 SECONDS, FEWEST_STEPS = 4.0, 3  # how long each speed is measured, at least

@@ -11,11 +11,13 @@ from PIL import Image
 
 from components.contract import schema
 from components.generate_pairs.generate import generate_pairs
+from components.generate_pairs.settings import GeneratePairsSettings
 from components.sample_dataset.photo import take_photo
 from components.sample_dataset.plan import plan_dataset
 from components.sample_dataset.settings import SampleDatasetSettings
-from components.settings import GeneratePairsSettings, SplitFoldsSettings, WriteTfrecordsSettings
+from components.split_folds.settings import SplitFoldsSettings
 from components.split_folds.split import split_folds
+from components.write_tfrecords.settings import WriteTfrecordsSettings
 from components.write_tfrecords.write import write_tfrecords
 
 DRAWN = 24

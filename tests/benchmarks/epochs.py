@@ -11,8 +11,8 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from components.settings import TrainSettings
 from components.train.fit import train
+from components.train.settings import TrainSettings
 
 IMAGES_PER_BATCH = 16
 ENDINGS = (  # clique size, epochs, ema_momentum

@@ -12,7 +12,8 @@ from components.contract import schema
 from components.contract.artifacts import write_record
 from components.network.model import build_model
 from components.predict.predict import predict
-from components.settings import PredictSettings, TrainSettings
+from components.predict.settings import PredictSettings
+from components.train.settings import TrainSettings
 from tests.benchmarks.challenge import OURS, WINNERS, write_challenge
 from tests.benchmarks.table import Row, main
 from tests.benchmarks.winner import run_peer

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from components.network.load import training_batches
-from components.settings import TrainSettings
 from components.train.cliques import draw_cliques
 from components.train.fit import derive_steps, load_fold
+from components.train.settings import TrainSettings
 from launch.runs.presets import fast
 from tests.benchmarks.challenge import OURS, WINNERS, write_challenge
 from tests.benchmarks.table import Row, main

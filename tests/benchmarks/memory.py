@@ -10,9 +10,12 @@ import pandas as pd
 
 from components.contract import schema
 from components.generate_pairs.generate import generate_pairs
+from components.generate_pairs.settings import GeneratePairsSettings
 from components.images import ROOT
-from components.settings import GeneratePairsSettings, SplitFoldsSettings, TrainSettings, WriteTfrecordsSettings
+from components.split_folds.settings import SplitFoldsSettings
 from components.split_folds.split import split_folds
+from components.train.settings import TrainSettings
+from components.write_tfrecords.settings import WriteTfrecordsSettings
 from components.write_tfrecords.write import write_tfrecords
 from tests.benchmarks.challenge import DRAWN, draw_photos
 from tests.benchmarks.table import Row, main

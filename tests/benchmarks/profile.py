@@ -22,8 +22,10 @@ import keras
 
 from components.network import batchnorm
 from components.predict import predict as prediction
-from components.settings import STAGES, PredictSettings, TrainSettings
+from components.predict.settings import PredictSettings
 from components.train import callbacks, fit
+from components.train.settings import TrainSettings
+from launch.runs.parameters import SETTINGS
 from launch.runs.presets import PRESETS
 from tests.benchmarks.challenge import OURS, write_challenge
 
@@ -102,8 +104,8 @@ def profile(examples: Path, training: TrainSettings, predicting: PredictSettings
 
 def settings_of(stage: str, preset: str, **changed: Any) -> Any:
     """A stage's settings under a preset, with some changed."""
-    names = {field.name for field in dataclasses.fields(STAGES[stage])}
-    return STAGES[stage](**{name: value for name, value in {**PRESETS[preset](), **changed}.items() if name in names})
+    names = {field.name for field in dataclasses.fields(SETTINGS[stage])}
+    return SETTINGS[stage](**{name: value for name, value in {**PRESETS[preset](), **changed}.items() if name in names})
 
 
 def profile_fast() -> tuple[dict[str, float], dict[str, float]]:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from components.raw.storage import available_cores
 from components.resize_images.resize import decode_photo, resize_images
+from components.resize_images.settings import ResizeImagesSettings
 from components.sample_dataset.plan import plan_dataset
 from components.sample_dataset.settings import FULL
 from components.sample_dataset.write import write_photo
-from components.settings import ResizeImagesSettings
 from tests.benchmarks.table import Row, main
 from tests.benchmarks.timing import Seconds, timed
 

@@ -17,20 +17,18 @@ import pandas as pd
 from PIL import Image
 
 from components.calibrate.calibrate import calibrate
+from components.calibrate.settings import CalibrateSettings
 from components.contract import schema
 from components.contract.pair_tables import read_pair_table
 from components.contract.tables import TEST_DATA_COLUMNS
 from components.generate_pairs.generate import generate_pairs
+from components.generate_pairs.settings import GeneratePairsSettings
 from components.network.load import load_images
 from components.resize_images.resize import resize_images
-from components.settings import (
-    CalibrateSettings,
-    GeneratePairsSettings,
-    ResizeImagesSettings,
-    SplitFoldsSettings,
-    WriteTfrecordsSettings,
-)
+from components.resize_images.settings import ResizeImagesSettings
+from components.split_folds.settings import SplitFoldsSettings
 from components.split_folds.split import split_folds
+from components.write_tfrecords.settings import WriteTfrecordsSettings
 from components.write_tfrecords.write import write_tfrecords
 from tests.benchmarks.million_pairs import write_catalog
 from tests.benchmarks.table import Row, main

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 from components.generate_pairs.generate import generate_pairs
+from components.generate_pairs.settings import GeneratePairsSettings
 from components.resize_images.resize import resize_images
-from components.settings import GeneratePairsSettings, ResizeImagesSettings, SplitFoldsSettings, WriteTfrecordsSettings
+from components.resize_images.settings import ResizeImagesSettings
+from components.split_folds.settings import SplitFoldsSettings
 from components.split_folds.split import split_folds
+from components.write_tfrecords.settings import WriteTfrecordsSettings
 
 
 def make_folded_pairs(root: Path, image_size: int) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 import pandas as pd
 
 from components.contract import schema
-from components.settings import TrainSettings, WriteTfrecordsSettings
+from components.train.settings import TrainSettings
+from components.write_tfrecords.settings import WriteTfrecordsSettings
 from launch.runs.record import RUN_JSON
 from tests.benchmarks.winner import run_peer
 

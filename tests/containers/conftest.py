@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import docker
 import pytest
 
-from components.images import FLAVOURS, ROOT, image_for
+from components.images import ROOT, image_for
+from components.settings import STAGES
 from launch.backends.local.containers import require_images
 
 
@@ -22,7 +23,7 @@ def engine() -> Iterator[docker.DockerClient]:
             raise
         pytest.skip(f"no Docker engine: {error}")
     try:
-        require_images(client, map(image_for, FLAVOURS))
+        require_images(client, map(image_for, STAGES))
     except ValueError:  # an image that is there is made from this code: its tag says so
         subprocess.run([sys.executable, "-m", "launch.backends.cluster.build_images"], cwd=ROOT, check=True)
     yield client

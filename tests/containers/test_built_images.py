@@ -7,14 +7,14 @@ import sys
 import docker
 import pytest
 
-from components.images import FLAVOURS, ROOT, flavour_of, image_for, source_files
+from components.images import ROOT, flavour_of, image_for, source_files
+from components.settings import STAGES
 
 LEFT_OUT = ("gcc", "cc", "make", "uv", "pip", "pip3")  # a compiler, and what installs packages
 PYTHONS = ("/opt/venv/bin/python", "/usr/bin/python3", "/usr/local/bin/python3")  # the image's; the base's, where it has them
 TEMPORARY = {"/tmp", "/var/tmp", "/run/lock"}  # for everybody, in Debian
 OF_THE_LAUNCHER = {"/gcs", "/s3", "/minio"}
 CACHES = ("*/.cache/*", "/var/cache/uv/*", "/var/cache/apt/archives/*.deb", "/var/lib/apt/lists/*Packages*")
-STAGES = list(FLAVOURS)
 
 
 def in_image(engine: docker.DockerClient, stage: str, command: str, user: str | None = None) -> list[str]:

@@ -11,7 +11,7 @@ from networks import DENSE_UNITS, DIM, LSTM_UNITS, build_ours, winners_head, wit
 from shared import shared_folder
 from winner import Winner, interpreter, run_oracle, write_questions
 
-from components.settings import WriteTfrecordsSettings
+from components.write_tfrecords.settings import WriteTfrecordsSettings
 from components.write_tfrecords.write import write_tfrecords
 
 SOURCES = ("images", "catalog", "pairs", "folded_pairs")

@@ -9,7 +9,7 @@ from winner import Winner
 
 from components.network.checkpoint import load_checkpoint
 from components.network.model import build_model, split_model
-from components.settings import TrainSettings
+from components.train.settings import TrainSettings
 
 DIM, LSTM_UNITS, DENSE_UNITS = 64, 32, 16
 # of the largest value: float32's rounding in a deep network, within one TensorFlow and between two of them

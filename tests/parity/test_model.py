@@ -11,7 +11,7 @@ from winner import Winner
 
 from components.network.infer import encode, pair_days
 from components.network.model import build_model, split_model
-from components.settings import TrainSettings
+from components.train.settings import TrainSettings
 
 
 def test_network_equals_the_winners_own(winner: Winner, ours: keras.Model, pairs: tuple[np.ndarray, np.ndarray]) -> None:

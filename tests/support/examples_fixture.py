@@ -7,8 +7,10 @@ from PIL import Image, ImageDraw
 
 from components.contract import schema
 from components.generate_pairs.generate import generate_pairs
-from components.settings import GeneratePairsSettings, SplitFoldsSettings, WriteTfrecordsSettings
+from components.generate_pairs.settings import GeneratePairsSettings
+from components.split_folds.settings import SplitFoldsSettings
 from components.split_folds.split import split_folds
+from components.write_tfrecords.settings import WriteTfrecordsSettings
 from components.write_tfrecords.write import write_tfrecords
 
 PHOTO_SIZE = 48  # px

@@ -7,7 +7,7 @@ from report_fixture import FakeRun
 
 from components.contract.artifacts import write_json
 from components.report.report import write_report
-from components.settings import ReportSettings
+from components.report.settings import ReportSettings
 from launch.runs.parameters import resolve
 from launch.runs.presets import smoke
 

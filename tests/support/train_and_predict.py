@@ -15,8 +15,9 @@ from shallow_encoder import shallow_encoders
 
 from components.network import devices, model
 from components.predict.predict import predict
-from components.settings import PredictSettings, TrainSettings
+from components.predict.settings import PredictSettings
 from components.train.fit import train
+from components.train.settings import TrainSettings
 
 TRAIN = TrainSettings(
     encoder="B0",

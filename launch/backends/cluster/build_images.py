@@ -16,7 +16,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.images import ACCELERATORS, FLAVOURS, ROOT, flavour_of, image_for, source_files
+from components.images import ACCELERATORS, ROOT, flavour_of, image_for, source_files
+from components.settings import STAGES
 
 INSTALLER = "requirements/uv.txt"  # installs the packages; not in the image, so not in its tag
 BUILD_TIME = 0  # of every file in the context: a layer's digest then depends on contents alone
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m launch.backends.cluster.build_images", description=__doc__.splitlines()[0])
     parser.add_argument("--registry", default="", help="where the images will be pulled from; their names begin with it")
     parser.add_argument("--accelerator", choices=ACCELERATORS, default="none", help="build train and predict for this")
-    parser.add_argument("--stage", choices=list(FLAVOURS), action="append", help="build this stage's alone; repeatable")
+    parser.add_argument("--stage", choices=list(STAGES), action="append", help="build this stage's alone; repeatable")
     parser.add_argument("--base", help="base image in place of the Dockerfile's, such as python@sha256:...")
     parser.add_argument("--push", action="store_true", help="push each image to its registry")
     parsed = parser.parse_args(arguments)
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if shutil.which("docker") is None:
         parser.error("no `docker` on this machine: install Docker Engine and its command line.")
     try:
-        for stage in parsed.stage or FLAVOURS:
+        for stage in parsed.stage or STAGES:
             name = image_for(stage, parsed.registry, parsed.accelerator)
             print(f"{stage:<16} {name}", flush=True)
             build(stage, flavour_of(stage, parsed.accelerator), name, parsed.base)

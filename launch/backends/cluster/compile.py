@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 from components.contract.artifacts import whole_file
-from components.settings import CHECKPOINT_NAMES, STAGES
+from components.network.settings import CHECKPOINT_NAMES
+from components.settings import STAGES
 from launch.backends.cluster.cluster import Cluster
 from launch.runs.kfp_internals import tasks_of_pipeline
 from launch.runs.parameters import SHARDS

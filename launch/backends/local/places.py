@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.contract import schema
+from components.network.settings import CHECKPOINT_NAMES
 from components.raw.layout import PHOTO_PARTS
 from components.raw.storage import GS, locate_raw
-from components.settings import CHECKPOINT_NAMES
 
 if TYPE_CHECKING:
     import docker

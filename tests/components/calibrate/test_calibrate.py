@@ -15,7 +15,7 @@ from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 from components.calibrate import calibrate as stage
 from components.calibrate.component import calibrate as face
 from components.calibrate.linear import leave_one_series_out
-from components.settings import CalibrateSettings
+from components.calibrate.settings import CalibrateSettings
 
 WINNERS_RULES = [
     {"species": "LT", "factor": 1.10},

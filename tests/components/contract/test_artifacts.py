@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from components.contract import artifacts
-from components.settings import SplitFoldsSettings
+from components.split_folds.settings import SplitFoldsSettings
 
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:

@@ -17,9 +17,12 @@ from components.contract.catalogs import merge_catalogs
 from components.contract.examples import join_examples
 from components.contract.shards import Shard, in_order, joined
 from components.resize_images.resize import resize_images
-from components.settings import ResizeImagesSettings, SplitFoldsSettings, TrainSettings, WriteTfrecordsSettings
+from components.resize_images.settings import ResizeImagesSettings
+from components.split_folds.settings import SplitFoldsSettings
 from components.split_folds.split import split_folds
 from components.train.fit import load_fold
+from components.train.settings import TrainSettings
+from components.write_tfrecords.settings import WriteTfrecordsSettings
 from components.write_tfrecords.write import write_tfrecords
 
 SKIP = ResizeImagesSettings(image_size=16, on_bad_photo="skip")

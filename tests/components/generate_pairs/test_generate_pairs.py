@@ -15,7 +15,7 @@ from components.contract.by_idx import read_labels
 from components.contract.tables import read_user_table
 from components.generate_pairs import generate
 from components.generate_pairs.component import generate_pairs as face
-from components.settings import GeneratePairsSettings
+from components.generate_pairs.settings import GeneratePairsSettings
 
 # photos per series, 753 in 19: the sum of n(n-1)/2 is the challenge's 14,613 pairs
 BC = (40, 38, 39, 40, 39, 40, 38, 40, 39)

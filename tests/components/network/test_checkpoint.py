@@ -20,7 +20,7 @@ from efficientnet import weights as winners_table
 from components.network.checkpoint import load_checkpoint
 from components.network.model import build_encoder, build_model, split_model
 from components.raw.gcs import pin
-from components.settings import TrainSettings
+from components.train.settings import TrainSettings
 from tests import gcs_server
 
 DIM = 32

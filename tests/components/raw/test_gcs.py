@@ -15,7 +15,7 @@ from components.raw import gcs, gcs_requests, storage
 from components.raw.gcs_requests import StorageError
 from components.resize_images import read_ahead
 from components.resize_images.resize import resize_images
-from components.settings import ResizeImagesSettings
+from components.resize_images.settings import ResizeImagesSettings
 from tests import gcs_server
 
 RAW = f"gs://{BUCKET}/some/where"

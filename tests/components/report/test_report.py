@@ -25,8 +25,8 @@ from components.report.component import report
 from components.report.page import as_markdown
 from components.report.plots import binned
 from components.report.report import write_report
+from components.report.settings import ReportSettings
 from components.report.strip import largest_errors, spread_pairs
-from components.settings import ReportSettings
 
 NASTY = 'BC_<script>alert("1")</script>&|*x*'
 VOID = {"meta", "link", "img", "br"}

@@ -17,7 +17,7 @@ from PIL import Image
 
 from components.resize_images import resize
 from components.resize_images.component import resize_images as face
-from components.settings import ResizeImagesSettings
+from components.resize_images.settings import ResizeImagesSettings
 
 TEST_DATA = "idx,before_file_path,after_file_path\n0,idx_LT_1003_00341,idx_LT_1003_00112\n"
 

@@ -11,9 +11,9 @@ import pytest
 from kfp import dsl
 from sklearn.model_selection import GroupKFold
 
-from components.settings import SplitFoldsSettings
 from components.split_folds import split
 from components.split_folds.component import split_folds as face
+from components.split_folds.settings import SplitFoldsSettings
 
 COLUMNS = ["pair_id", "species", "series", "before_image_id", "after_image_id", "time_delta_days"]
 # photos per series: 753 in 19 make the challenge's 14,613 pairs

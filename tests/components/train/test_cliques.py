@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from small_dataset import FOLDS, write_sources
 
-from components.settings import TrainSettings, WriteTfrecordsSettings
 from components.train.cliques import Cliques, draw_cliques, draw_views, pair_positions, seed_order, share_of_process
 from components.train.fit import load_fold
+from components.train.settings import TrainSettings
+from components.write_tfrecords.settings import WriteTfrecordsSettings
 from components.write_tfrecords.write import write_tfrecords
 
 Pair = tuple[int, int]

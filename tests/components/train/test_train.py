@@ -18,8 +18,9 @@ from components.contract import schema
 from components.network.batchnorm import BATCH_SIZE, BATCHES, reestimate_batchnorm
 from components.network.model import batchnorms, build_encoder, split_model
 from components.predict.predict import predict
-from components.settings import PredictSettings, TrainSettings
+from components.predict.settings import PredictSettings
 from components.train.fit import derive_steps, require_finite, train
+from components.train.settings import TrainSettings
 from tests.benchmarks.accelerator import epoch_images
 
 TINY = TrainSettings(

@@ -25,8 +25,8 @@ from small_dataset import (
 
 from components.network.image_file import ImageFile
 from components.network.load import load_images
-from components.settings import WriteTfrecordsSettings
 from components.write_tfrecords.component import write_tfrecords as face
+from components.write_tfrecords.settings import WriteTfrecordsSettings
 from components.write_tfrecords.write import Record, serialize, write_tfrecords
 
 TEST_IDS = sorted(f"test/LT_1003/{stem}" for stem in TEST_STEMS)

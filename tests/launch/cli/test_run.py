@@ -42,8 +42,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path
     for folder in ("components", "launch", "requirements"):
         shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
     (tree / "docker").mkdir(exist_ok=True)  # a folder that Python could take for the package `docker`
-    (tree / "tests").mkdir()
-    shutil.copy(ROOT / "tests/support/launch_pipelines.py", tree / "tests")
+    (tree / "tests/support").mkdir(parents=True)
+    shutil.copy(ROOT / "tests/support/launch_pipelines.py", tree / "tests/support")
     raw, runs = write_raw(place / "raw"), place / "runs"
     done = launch(tree, "tables", runs, "first", {"raw": str(raw)})
     assert done.returncode == 0, done.stdout + done.stderr
@@ -93,7 +93,7 @@ def test_a_changed_source_executes_its_stage_and_what_follows(
 ) -> None:
     tree, raw, runs = workplace
     with (tree / path).open("a") as file:
-        file.write("\n# another version\n")
+        file.write("\nANOTHER = 'version'\n")
     assert launch(tree, "tables", runs, "second", {"raw": str(raw)}).returncode == 0
     expected = ["cached"] * first_executed + ["executed"] * (3 - first_executed)
     assert states(runs, "second") == dict(zip(STAGES, expected, strict=True))
@@ -449,6 +449,34 @@ def test_all_stages_cached_changed_and_repeated(tmp_path_factory: pytest.TempPat
     first, *same, changed = map(predicted, folders)  # a submission is floored, to the same days where little was learned
     assert same == [first, first]
     assert changed != first
+
+
+def test_of_changed_settings_of_train_a_help_text_executes_nothing_and_a_default_what_it_can_change(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    place = copy_of_trained_run(tmp_path_factory)
+    tree = shutil.copytree((place / "tree").resolve(), place / "changed")
+    (place / "tree").unlink()
+    (place / "tree").symlink_to(tree)
+    edit(tree / "components/train/settings.py", "Passes over as many pairs", "How often one sees as many pairs")
+    done = run_again(place, place / "runs", "helped")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(states(place / "runs", "helped").values()) == {"cached"}
+    edit(tree / "components/train/settings.py", "547_895", "547_896")
+    done = run_again(place, place / "runs", "reseeded")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = states(place / "runs", "reseeded")
+    assert {stage for stage, state in found.items() if state == "cached"} == {
+        "resize_images", "generate_pairs", "split_folds", "write_tfrecords"
+    }  # fmt: skip
+    assert record(place / "runs", "reseeded")["parameters"]["seed"] == 547_896
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replaces a text that the file has once."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def predicted(folder: Path) -> list[bytes]:

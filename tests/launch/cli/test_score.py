@@ -14,9 +14,9 @@ from trained_run import copy_of_trained_run
 
 from components.calibrate.apply import apply_calibration
 from components.calibrate.calibrate import calibrate
+from components.calibrate.settings import CalibrateSettings
 from components.contract import schema
 from components.images import ROOT
-from components.settings import CalibrateSettings
 from launch.runs.parameters import resolve
 from launch.runs.replay import Site, imported_item
 from launch.runs.scoring import MODEL, TRAINED, scoring

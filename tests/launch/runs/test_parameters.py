@@ -1,4 +1,4 @@
-"""One parameter, one declaration: settings, command line, pipeline and components agree; presets and --set are checked."""
+"""One parameter, one declaration: command line and pipeline are made of it, components agree; presets and --set are checked."""
 
 import dataclasses
 import importlib
@@ -13,14 +13,14 @@ from components.settings import STAGES, Settings
 from launch.backends.cluster.cluster import Cluster
 from launch.backends.cluster.compile import check_parameters
 from launch.backends.cluster.resources import Resources
-from launch.runs.parameters import RunSettings, fields, parse, pipeline_inputs, resolve, table
+from launch.runs.parameters import SETTINGS, RunSettings, fields, parse, pipeline_inputs, resolve, table
 from launch.runs.presets import PRESETS, winner
 from pipeline import verdelta
 
 
 def declared() -> dict[str, dataclasses.Field[Any]]:
     """Every settings field of every stage by name, train's own fold included."""
-    return {field.name: field for settings in STAGES.values() for field in dataclasses.fields(settings)}
+    return {field.name: field for settings in SETTINGS.values() for field in dataclasses.fields(settings)}
 
 
 def default_of(field: dataclasses.Field[Any]) -> Any:
@@ -29,7 +29,7 @@ def default_of(field: dataclasses.Field[Any]) -> Any:
 
 
 def test_no_two_stages_share_a_parameter_name() -> None:
-    names = [field.name for settings in (RunSettings, *STAGES.values()) for field in dataclasses.fields(settings)]
+    names = [field.name for settings in (RunSettings, *SETTINGS.values()) for field in dataclasses.fields(settings)]
     assert len(names) == len(set(names))
 
 
@@ -37,7 +37,7 @@ DATA = {"resize_images": {"raw": str, "raw_digest": str}}  # where the data is: 
 SHARDS = {"resize_images": {"shard": int, "num_shards": int}, "write_tfrecords": {"shard": int}}  # which part of the work
 
 
-@pytest.mark.parametrize(("stage", "settings"), STAGES.items())
+@pytest.mark.parametrize(("stage", "settings"), SETTINGS.items())
 def test_component_arguments_are_the_settings_fields(stage: str, settings: type[Settings]) -> None:
     face = getattr(importlib.import_module(f"components.{stage}.component"), stage)
     arguments = inspect.signature(face.python_func).parameters.values()
@@ -54,7 +54,8 @@ def test_component_arguments_are_the_settings_fields(stage: str, settings: type[
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_artifact_of_a_component_and_the_address_of_its_data_are_documented(stage: str) -> None:
     face = getattr(importlib.import_module(f"components.{stage}.component"), stage)
-    undeclared = set(inspect.signature(face.python_func).parameters) - {field.name for field in dataclasses.fields(STAGES[stage])}
+    declared = {field.name for field in dataclasses.fields(SETTINGS[stage])}
+    undeclared = set(inspect.signature(face.python_func).parameters) - declared
     assert undeclared
     for name in undeclared:
         assert re.search(rf"^ +{name}:", face.python_func.__doc__, re.MULTILINE), (stage, name)

@@ -26,7 +26,7 @@ from run_folder import SCORES, write_run, write_run_json
 from components.images import ROOT
 from components.report.mlflow_log import connect
 from components.report.report import write_report
-from components.settings import ReportSettings
+from components.report.settings import ReportSettings
 from launch.cli import ui
 from launch.tracking.mirror import SYNCED, Mirror
 

@@ -1,0 +1,20 @@
+"""What a person can choose of how raw photos are stored."""
+
+import dataclasses
+
+from components.settings import Settings, parameter
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ResizeImagesSettings(Settings):
+    """Raw photos to JPEGs of one size."""
+
+    image_size: int = parameter(
+        1024, "Width and height of the stored JPEGs; the aspect ratio is not kept.", unit="px", at_least=16
+    )
+    jpeg_quality: int = parameter(75, "JPEG quality of the stored photos.", at_least=1, at_most=95)
+    on_bad_photo: str = parameter(
+        "fail",
+        "What a photo that cannot be decoded does: end the run, or be left out, counted and reported.",
+        choices=("fail", "skip"),
+    )

@@ -1,0 +1,39 @@
+"""What a person can choose of how a model is trained."""
+
+import dataclasses
+
+from components.network.settings import TRANSFORMS, NetworkSettings
+from components.settings import parameter
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainSettings(NetworkSettings):
+    """One model, validated on one fold and trained on the others."""
+
+    fold: int = parameter(0, "The fold held out for validation.", at_least=0)
+    cliques_per_batch: int = parameter(8, "Cliques in one batch.", at_least=1)
+    epochs: int = parameter(1, "Passes over as many pairs as the train folds hold.", at_least=1)
+    steps_per_epoch: int = parameter(0, "Batches in one epoch; 0 derives them from the number of train pairs.", at_least=0)
+    learning_rate: float = parameter(1e-4, "Adam's learning rate (the peak, under a schedule).", at_least=1e-9, at_most=1.0)
+    schedule: str = parameter(
+        "constant",
+        "Learning rate over time: constant, or a linear rise over the first tenth and a cosine fall to zero.",
+        choices=("constant", "cosine"),
+    )
+    ema_momentum: float = parameter(
+        0.0, "Decay per step of the weights' moving average, which is then what is saved; 0 saves the last weights.",
+        at_least=0.0, at_most=0.99999,
+    )  # fmt: skip
+    reestimate_batchnorm: bool = parameter(
+        False, "Measure BatchNorm's statistics anew with the final weights before validating and saving."
+    )
+    augmentations: int = parameter(
+        5, "Train images get one of transforms 1..n with probability one half; 0 is none.", at_least=0, at_most=TRANSFORMS - 1
+    )
+    shuffle_buffer: int = parameter(
+        1024, "Pairs held while shuffling the stored order, as tf.data counts them; 0 shuffles all pairs.", at_least=0
+    )
+    memory_budget_gb: float = parameter(
+        8.0, "Decoded images above this go to a file in the temporary folder.", unit="GB", at_least=0.0
+    )
+    seed: int = parameter(547_895, "Seed of weights, order and augmentation; the fold's number is added.", at_least=0)

@@ -1,0 +1,22 @@
+"""What a person can choose of how examples lie in TFRecords."""
+
+import dataclasses
+
+from components.settings import Settings, parameter
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WriteTfrecordsSettings(Settings):
+    """Images and pair tables to TFRecords."""
+
+    layout: str = parameter(
+        "images",
+        "One record per image beside a pair table, or the winner's one record per pair (about 39 times the bytes).",
+        choices=("images", "pairs"),
+    )
+    num_shards: int = parameter(
+        1,
+        "Tasks that share resizing and TFRecord writing (Kubeflow: 1); each writes one TFRecord file per fold and one for the "
+        "test set.",
+        at_least=1, at_most=1000,
+    )  # fmt: skip

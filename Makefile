@@ -2,7 +2,7 @@
 # make gpu     set up .venv-gpu, whose Python trains and predicts on NVIDIA GPUs
 # make ui      compare the runs in MLflow's UI
 # make test    set up, lint, check types, test
-# make bench   how fast everything is beside the winner's recipe, in a quarter of an hour: writes the README's table
+# make bench   how fast everything is beside the winner's recipe, in a quarter of an hour: writes the table of docs/performance.md
 # make images  build the stages' images: [REGISTRY=host/project/repository] [ACCELERATOR=gpu|tpu] [BASE=image] [PUSH=yes]
 # make locks   resolve requirements/*.txt anew from pyproject.toml
 

@@ -8,6 +8,11 @@ python pipeline.py run --help      every parameter, with its default, unit, boun
 import sys
 from typing import Any
 
+if __name__ == "__main__":
+    from launch import refuse_another_python
+
+    refuse_another_python()  # which lacks what is imported next
+
 from kfp import dsl
 
 from components.calibrate.component import calibrate

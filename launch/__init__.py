@@ -1,10 +1,32 @@
-"""Where a run executes: `commands` reads the command line, `local` runs here, `compile` and `submit` elsewhere, `runs` lists."""
+"""What runs on the user's machine: `cli` reads the command line, `backends` run a pipeline, `runs` knows what a run is."""
 
-import importlib.util
+import importlib.metadata
+import re
 import sys
+from pathlib import Path
 
-# Where Docker's SDK is not installed, the repository's folder docker/ passes for a package of that name, and kfp.local, which
-# tries to import the SDK, fails on what it finds. None makes that import fail as it does on a machine without either.
-_docker = importlib.util.find_spec("docker")
-if _docker is not None and _docker.origin is None:
-    sys.modules["docker"] = None  # type: ignore[assignment]
+LOCK = Path(__file__).parents[1] / "requirements/laptop.txt"
+EVERYWHERE = re.compile(r"^([\w.-]+)==\S+ \\$", re.MULTILINE)  # a pin without a marker that keeps it to some machines
+SHOWN = 3
+
+
+def refuse_another_python() -> None:
+    """Ends the process with status 2 where this Python lacks packages of requirements/laptop.txt.
+
+    To be called before they are imported. Metadata is asked, as the repository's folder docker/ passes for the package of that
+    name where Docker's SDK is not installed, and kfp.local fails on it.
+    """
+    missing = [name for name in EVERYWHERE.findall(LOCK.read_text(encoding="utf-8")) if not is_installed(name)]
+    if missing:
+        some = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+        print(
+            f"ERROR: {sys.executable} lacks {len(missing)} of the packages in requirements/laptop.txt: {some}. Expected a Python "
+            "of this repository's own: .venv/bin/python, which `make demo` sets up, or .venv-gpu/bin/python (`make gpu`).",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+
+
+def is_installed(distribution: str) -> bool:
+    """Returns whether this Python has a distribution, whatever its version."""
+    return any(importlib.metadata.distributions(name=distribution))

@@ -1,4 +1,4 @@
-"""The benchmarks' frame: every benchmark is known to `make bench`, a missed target is said, README.md shows the whole table."""
+"""The benchmarks' frame: `make bench` knows each one, a missed target is said, docs/performance.md shows the whole table."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from tests.benchmarks import __main__ as runner
 from tests.benchmarks.table import HEADER, Row, as_markdown, read_rows
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / runner.PAGE).read_text(encoding="utf-8")
 ROW = Row(
     what="decoding", measured="10 photos", ours="1 s", other="3 s", value=3.0, unit="x", target=2.5, at_least=True, note="a | b"
 )
@@ -39,16 +39,16 @@ def unindented(path: Path) -> str:
     return re.sub(r"^ +", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
 
 
-def test_the_readme_shows_a_whole_table() -> None:
-    header, rule, *lines = table_in(README)
+def test_the_page_shows_a_whole_table() -> None:
+    header, rule, *lines = table_in(PAGE)
     assert (tuple(header), set(rule)) == (HEADER, {"---"})
     assert len(lines) >= len(runner.BENCHMARKS)
     for line in lines:
         assert len(line) == len(HEADER) and all(line), line
 
 
-def test_the_readme_says_which_targets_are_missed() -> None:
-    for line in table_in(README)[2:]:
+def test_the_page_says_which_targets_are_missed() -> None:
+    for line in table_in(PAGE)[2:]:
         figure, bound = (float(re.sub(r"[^0-9.e+-]", "", cell.replace("(missed)", ""))) for cell in line[-2:])
         met = figure >= bound if line[-1].startswith(">=") else figure <= bound
         assert figure == bound or met != ("(missed)" in line[-2]), line
@@ -91,23 +91,25 @@ def test_a_benchmark_prints_its_rows_and_writes_them(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "rows.json") == [ROW]
 
 
-def test_a_failed_benchmark_is_a_line_and_status_1_and_the_readme_stays(
+def test_a_failed_benchmark_is_a_line_and_status_1_and_the_page_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "tests/benchmarks"
     folder.mkdir(parents=True)
     (folder / "good.py").write_text(f"import sys\nopen(sys.argv[2], 'w').write({json.dumps([dataclasses.asdict(ROW)])!r})\n")
     (folder / "bad.py").write_text("raise SystemExit('no such photo')\n")
-    (tmp_path / "README.md").write_text(README, encoding="utf-8")
+    page = tmp_path / runner.PAGE
+    page.parent.mkdir()
+    page.write_text(PAGE, encoding="utf-8")
     monkeypatch.setattr(runner, "ROOT", tmp_path)
     monkeypatch.setattr(runner, "BENCHMARKS", ("good", "bad"))
     assert runner.run(runner.BENCHMARKS) == 1
     shown = capfd.readouterr()
     lines = [cells(line) for line in shown.out.splitlines() if line.startswith("| ")]
     assert [line[0] for line in lines[2:]] == ["decoding", "bad"] and "failed" in lines[3][1] and "no such photo" in shown.err
-    assert (tmp_path / "README.md").read_text(encoding="utf-8") == README
+    assert page.read_text(encoding="utf-8") == PAGE
     assert runner.run(["good"]) == 0
-    assert (tmp_path / "README.md").read_text(encoding="utf-8") == README
+    assert page.read_text(encoding="utf-8") == PAGE
     monkeypatch.setattr(runner, "BENCHMARKS", ("good",))
     assert runner.run(["good"]) == 0
-    assert table_in((tmp_path / "README.md").read_text(encoding="utf-8"))[2:] == [list(ROW.cells())]
+    assert table_in(page.read_text(encoding="utf-8"))[2:] == [list(ROW.cells())]

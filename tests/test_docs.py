@@ -1,4 +1,4 @@
-"""README.md and the code say the same: commands, options, parameters, presets, links."""
+"""README.md, docs/ and the code say the same: commands, options, parameters, presets, links."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ from launch.runs.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTED = "\n".join((README, *(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md")))))
 PAGES = sorted(
     path
     for path in ROOT.rglob("*.md")
@@ -44,18 +45,18 @@ def shown(value: object) -> str:
 
 
 def test_every_command_is_in_the_readme_and_every_one_in_the_readme_exists() -> None:
-    assert set(re.findall(r"pipeline\.py ([a-z]+)", README)) == set(commands())
+    assert set(re.findall(r"pipeline\.py ([a-z]+)", DOCUMENTED)) == set(commands())
 
 
 def test_every_option_is_in_the_readme_and_every_one_in_the_readme_exists() -> None:
-    ours = re.sub(r"^(gcloud|kubectl) .*$", "", README, flags=re.MULTILINE)
+    ours = re.sub(r"^(gcloud|kubectl) .*$", "", DOCUMENTED, flags=re.MULTILINE)
     documented = set(re.findall(r"--[a-z][a-z-]*", ours))
     existing = set().union(*map(options, commands().values()))
     assert existing <= documented <= existing | {"--help"} | options(command_line())
 
 
 def test_the_parameter_table_is_what_the_settings_declare() -> None:
-    rows = [line for line in README.splitlines() if re.match(r"\| `[a-z_]+` \| [a-z_]+ \| `", line)]
+    rows = [line for line in DOCUMENTED.splitlines() if re.match(r"\| `[a-z_]+` \| [a-z_]+ \| `", line)]
     assert rows == parameter_rows(), "the table should be:\n" + "\n".join(parameter_rows())
 
 
@@ -66,7 +67,7 @@ def test_every_preset_is_in_the_readme(preset: str) -> None:
 
 def test_every_make_target_in_the_readme_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"`?make ([a-z]+)", README))
+    targets = set(re.findall(r"`?make ([a-z]+)", DOCUMENTED))
     assert {"demo", "test"} <= targets
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 

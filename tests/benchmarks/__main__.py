@@ -1,7 +1,7 @@
-"""Names of benchmarks enter, all where none is given; one table leaves, printed and, where all of them ran, in README.md.
+"""Names of benchmarks enter, all where none is given; a table leaves, printed and, where all of them ran, in docs/performance.md.
 
 `python -m tests.benchmarks [NAME ...]` runs one after another, each in a process of its own. One that fails is a line that says
-so; the exit status is then 1, and README.md stays as it was.
+so; the exit status is then 1, and the page stays as it was.
 """
 
 import argparse
@@ -30,6 +30,7 @@ BENCHMARKS = (  # in the table's order
     "read_gcs",
 )
 ROOT = Path(__file__).parents[2]
+PAGE = "docs/performance.md"
 BEGIN, END = "<!-- make bench writes this table -->", "<!-- end of the table -->"
 
 
@@ -43,9 +44,9 @@ def run(names: Sequence[str]) -> int:
     table = f"{as_markdown(lines)}\n\n{caption((time.monotonic() - start) / 60, load)}"
     print(table)
     if not failed and set(names) == set(BENCHMARKS):
-        readme = ROOT / "README.md"
-        readme.write_text(with_table(readme.read_text(encoding="utf-8"), table), encoding="utf-8")
-        print(f"written into {readme}")
+        page = ROOT / PAGE
+        page.write_text(with_table(page.read_text(encoding="utf-8"), table), encoding="utf-8")
+        print(f"written into {page}")
     return int(bool(failed))
 
 
@@ -58,9 +59,9 @@ def run_one(name: str) -> list[tuple[str, ...]]:
         return [row.cells() for row in read_rows(rows)] if ended.returncode == 0 else []
 
 
-def with_table(readme: str, table: str) -> str:
+def with_table(page: str, table: str) -> str:
     """Returns the page with `table` between its two markers, in place of what was there."""
-    before, rest = readme.split(BEGIN)
+    before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n{table}\n{END}{after}"
 

@@ -33,8 +33,9 @@ from launch.runs.collected import CollectedArtifacts
 def verdelta(
     raw: str,
     raw_digest: str,
-    folds: list = [0],  # noqa: B006 - kfp reads the default, nobody changes it
-    shards: list = [0],  # noqa: B006
+    # list[int]: the item of a plain list is compiled as text, which Kubeflow refuses to give to an int
+    folds: list[int] = [0],  # noqa: B006 - kfp reads the default, nobody changes it
+    shards: list[int] = [0],  # noqa: B006
     image_size: int = ResizeImagesSettings.image_size,
     jpeg_quality: int = ResizeImagesSettings.jpeg_quality,
     on_bad_photo: str = ResizeImagesSettings.on_bad_photo,

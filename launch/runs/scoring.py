@@ -40,7 +40,7 @@ def score_pipeline(alone: tuple[str, str] | None = None, on_kubeflow: bool = Fal
         raw: str,
         raw_digest: str,
         folds: list,
-        shards: list,
+        shards: list[int],
         split_folds_folded_pairs: str,
         split_folds_folded_pairs_content: str,
         calibrate_submission: str,

@@ -32,8 +32,9 @@ from launch.runs.signatures import chosen_for, with_settings
 def verdelta(
     raw: str,
     raw_digest: str,
-    folds: list = [0],  # noqa: B006 - kfp reads the default, nobody changes it
-    shards: list = [0],  # noqa: B006
+    # list[int]: the item of a plain list is compiled as text, which Kubeflow refuses to give to an int
+    folds: list[int] = [0],  # noqa: B006 - kfp reads the default, nobody changes it
+    shards: list[int] = [0],  # noqa: B006
     **settings: Any,
 ) -> None:
     """Trains a model per fold on pairs of dated photos and predicts the days between the two photos of each test pair.

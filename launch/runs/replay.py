@@ -83,7 +83,7 @@ def pipeline_of(
     for stage, found in shards.items():
         lists[shards_of(stage)] = [loop_item(SHARD, shard, by_shard[stage], artifacts, site.content) for shard in found]
     arguments |= lists
-    kinds |= dict.fromkeys(lists, list)
+    kinds |= dict.fromkeys(lists, list) | {SHARDS: list[int]}  # the others' items are dicts
 
     def again(*values: Any) -> None:
         given = dict(zip(arguments, values, strict=True))

@@ -75,7 +75,7 @@ def score_pipeline(site: Site, alone: tuple[str, str] | None = None) -> Any:
         raw: str,
         raw_digest: str,
         folds: list,
-        shards: list,
+        shards: list[int],
         split_folds_folded_pairs: str,
         split_folds_folded_pairs_content: str,
         calibrate_submission: str,

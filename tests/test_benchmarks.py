@@ -13,7 +13,7 @@ from tests.benchmarks import __main__ as runner
 from tests.benchmarks.table import HEADER, Row, as_markdown, read_rows
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / runner.PAGE).read_text(encoding="utf-8")
+PAGE, SUMMARY = ((ROOT / name).read_text(encoding="utf-8") for name in (runner.PAGE, runner.SUMMARY))
 ROW = Row(
     what="decoding", measured="10 photos", ours="1 s", other="3 s", value=3.0, unit="x", target=2.5, at_least=True, note="a | b"
 )
@@ -54,6 +54,11 @@ def test_the_page_says_which_targets_are_missed() -> None:
         assert figure == bound or met != ("(missed)" in line[-2]), line
 
 
+def test_the_readme_shows_the_ratios_of_that_table_that_must_be_large_and_no_other() -> None:
+    ratios = [[line[0], *line[-2:]] for line in table_in(PAGE)[2:] if re.fullmatch(r">= [\d.]+ x", line[-1])]
+    assert table_in(SUMMARY)[2:] == ratios and len(ratios) > 5
+
+
 @pytest.mark.parametrize(
     ("value", "at_least", "figure", "bound"),
     [
@@ -91,25 +96,30 @@ def test_a_benchmark_prints_its_rows_and_writes_them(tmp_path: Path) -> None:
     assert read_rows(tmp_path / "rows.json") == [ROW]
 
 
-def test_a_failed_benchmark_is_a_line_and_status_1_and_the_page_stays(
+def test_a_failed_benchmark_is_a_line_and_status_1_and_the_pages_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "tests/benchmarks"
     folder.mkdir(parents=True)
     (folder / "good.py").write_text(f"import sys\nopen(sys.argv[2], 'w').write({json.dumps([dataclasses.asdict(ROW)])!r})\n")
     (folder / "bad.py").write_text("raise SystemExit('no such photo')\n")
-    page = tmp_path / runner.PAGE
-    page.parent.mkdir()
-    page.write_text(PAGE, encoding="utf-8")
+    (tmp_path / "docs").mkdir()
+    for name, text in ((runner.PAGE, PAGE), (runner.SUMMARY, SUMMARY)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+
+    def pages() -> tuple[str, str]:
+        return (tmp_path / runner.PAGE).read_text(encoding="utf-8"), (tmp_path / runner.SUMMARY).read_text(encoding="utf-8")
+
     monkeypatch.setattr(runner, "ROOT", tmp_path)
     monkeypatch.setattr(runner, "BENCHMARKS", ("good", "bad"))
     assert runner.run(runner.BENCHMARKS) == 1
     shown = capfd.readouterr()
     lines = [cells(line) for line in shown.out.splitlines() if line.startswith("| ")]
     assert [line[0] for line in lines[2:]] == ["decoding", "bad"] and "failed" in lines[3][1] and "no such photo" in shown.err
-    assert page.read_text(encoding="utf-8") == PAGE
+    assert pages() == (PAGE, SUMMARY)
     assert runner.run(["good"]) == 0
-    assert page.read_text(encoding="utf-8") == PAGE
+    assert pages() == (PAGE, SUMMARY)
     monkeypatch.setattr(runner, "BENCHMARKS", ("good",))
     assert runner.run(["good"]) == 0
-    assert table_in(page.read_text(encoding="utf-8"))[2:] == [list(ROW.cells())]
+    what, *_, figure, bound = ROW.cells()
+    assert [table_in(page)[2:] for page in pages()] == [[list(ROW.cells())], [[what, figure, bound]]]

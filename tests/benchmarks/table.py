@@ -80,9 +80,9 @@ def as_text(row: Row) -> str:
     return f"{what}: {figure}, must reach {bound}\n  {measured}\n  ours: {ours}\n  compared with: {other}"
 
 
-def as_markdown(lines: Iterable[Sequence[str]]) -> str:
-    """A Markdown table of lines of cells, in the order of HEADER."""
-    cells = (HEADER, ["---"] * len(HEADER), *lines)
+def as_markdown(lines: Iterable[Sequence[str]], header: Sequence[str] = HEADER) -> str:
+    """A Markdown table of lines of cells, in the order of the header."""
+    cells = (header, ["---"] * len(header), *lines)
     return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in cells)
 
 

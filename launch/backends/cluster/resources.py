@@ -34,8 +34,8 @@ class Resources(Settings):
     spot: bool = parameter(False, "Use spot machines: cheaper, and may be taken away (Vertex: with machine_type).")
     timeout_hours: float = parameter(24.0, "Ends a stage that takes longer (Vertex: with machine_type).", unit="h", at_least=0.01)
     retries: int = parameter(
-        2, "Times a stage that ended with an error is tried again, later each time; of one whose machine was taken away the "
-        "README says when.",
+        2, "Times a stage that ended with an error is tried again, later each time; Kubeflow's own settings may change that "
+        "(docs/cluster.md, Retries).",
         at_least=0, at_most=10,
     )  # fmt: skip
 

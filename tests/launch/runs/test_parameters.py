@@ -67,7 +67,7 @@ def test_pipeline_parameters_are_the_settings_fields_with_their_defaults() -> No
         data = parameters.pop(name)
         assert (data.annotation, data.default) == (kind, inspect.Parameter.empty)
     shards = parameters.pop("shards")
-    assert (shards.annotation, shards.default) == (list, [0])  # of the default num_shards
+    assert (shards.annotation, shards.default) == (list[int], [0])  # of the default num_shards
     expected = {field.name: field for field in (*dataclasses.fields(RunSettings), *declared().values())}
     del expected["fold"]
     assert {name: (each.annotation, each.default) for name, each in parameters.items()} == {

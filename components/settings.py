@@ -34,7 +34,7 @@ def parameter(
 
     Args:
         default: the value where none is given; a list is copied for each instance.
-        help: one sentence for the command line and the README table.
+        help: one sentence for the command line and docs/parameters.md.
         unit: "px", "days", ...; empty for a pure number or a name.
         at_least: smallest allowed number, inclusive.
         at_most: largest allowed number, inclusive.

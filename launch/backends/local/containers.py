@@ -42,20 +42,17 @@ def connect() -> "docker.DockerClient":
     """Returns a client of the engine that DOCKER_HOST or the current context's default socket leads to.
 
     Raises:
-        ValueError: Docker's SDK is not installed, or no engine answers.
+        ValueError: no engine answers.
     """
-    try:
-        import docker
+    import docker
 
-        client = docker.from_env(timeout=ENGINE_TIMEOUT_SECONDS)
-    except ImportError as error:
-        raise ValueError("--runner docker needs Docker's SDK: install the packages of requirements/laptop.txt.") from error
+    try:
+        return docker.from_env(timeout=ENGINE_TIMEOUT_SECONDS)
     except docker.errors.DockerException as error:
         raise ValueError(
             f"--runner docker: no Docker engine answers ({error}). Start it, see that you may use it (`docker info`), "
             "or run with --runner subprocess."
         ) from error
-    return client
 
 
 def require_images(client: "docker.DockerClient", images: Iterable[str]) -> None:

@@ -52,7 +52,7 @@ class LocalBackend:
     def __init__(self, wiring: Wiring, runs_dir: Path, runner: str = "subprocess", parallel: int = 1) -> None:
         """Args: the pipeline's wiring, the folder of runs, subprocess or docker, and how many tasks of a loop run at once."""
         self.wiring, self.shown_dir, self.runs_dir = wiring, runs_dir, runs_dir.resolve()
-        self.in_containers, self.parallel, self.terminal = runner == DOCKER, parallel, Terminal()
+        self.in_containers, self.parallel = runner == DOCKER, parallel
 
     def check(self, plan: Plan) -> None:
         """As `Backend`: raw data that is complete; an engine and images, or packages, for the plan's stages."""
@@ -80,15 +80,15 @@ class LocalBackend:
 
     def follow(self, handle: StartedRun) -> int:
         """As `Backend`; a signal ends the run as a failed stage does, and the status is then 128 + its number."""
-        plan, record = handle
+        (plan, record), terminal = handle, Terminal()
         with failing_into(record):
-            self.terminal.say("\n  ".join([f"run {record.folder.name} in {record.folder}", *plan.lines()]))
+            terminal.say("\n  ".join([f"run {record.folder.name} in {record.folder}", *plan.lines()]))
             data = self.data(plan)
             backend = TENSORFLOW if self.in_containers else keras_backend()  # the images for this machine compute with TensorFlow
             for line in remarks(backend, plan.stages, plan.parameters):
-                self.terminal.say(line)
+                terminal.say(line)
             run = LocalRun(
-                record.folder, self.runs_dir / ".cache", record, self.terminal, self.parallel, containers=self.in_containers
+                record.folder, self.runs_dir / ".cache", record, terminal, self.parallel, containers=self.in_containers
             )
             succeeded = all(self.executed(run, plan, number, data) for number in range(len(plan.steps)))
             return self.finish(run, succeeded)
@@ -107,7 +107,7 @@ class LocalBackend:
 
     def finish(self, run: LocalRun, succeeded: bool) -> int:
         """Puts the results into the run's folder, says how it ended, and returns the exit status."""
-        say, record, stopped = self.terminal.say, run.record, run.running.stopped_by
+        say, record, stopped = run.terminal.say, run.record, run.running.stopped_by
         if stopped:
             record.finish(FAILED, f"stopped by {stopped.name}")
             say(f"\nSTOPPED by {stopped.name}. {RESUME}")

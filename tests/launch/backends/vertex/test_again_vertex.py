@@ -140,11 +140,12 @@ def test_a_custom_job_in_place_of_a_stage_reads_the_imported_artifacts(finished:
     assert executors(spec)[1] == {uri("write_tfrecords", "examples")}
 
 
-def test_new_photos_are_scored_by_the_models_of_the_run(finished: FinishedVertex, capsys: pytest.CaptureFixture[str]) -> None:
-    assert again(finished, "score", "first", "--raw", "gs://plants/new", "--resource", "report.machine_type=n1-standard-4") == 2
-    assert "with score only predict can have one" in capsys.readouterr().err
-    assert again(finished, "score", "first", "--raw", "gs://plants/new") == 0
+def test_new_photos_are_scored_by_the_models_of_the_run(finished: FinishedVertex) -> None:
+    assert again(finished, "score", "first", "--raw", "gs://plants/new", "--resource", "report.machine_type=n1-standard-4") == 0
     spec, values = sent(finished)
+    job = spec["components"]["comp-report"]["inputDefinitions"]
+    assert job["parameters"]["worker_pool_specs"]["defaultValue"][0]["machine_spec"]["machine_type"] == "n1-standard-4"
+    assert job["artifacts"]["histories"]["isOptional"]
     assert executors(spec)[0] == {"resize-images", "generate-pairs", "write-tfrecords", "predict", "calibrate", "report"}
     assert (values["raw"], values["raw_digest"]) == ("gs://plants/new", "digest of gs://plants/new")
     assert [(each["fold"], each["train_model"]) for each in values["folds"]] == [(n, uri("train", "model", n)) for n in (0, 2)]

@@ -9,34 +9,39 @@ from components.images import image_for
 def calibrate(
     catalog: dsl.Input[dsl.Dataset],
     predictions: dsl.Input[list[dsl.Dataset]],
-    out_of_fold: dsl.Input[list[dsl.Dataset]],
     submission: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
     calibration: str,
     calibration_rules: list,
+    out_of_fold: dsl.Input[list[dsl.Dataset]] = None,
+    calibrated: dsl.Input[dsl.Dataset] = None,
 ) -> None:
     """Averages the models' predictions, calibrates them and scores both.
+
+    Of `out_of_fold` and `calibrated` one is given: what to fit the calibration on, or an earlier run's to apply.
 
     Args:
         catalog: test_data.csv, and sample_submission.csv and test_labels.csv where there are any.
         predictions: one folder per model.
-        out_of_fold: one folder per model.
         submission: both submissions, calibration.json, metrics.json, out_of_fold_calibrated.csv.
         metrics: RMSE in days.
         calibration: none, rules or fit.
         calibration_rules: ordered factors by species or series.
+        out_of_fold: one folder per model.
+        calibrated: the submission of the run that trained the models: its calibration and its out-of-fold pairs.
     """
     import json
     from pathlib import Path
 
-    from components.calibrate import calibrate as stage
+    from components.calibrate.calibrate import calibrate
     from components.calibrate.settings import CalibrateSettings
     from components.contract import schema
 
-    record = stage.calibrate(
+    record = calibrate(
         catalog=Path(catalog.path),
         predictions=[Path(folder.path) for folder in predictions],
-        out_of_fold=[Path(folder.path) for folder in out_of_fold],
+        out_of_fold=out_of_fold and [Path(folder.path) for folder in out_of_fold],
+        calibrated=calibrated and Path(calibrated.path),
         submission=Path(submission.path),
         settings=CalibrateSettings.of(locals()),
     )

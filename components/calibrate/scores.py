@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from components.calibrate.tables import CALIBRATED, RAW
 from components.contract.by_idx import read_labels
+from components.contract.scores import rmse_days
 
 
 def score_validation(validation: pd.DataFrame) -> dict[str, float]:
@@ -26,8 +26,3 @@ def score_test(test: pd.DataFrame, catalog: Path) -> dict[str, float]:
         return {}
     columns = {"test_rmse_days_raw": RAW, "test_rmse_days_calibrated": CALIBRATED}
     return {name: rmse_days(test[column], true_days) for name, column in columns.items()}
-
-
-def rmse_days(days: pd.Series, true_days: pd.Series) -> float:
-    """Returns the root mean squared error of two columns of equal length, row by row."""
-    return float(np.sqrt(np.mean((days.to_numpy() - true_days.to_numpy()) ** 2)))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
-from components.contract.tables import read_test_data, read_user_table
+from components.contract.user_tables import read_test_data, read_user_table
 
 
 def read_order(catalog: Path) -> tuple[pd.Series, Path]:

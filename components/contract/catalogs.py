@@ -11,6 +11,7 @@ import pandas as pd
 from components.contract import schema
 from components.contract.artifacts import whole_file, write_record
 from components.contract.shards import in_order, read_shard
+from components.contract.tables import read_images
 from components.raw.layout import RAW_TABLES
 from components.resize_images.catalog import FIRST_SIZE, RAW_PATH, count, in_catalog_order, refuse_empty, rows_of
 from components.resize_images.settings import ResizeImagesSettings
@@ -31,7 +32,7 @@ def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[
     if len(parts) == 1:
         shutil.copytree(parts[0], catalog, dirs_exist_ok=True)
         return
-    tables = [read_part(part) for part in parts]
+    tables = [read_images(part) for part in parts]
     records = [json.loads((part / schema.STAGE_RECORD).read_text(encoding="utf-8")) for part in parts]
     good = in_catalog_order(pd.concat(tables))
     bad = sum(record["counts"]["bad_photos"] for record in records)
@@ -50,12 +51,6 @@ def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[
     counts = count(good, bad, records[0]["counts"]["other_files"]) | {name: first[name] for name in FIRST_SIZE}
     settings = ResizeImagesSettings(**records[0]["settings"])
     write_record(catalog, "resize_images", settings, counts, merge_skipped(records))
-
-
-def read_part(catalog: Path) -> pd.DataFrame:
-    """Returns a shard's images.csv, typed as `build_catalog` has it."""
-    table = pd.read_csv(catalog / schema.IMAGES_CSV, dtype=str, keep_default_na=False)
-    return table.assign(day=pd.to_numeric(table["day"].replace("", None)).astype("Int64"))
 
 
 def merge_skipped(records: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -51,6 +51,17 @@ SUBMISSION_RAW_CSV, SUBMISSION_CALIBRATED_CSV = "submission_raw.csv", "submissio
 SUBMISSION_COLUMNS = ("idx", "time_delta")
 OUT_OF_FOLD_CALIBRATED_CSV, CALIBRATED_DAYS = "out_of_fold_calibrated.csv", "calibrated_days"  # the added column
 CALIBRATION_JSON, METRICS_JSON = "calibration.json", "metrics.json"
+WRITERS = {
+    IMAGES_CSV: "resize_images",
+    TRAIN_PAIRS_CSV: "generate_pairs",
+    TEST_PAIRS_CSV: "generate_pairs",
+    HISTORY_CSV: "train",
+    OUT_OF_FOLD_CSV: "train",
+    PREDICTIONS_CSV: "predict",
+    SUBMISSION_RAW_CSV: "calibrate",
+    SUBMISSION_CALIBRATED_CSV: "calibrate",
+    OUT_OF_FOLD_CALIBRATED_CSV: "calibrate",
+}  # of tables: the stage that is to be run where one is missing
 HEADLINE_METRICS = (
     "baseline_rmse_days",
     "validation_rmse_days",

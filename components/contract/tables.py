@@ -1,11 +1,6 @@
-"""The catalog's tables as they lie on disk enter; checked data frames leave.
+"""Reads the tables that stages write for each other, and refuses those that are not what they should be."""
 
-images.csv is resize_images' own; the other tables are the user's, copied as they came: `read_user_table` trusts nothing in them.
-"""
-
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +8,56 @@ import pandas as pd
 
 from components.contract import schema
 
-TEST_DATA_COLUMNS = ("idx", "before_file_path", "after_file_path")
+NAMES = {"image_id", "split", "species", "series", "path", "pair_id", "before_image_id", "after_image_id"}
+
+
+def read_table(path: Path, columns: Sequence[str], *, names: Collection[str] = NAMES) -> pd.DataFrame:
+    """Returns `columns` of a CSV file, in this order; the first tells rows apart.
+
+    Args:
+        path: the file.
+        columns: what to read; others are left.
+        names: columns that stay text, also where one looks like a number or is NA. All others are finite numbers, exact.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a column is missing, a row is there twice, or a number is none or not finite.
+    """
+    require_table(path)
+    refuse_missing_columns(list(pd.read_csv(path, nrows=0).columns), columns, path)
+    text = {name: str for name in columns if name in names}
+    table = pd.read_csv(path, usecols=list(columns), dtype=text, keep_default_na=False)[list(columns)]
+    key = columns[0]
+    twice = table[key][table[key].duplicated()]
+    if len(twice):
+        raise ValueError(f"{path}: {key} {twice.iloc[0]} is there twice. Expected each once; run the stage that wrote it again.")
+    for name in columns:
+        if name not in text:
+            table[name] = finite_numbers(table[name], table[key], path)
+    return table
+
+
+def require_table(path: Path) -> None:
+    """Raises FileNotFoundError where there is no such table, and says which stage writes it."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: missing. Expected what {schema.WRITERS[path.name]} writes; run that stage first.")
+
+
+def finite_numbers(column: pd.Series, key: pd.Series, path: Path) -> pd.Series:
+    """Returns a column as numbers.
+
+    Raises:
+        ValueError: names the first row, by `key`, whose number is none or not finite.
+    """
+    numbers = pd.to_numeric(column, errors="coerce")
+    wrong = ~np.isfinite(numbers.to_numpy(dtype="float64"))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"{path}: {column.name} of {key.name} {key[row]} is {str(column[row])!r} ({wrong.sum()} such rows). Expected finite "
+            "numbers. Where a training diverged: lower learning_rate or use mixed_precision=float32."
+        )
+    return numbers
 
 
 def read_images(catalog: Path) -> pd.DataFrame:
@@ -21,13 +65,10 @@ def read_images(catalog: Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: the catalog has no images.csv.
-        ValueError: columns are missing, or a train photo has no day.
+        ValueError: as `read_table`, or a train photo has no day.
     """
     path = catalog / schema.IMAGES_CSV
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: missing. Expected the catalog that resize_images writes; run that stage first.")
-    images = pd.read_csv(path, dtype=str, keep_default_na=False)
-    refuse_missing_columns(list(images.columns), schema.IMAGES_COLUMNS, path)
+    images = read_table(path, schema.IMAGES_COLUMNS, names=schema.IMAGES_COLUMNS)
     images["day"] = pd.to_numeric(images["day"].replace("", None)).astype("Int64")
     dayless = images[(images["split"] == schema.TRAIN) & images["day"].isna()]
     if len(dayless):
@@ -35,101 +76,7 @@ def read_images(catalog: Path) -> pd.DataFrame:
     return images
 
 
-def read_test_data(catalog: Path) -> pd.DataFrame:
-    """Returns test_data.csv with `idx` as int64 and the two paths as str.
-
-    Raises:
-        FileNotFoundError: the catalog has no test_data.csv.
-        ValueError: as `read_user_table`.
-    """
-    path = catalog / schema.TEST_DATA_CSV
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: missing. Expected a copy of the raw data's {schema.RAW_TEST_DATA}.")
-    return read_user_table(path, TEST_DATA_COLUMNS)
-
-
-def read_user_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Returns `columns` of a CSV file that a person made, in the file's order: `idx` as int64, the others as str.
-
-    Further columns, blank lines, a byte order mark and blanks after commas do not matter.
-
-    Args:
-        path: an existing file, one row per test pair.
-        columns: `idx` and the others that the first line has to name.
-
-    Raises:
-        ValueError: no UTF-8, no CSV, no row; a column is missing or there twice; a row of more or fewer fields than the first
-            line; an idx that is no whole number >= 0, or is there twice. Names the file and, where there is one, the line.
-    """
-    lines, rows = read_rows(path)
-    if not rows:
-        raise ValueError(f"{path}: the file is empty. Expected {','.join(columns)} in its first line, then a row per test pair.")
-    header = list(rows[0])
-    refuse_missing_columns(header, columns, path)
-    for line, row in zip(lines, rows, strict=True):
-        if len(row) != len(header):
-            raise ValueError(
-                f"{path}, line {line}: {len(row)} fields, {','.join(row)}. Expected {len(header)}, as in the first line "
-                f"({','.join(header)}); remove the comma too many or add what is missing."
-            )
-    if len(rows) == 1:
-        raise ValueError(f"{path}: no row. Expected one row per test pair; add them below {','.join(header)}.")
-    table = pd.DataFrame({name: [row[header.index(name)] for row in rows[1:]] for name in columns}, dtype=str)
-    table["idx"] = check_idx(table["idx"].str.strip(), lines[1:], path)
-    return table
-
-
-def read_rows(path: Path) -> tuple[list[int], list[tuple[str, ...]]]:
-    """Returns the lines of a CSV file that are not blank: their numbers, from 1, and their fields.
-
-    Raises:
-        ValueError: the file is not UTF-8, or its quotes do not pair.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"{path}, line {line}: byte 0x{error.object[error.start]:02x} is no UTF-8. Expected a CSV file in UTF-8; save it as "
-            "UTF-8 (spreadsheets may save in a local encoding such as cp949)."
-        ) from error
-    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
-    lines, rows = list[int](), list[tuple[str, ...]]()
-    try:
-        for row in reader:
-            if row not in ([], [""]):
-                lines.append(reader.line_num)
-                rows.append(tuple(row))  # garbage collection lets go of tuples of text, and walks over lists again and again
-    except csv.Error as error:
-        raise ValueError(
-            f"{path}, line {reader.line_num}: {error}. Expected comma-separated fields, quotes in pairs; correct the quotes."
-        ) from error
-    return lines, rows
-
-
-def check_idx(idx: pd.Series, lines: Sequence[int], path: Path) -> pd.Series:
-    """Returns `idx` as int64.
-
-    Raises:
-        ValueError: an idx that is no whole number >= 0, or is there twice.
-    """
-    wrong = ~idx.str.fullmatch("[0-9]{1,18}").to_numpy(dtype="bool")
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise ValueError(
-            f"{path}, line {lines[row]}: idx={idx[row]!r}. Expected a whole number of at least 0, such as 12; correct the row."
-        )
-    whole = idx.astype("int64")
-    twice = whole.duplicated().to_numpy()
-    if twice.any():
-        row = int(np.argmax(twice))
-        raise ValueError(
-            f"{path}, line {lines[row]}: idx={whole[row]} is there twice. Expected each idx once; remove one of the rows."
-        )
-    return whole
-
-
-def refuse_missing_columns(found: list[str], expected: tuple[str, ...], path: Path) -> None:
+def refuse_missing_columns(found: Sequence[str], expected: Sequence[str], path: Path) -> None:
     """Raises ValueError, naming both lists, where one of the expected columns is missing or there twice."""
     if any(found.count(name) != 1 for name in expected):
         raise ValueError(

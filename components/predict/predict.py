@@ -13,7 +13,7 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import whole_file, write_record
-from components.contract.pair_tables import read_pair_table
+from components.contract.tables import read_table
 from components.network.devices import all_devices, process
 from components.network.image_file import DecodedImages
 from components.network.infer import encode, pair_days
@@ -34,7 +34,7 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
         FileNotFoundError: the model's folder is not as train left it.
     """
     make_deterministic(0)  # nothing is drawn, but sums must not depend on which thread comes first
-    pairs = read_pair_table(examples / schema.TEST_PAIRS_CSV)
+    pairs = read_table(examples / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
     table = pd.DataFrame({"image_id": sorted({*pairs["before_image_id"], *pairs["after_image_id"]})})
     row_of = pd.Series(table.index, index=table["image_id"])
     before, after = (row_of[pairs[name]].to_numpy() for name in ("before_image_id", "after_image_id"))

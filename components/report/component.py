@@ -13,13 +13,13 @@ def report(
     folded_pairs: dsl.Input[dsl.Dataset],
     examples: dsl.Input[list[dsl.Dataset]],
     models: dsl.Input[list[dsl.Model]],
-    histories: dsl.Input[list[dsl.Dataset]],
     predictions: dsl.Input[list[dsl.Dataset]],
     submission: dsl.Input[dsl.Dataset],
     html: dsl.Output[dsl.HTML],
     summary: dsl.Output[dsl.Markdown],
     metrics: dsl.Output[dsl.Metrics],
     strip_pairs: int,
+    histories: dsl.Input[list[dsl.Dataset]] = None,
 ) -> None:
     """Shows how good a run is, in one self-contained page and one Markdown text.
 
@@ -30,13 +30,14 @@ def report(
         folded_pairs: the train pairs with their folds.
         examples: the TFRecords, one folder per shard, of which only the stage's record is read.
         models: one trained model per fold, of which only the stage's record is read.
-        histories: one training history per fold, in the order of the models.
         predictions: one set of test predictions per fold, in the order of the models.
         submission: the submissions, the calibrated out-of-fold predictions and the calibration.
         html: the page, one file.
         summary: the Markdown text, one file.
         metrics: by species, what calibrate gives over all pairs: RMSE in days; and the bias in days.
         strip_pairs: Test pairs shown as photos with their predicted days.
+        histories: one training history per fold, in the order of the models; none where models of an earlier run scored new
+            photos. Then folded_pairs, models and validation figures are that run's.
     """
     from pathlib import Path
 
@@ -52,7 +53,7 @@ def report(
         folded_pairs=Path(folded_pairs.path),
         examples=join_examples([Path(part.path) for part in examples]),
         models=[Path(model.path) for model in models],
-        histories=[Path(history.path) for history in histories],
+        histories=histories and [Path(history.path) for history in histories],
         predictions=[Path(prediction.path) for prediction in predictions],
         submission=Path(submission.path),
         html=Path(html.path),

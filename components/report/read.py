@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from components.contract import schema
 from components.contract.by_idx import read_labels
+from components.contract.tables import read_table, require_table
 from components.report.records import read_record
 
 
@@ -98,38 +98,6 @@ def read_run(
     )
 
 
-def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Reads `columns` of a CSV file; names stay text, even one that looks like a number or like "NA".
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: a column is missing, or holds something that is not a finite number where days are expected.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; run the stage that writes it again.")
-    present = read_texts(path, nrows=0).columns
-    missing = [column for column in columns if column not in present]
-    if missing:
-        raise ValueError(
-            f"{path}: expected the columns {', '.join(columns)}; {', '.join(missing)} missing, found {', '.join(present)}."
-        )
-    texts = {"pair_id", "image_id", "split", "species", "series", "path", "before_image_id", "after_image_id"}
-    table = read_texts(path, usecols=list(columns), dtype={name: str for name in columns if name in texts})
-    for name in columns:
-        if name not in texts:
-            numbers = pd.to_numeric(table[name], errors="coerce")
-            wrong = table[name][~np.isfinite(numbers.to_numpy(dtype="float64"))]
-            if len(wrong):
-                raise ValueError(f"{path}: column {name} must hold finite numbers only; got {str(wrong.iloc[0])!r}.")
-            table[name] = numbers
-    return table[list(columns)]
-
-
-def read_texts(path: Path, **how: Any) -> pd.DataFrame:
-    """Reads a CSV file, forgiving a byte order mark and blanks after commas, and leaving "NA" as it is."""
-    return pd.read_csv(path, encoding="utf-8-sig", skipinitialspace=True, keep_default_na=False, **how)
-
-
 def read_validation(submission: Path, train_pairs: pd.DataFrame) -> pd.DataFrame:
     """Returns the out-of-fold pairs with their photos.
 
@@ -164,8 +132,6 @@ def read_test(pairs: Path, submission: Path, predictions: Sequence[Path], catalo
 
 def joined(table: pd.DataFrame, other: pd.DataFrame, key: str, path: Path) -> pd.DataFrame:
     """Adds the columns of `other`, read from `path`, to the rows of `table`; each row must be found exactly once."""
-    if other[key].duplicated().any():
-        raise ValueError(f"{path}: {key} {other[key][other[key].duplicated()].iloc[0]} appears more than once.")
     absent = table[key][~table[key].isin(other[key])]
     if len(absent) or not len(table):
         example = f", first {absent.iloc[0]}" if len(absent) else ""
@@ -183,8 +149,6 @@ def renamed(table: pd.DataFrame, **names: str) -> pd.DataFrame:
 
 def read_history(folder: Path) -> pd.DataFrame:
     """Returns history.csv with an `epoch` column that counts from 1; other columns as they are."""
-    path = folder / schema.HISTORY_CSV
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; run train again.")
+    require_table(path := folder / schema.HISTORY_CSV)
     history = pd.read_csv(path)
     return history.assign(epoch=range(1, len(history) + 1))

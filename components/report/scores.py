@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
+from components.contract.scores import rmse_days
 
 DELTA_EDGES = (0, 3, 7, 14, 21, 28)  # days; a bin ends with its edge, the last one is open
 
@@ -38,20 +39,15 @@ class ScoreTable:
     by_delta: list[Score]
 
 
-def rmse(predicted: pd.Series, true: pd.Series) -> float:
-    """Returns the root of the mean squared difference, in days."""
-    return float(np.sqrt(np.mean(np.square(predicted.to_numpy(float) - true.to_numpy(float)))))
-
-
 def score(group: str, pairs: pd.DataFrame) -> Score:
     """Scores `pairs`, of which there is at least one."""
     true = pairs["true_days"]
     return Score(
         group=group,
         pairs=len(pairs),
-        baseline=rmse(pairs["baseline_days"], true),
-        raw=rmse(pairs["raw_days"], true),
-        calibrated=rmse(pairs["calibrated_days"], true),
+        baseline=rmse_days(pairs["baseline_days"], true),
+        raw=rmse_days(pairs["raw_days"], true),
+        calibrated=rmse_days(pairs["calibrated_days"], true),
         bias=float((pairs["calibrated_days"] - true).mean()),
     )
 

@@ -16,6 +16,7 @@ def resize_images(
     on_bad_photo: str,
     shard: int,
     num_shards: int,
+    splits: list = ["train", "test"],  # noqa: B006 - KFP reads the default, nobody changes it
 ) -> None:
     """Writes a shard of the raw photos as JPEGs of one size, and their catalog: one row per photo; in the first, the tables, too.
 
@@ -29,6 +30,7 @@ def resize_images(
         on_bad_photo: fail or skip.
         shard: which of the tasks that share the photos this is, from 0.
         num_shards: how many they are.
+        splits: both, or test alone where nothing is trained: then train photos are neither needed nor looked at.
     """
     from pathlib import Path
 
@@ -36,12 +38,12 @@ def resize_images(
     from components.resize_images.resize import resize_images
     from components.resize_images.settings import ResizeImagesSettings
 
-    settings = ResizeImagesSettings.of(locals())
     record = resize_images(
         raw=raw,
         images=Path(images.path),
         catalog=Path(catalog.path),
-        settings=settings,
+        settings=ResizeImagesSettings.of(locals()),
+        splits=splits,
         shard=Shard(shard=shard, num_shards=num_shards),
     )
     images.metadata.update(record["counts"], raw_digest=raw_digest, shard=shard)

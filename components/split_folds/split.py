@@ -8,6 +8,7 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import whole_file, write_record
+from components.contract.tables import read_table
 from components.generate_pairs.pair_csv import write_pairs
 from components.split_folds.settings import SplitFoldsSettings
 
@@ -25,13 +26,9 @@ def split_folds(*, pairs: Path, folded_pairs: Path, settings: SplitFoldsSettings
 
     Raises:
         FileNotFoundError: no train_pairs.csv.
-        ValueError: fewer series than folds.
+        ValueError: fewer series than folds; as `read_table`.
     """
-    source = pairs / schema.TRAIN_PAIRS_CSV
-    if not source.is_file():
-        raise FileNotFoundError(f"{source}: missing. Expected the train pairs that generate_pairs writes; run that stage first.")
-    text = dict.fromkeys(set(schema.TRAIN_PAIRS_COLUMNS) - {"time_delta_days"}, str)
-    table = pd.read_csv(source, dtype=text, keep_default_na=False)
+    table = read_table(pairs / schema.TRAIN_PAIRS_CSV, schema.TRAIN_PAIRS_COLUMNS)
     table["fold"] = assign_folds(table["series"], settings.num_folds)
     refuse_leak(table)
     shuffled = table["fold"].sample(frac=1.0, random_state=settings.shuffle_seed).index.to_numpy()

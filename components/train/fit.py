@@ -14,8 +14,8 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import whole_file, write_record
-from components.contract.pair_tables import read_pair_table
-from components.contract.tables import read_images
+from components.contract.scores import rmse_days
+from components.contract.tables import read_images, read_table
 from components.network.checkpoint import load_checkpoint
 from components.network.devices import all_devices, process, require_divisible
 from components.network.image_file import DecodedImages
@@ -73,8 +73,8 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
         "train_images": len(np.unique(data.train[["before", "after"]])),
         "parameters": network.count_params(),
         "steps": steps_per_epoch * settings.epochs,
-        "baseline_rmse_days": rmse(results["baseline_days"] - results["time_delta_days"]),
-        "validation_rmse_days": rmse(results["prediction_days"] - results["time_delta_days"]),
+        "baseline_rmse_days": rmse_days(results["baseline_days"], results["time_delta_days"]),
+        "validation_rmse_days": rmse_days(results["prediction_days"], results["time_delta_days"]),
         "seconds": round(time.monotonic() - started, 1),
     }
     if process()[0] > 0:
@@ -155,7 +155,7 @@ def compile_model(network: keras.Model, steps: int, settings: TrainSettings) -> 
 
 def load_fold(examples: Path, settings: TrainSettings) -> FoldData:
     """Decodes every train image and splits the pairs by fold; training order is the stored files', fold after fold."""
-    pairs = read_pair_table(examples / schema.TRAIN_PAIRS_CSV)
+    pairs = read_table(examples / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS)
     if settings.fold not in set(pairs["fold"]):
         raise ValueError(
             f"fold={settings.fold}: the examples have folds {sorted(set(pairs['fold']))}; choose among them or raise num_folds."
@@ -190,8 +190,3 @@ def make_deterministic(seed: int) -> None:
 
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-
-
-def rmse(errors: pd.Series) -> float:
-    """Root mean square of errors in days."""
-    return float(np.sqrt(np.mean(np.square(errors.to_numpy(np.float64)))))

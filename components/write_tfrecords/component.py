@@ -10,11 +10,11 @@ def write_tfrecords(
     images: dsl.Input[list[dsl.Dataset]],
     catalog: dsl.Input[dsl.Dataset],
     pairs: dsl.Input[dsl.Dataset],
-    folded_pairs: dsl.Input[dsl.Dataset],
     examples: dsl.Output[dsl.Dataset],
     layout: str,
     num_shards: int,
     shard: int,
+    folded_pairs: dsl.Input[dsl.Dataset] = None,
 ) -> None:
     """Writes one shard of the photos of all pairs as TFRecords: one file per fold and one for the test set.
 
@@ -22,11 +22,11 @@ def write_tfrecords(
         images: resized photos, one folder per shard of resize_images.
         catalog: images.csv.
         pairs: test_pairs.csv.
-        folded_pairs: train_pairs.csv with folds, in stored order.
         examples: TFRecords of this shard and dataset.json; in the first, the tables, too.
         layout: one record per image, or the winner's one per pair.
         num_shards: tasks that share the work; files per fold and for the test set.
         shard: which of them this is, from 0.
+        folded_pairs: train_pairs.csv with folds, in stored order; none where nothing is trained: the test set alone.
     """
     from pathlib import Path
 
@@ -38,7 +38,7 @@ def write_tfrecords(
         images=joined([Path(part.path) for part in images]),
         catalog=Path(catalog.path),
         pairs=Path(pairs.path),
-        folded_pairs=Path(folded_pairs.path),
+        folded_pairs=folded_pairs and Path(folded_pairs.path),
         examples=Path(examples.path),
         settings=WriteTfrecordsSettings.of(locals()),
         shard=shard,

@@ -17,9 +17,8 @@ from tqdm import tqdm
 
 from components.contract import schema
 from components.contract.artifacts import file_digest, whole_file, write_json, write_record
-from components.contract.pair_tables import read_pair_table
 from components.contract.shards import WHOLE, Shard
-from components.contract.tables import read_images
+from components.contract.tables import read_images, read_table
 from components.write_tfrecords.settings import WriteTfrecordsSettings
 
 
@@ -59,9 +58,10 @@ def write_tfrecords(
     """
     task = WHOLE if shard is None else Shard(shard=shard, num_shards=settings.num_shards)
     table = read_images(catalog)
-    none = pd.DataFrame(columns=list(schema.FOLDED_PAIRS_COLUMNS))
-    train = none if folded_pairs is None else read_pair_table(folded_pairs / schema.TRAIN_PAIRS_CSV)
-    test = read_pair_table(pairs / schema.TEST_PAIRS_CSV)
+    train = pd.DataFrame(columns=list(schema.FOLDED_PAIRS_COLUMNS))
+    if folded_pairs is not None:
+        train = read_table(folded_pairs / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS)
+    test = read_table(pairs / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
     path_of = {image_id: images / path for image_id, path in zip(table["image_id"], table["path"], strict=True)}
     require_files(path_of[name] for name in referenced_images(train, test))
     examples.mkdir(parents=True, exist_ok=True)

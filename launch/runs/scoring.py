@@ -1,6 +1,6 @@
 """The second DAG: new raw photos and a trained run's artifacts in, calibrated predictions and a report out; nothing is trained.
 
-The faces are those of the rooms' score_component.py, which are about the test set alone; predict's is the one of training.
+The faces are those of training; they are told to look at the test set alone, and are not given what only training writes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,14 @@ from typing import Any
 
 from kfp import dsl
 
-from components.calibrate.score_component import calibrate
+from components.calibrate.component import calibrate
 from components.contract import schema
-from components.generate_pairs.score_component import generate_pairs
+from components.generate_pairs.component import generate_pairs
 from components.predict.component import predict
-from components.report.score_component import report
-from components.resize_images.score_component import resize_images
+from components.report.component import report
+from components.resize_images.component import resize_images
 from components.settings import STAGES
-from components.write_tfrecords.score_component import write_tfrecords
+from components.write_tfrecords.component import write_tfrecords
 from launch.runs.collected import CollectedArtifacts, list_of_one
 from launch.runs.lineage import SCORE, Artifacts, Parent, RecordedRun
 from launch.runs.parameters import FOLDS, LOOP, pipeline_inputs, resolve
@@ -70,7 +70,7 @@ def score_pipeline(site: Site, alone: tuple[str, str] | None = None) -> Any:
     @dsl.pipeline(
         name="verdelta-score", description="How many days lie between two new photos of a plant, by models trained before."
     )
-    @with_settings(("resize_images", "write_tfrecords", "predict", "report"))
+    @with_settings(("resize_images", "generate_pairs", "write_tfrecords", "predict", "calibrate", "report"))
     def score_photos(
         raw: str,
         raw_digest: str,
@@ -98,9 +98,11 @@ def score_pipeline(site: Site, alone: tuple[str, str] | None = None) -> Any:
         folded_pairs = imported(split_folds_folded_pairs, split_folds_folded_pairs_content, FOLDED_PAIRS)
         calibrated = imported(calibrate_submission, calibrate_submission_content, SUBMISSION)
         with dsl.ParallelFor(shards, name="each shard of the photos") as shard:
-            resized = resize_images(raw=raw, raw_digest=raw_digest, shard=shard, **chosen_for(resize_images, settings))
+            resized = resize_images(
+                raw=raw, raw_digest=raw_digest, shard=shard, splits=[schema.TEST], **chosen_for(resize_images, settings)
+            )
 
-        paired = generate_pairs(catalogs=CollectedArtifacts(resized.outputs["catalog"]))
+        paired = generate_pairs(catalogs=CollectedArtifacts(resized.outputs["catalog"]), splits=[schema.TEST])
         catalog, pairs = paired.outputs["catalog"], paired.outputs["pairs"]
 
         with dsl.ParallelFor(shards, name="each shard of the records") as shard:
@@ -121,9 +123,12 @@ def score_pipeline(site: Site, alone: tuple[str, str] | None = None) -> Any:
                 **chosen_for(predict, settings),
             ).outputs["predictions"]
 
-        submission = calibrate(catalog=catalog, predictions=CollectedArtifacts(predicted), calibrated=calibrated).outputs[
-            "submission"
-        ]
+        submission = calibrate(
+            catalog=catalog,
+            predictions=CollectedArtifacts(predicted),
+            calibrated=calibrated,
+            **chosen_for(calibrate, settings),
+        ).outputs["submission"]
         report(
             catalog=catalog,
             images=CollectedArtifacts(resized.outputs["images"]),

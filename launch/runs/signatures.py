@@ -46,6 +46,6 @@ def chosen_for(face: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def scalars_of(face: Any) -> dict[str, type]:
-    """Returns the parameters of a component with their types."""
-    found = inspect.signature(face.python_func).parameters.values()
+    """Returns the parameters that a component has to be given, with their types."""
+    found = [each for each in inspect.signature(face.python_func).parameters.values() if each.default is Parameter.empty]
     return {each.name: each.annotation for each in found if each.annotation in (int, float, bool, str, list)}

@@ -19,8 +19,8 @@ from PIL import Image
 from components.calibrate.calibrate import calibrate
 from components.calibrate.settings import CalibrateSettings
 from components.contract import schema
-from components.contract.pair_tables import read_pair_table
-from components.contract.tables import TEST_DATA_COLUMNS
+from components.contract.tables import read_table
+from components.contract.user_tables import TEST_DATA_COLUMNS
 from components.generate_pairs.generate import generate_pairs
 from components.generate_pairs.settings import GeneratePairsSettings
 from components.network.load import load_images
@@ -125,7 +125,8 @@ def run_decode(root: Path) -> None:
     images = pd.read_csv(root / "catalog" / schema.IMAGES_CSV)
     load_images(
         root / "examples", split=schema.TRAIN, table=images[images["split"] == schema.TRAIN].reset_index(drop=True),
-        pairs=read_pair_table(root / "folded_pairs" / schema.TRAIN_PAIRS_CSV), dim=DECODED_PX, memory_budget_gb=8,
+        pairs=read_table(root / "folded_pairs" / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS),
+        dim=DECODED_PX, memory_budget_gb=8,
     )  # fmt: skip
 
 
@@ -172,7 +173,7 @@ def write_photos(root: Path) -> None:
 def write_predictions(root: Path) -> None:
     """Writes what train and predict would: for every train pair, out of fold, days that are off by chance."""
     rng = np.random.default_rng(0)
-    pairs = read_pair_table(root / "folded_pairs" / schema.TRAIN_PAIRS_CSV)
+    pairs = read_table(root / "folded_pairs" / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS)
     off = pairs["time_delta_days"] * 0.9 + rng.normal(0, 2, len(pairs))
     table = pairs.assign(baseline_days=pairs["time_delta_days"].mean(), prediction_days=off, idx=np.arange(len(pairs)))
     (root / "predicted").mkdir()

@@ -46,8 +46,8 @@ def validation_scores(record: RunRecord) -> dict[str, float]:
     if not folders:
         return {}
     from components.calibrate.linear import floor_days
-    from components.calibrate.scores import rmse_days
     from components.calibrate.tables import RAW, read_out_of_fold
+    from components.contract.scores import rmse_days
 
     pairs = read_out_of_fold(folders)
     pairs[RAW] = floor_days(pairs[RAW].to_numpy())

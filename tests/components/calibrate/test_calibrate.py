@@ -276,7 +276,7 @@ def drop_column(job: Job) -> None:
     ("damage", "words"),
     [
         (lambda job: job.write_predictions([(*TEST[0][:3], 1.0, np.nan)]), ["predictions_1", "comb_000000", "learning_rate"]),
-        (lambda job: job.write_predictions([(*TEST[0][:3], np.inf, 1.0)]), ["predictions_0", "comb_000000", "is inf"]),
+        (lambda job: job.write_predictions([(*TEST[0][:3], np.inf, 1.0)]), ["predictions_0", "comb_000000", "is 'inf'"]),
         (lambda job: job.write_predictions([TEST[0], TEST[0]]), ["comb_000000", "twice"]),
         (drop_pair, ["predictions_1", "predictions_0", "comb_000003", "same test pairs"]),
         (drop_column, ["predictions_1", "Expected pair_id, idx, species, series"]),

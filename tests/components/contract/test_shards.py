@@ -233,23 +233,24 @@ def test_a_file_that_was_cut_short_or_lost_is_named(sources: dict[str, Path], tm
 # Faces.
 
 
-@pytest.mark.parametrize("face", ["component", "score_component"])
-def test_faces_pass_lists_of_shards_on(raw: Path, tmp_path: Path, face: str) -> None:
+@pytest.mark.parametrize("splits", [["train", "test"], ["test"]], ids=["training", "scoring"])
+def test_faces_pass_lists_of_shards_on(raw: Path, tmp_path: Path, splits: list[str]) -> None:
     def made(name: str, shard: int | None = None) -> dsl.Dataset:
         return dsl.Dataset(uri=str(tmp_path / (name if shard is None else f"{name}-{shard}")))
 
     resize, generate, write = (
-        getattr(importlib.import_module(f"components.{stage}.{face}"), stage).python_func
+        getattr(importlib.import_module(f"components.{stage}.component"), stage).python_func
         for stage in ("resize_images", "generate_pairs", "write_tfrecords")
     )
     arguments: dict[str, Any] = {"raw": str(raw), "raw_digest": "d", "image_size": 16, "jpeg_quality": 75, "on_bad_photo": "skip"}
+    arguments["splits"] = splits
     images, catalogs, examples = ([made(name, shard) for shard in (0, 1)] for name in ("images", "catalogs", "examples"))
     for shard in (0, 1):
         resize(images=images[shard], catalog=catalogs[shard], **arguments, shard=shard, num_shards=2)
     catalog, pairs = made("catalog"), made("pairs")
-    generate(catalogs=catalogs[::-1], catalog=catalog, pairs=pairs)
+    generate(catalogs=catalogs[::-1], catalog=catalog, pairs=pairs, splits=splits)
     folded = {}
-    if face == "component":
+    if "train" in splits:
         split_folds(pairs=Path(pairs.path), folded_pairs=tmp_path / "folded_pairs", settings=SplitFoldsSettings(num_folds=2))
         folded = {"folded_pairs": made("folded_pairs")}
     settings = {"layout": "images", "num_shards": 2}

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,11 +13,9 @@ from kfp import compiler
 from PIL import Image
 from trained_run import copy_of_trained_run
 
-from components.calibrate.apply import apply_calibration
 from components.calibrate.calibrate import calibrate
 from components.calibrate.settings import CalibrateSettings
 from components.contract import schema
-from components.images import ROOT
 from launch.runs.parameters import resolve
 from launch.runs.replay import Site, imported_item
 from launch.runs.scoring import MODEL, TRAINED, scoring
@@ -149,7 +148,7 @@ RULES = [{"species": "LT", "factor": 0.5}, {"series": "X", "factor": 3}]  # the 
 )
 def test_an_applied_calibration_gives_what_calibrate_gave(tmp_path: Path, settings: CalibrateSettings) -> None:
     catalog, predictions, trained, scored = calibrated_tables(tmp_path, settings)
-    record = apply_calibration(catalog=catalog, predictions=[predictions], calibrated=trained, submission=scored)
+    record = score_again(catalog, predictions, trained, scored, settings)
     names = ["submission_raw.csv", "submission_calibrated.csv", "metrics.json", "calibration.json", "out_of_fold_calibrated.csv"]
     for name in names:
         assert (scored / name).read_bytes() == (trained / name).read_bytes(), name
@@ -161,11 +160,22 @@ def test_rules_are_applied_to_other_series(tmp_path: Path) -> None:
     catalog, predictions, trained, scored = calibrated_tables(tmp_path, settings)
     table = pd.read_csv(predictions / "predictions.csv").assign(series="X", species="LT", prediction_days=[8.0, 10.0, -1.0])
     table.to_csv(predictions / "predictions.csv", index=False)
-    record = apply_calibration(catalog=catalog, predictions=[predictions], calibrated=trained, submission=scored)
+    record = score_again(catalog, predictions, trained, scored, settings)
     assert json.loads((scored / "calibration.json").read_text())["factors"] == {"X": 1.5}
     days = pd.read_csv(scored / "submission_calibrated.csv", index_col="idx")["time_delta"]
     assert days.to_dict() == {0: 12.0, 1: 15.0, 2: 1.5}  # the last one is floored to 1 day first
     assert (record["skipped"], record["counts"]["test_days_floored"]) == ([], 1)
+
+
+def score_again(catalog: Path, predictions: Path, trained: Path, scored: Path, settings: CalibrateSettings) -> dict[str, Any]:
+    """Calibrates as the run did that wrote `trained`."""
+    return calibrate(catalog=catalog, predictions=[predictions], calibrated=trained, submission=scored, settings=settings)
+
+
+@pytest.mark.parametrize("given", [{}, {"calibrated": Path("a"), "out_of_fold": [Path("b")]}], ids=["neither", "both"])
+def test_a_calibration_is_either_fitted_or_applied(tmp_path: Path, given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected one of them, to fit on or to apply"):
+        calibrate(catalog=tmp_path, predictions=[tmp_path], submission=tmp_path, settings=CalibrateSettings(), **given)
 
 
 def calibrated_tables(place: Path, settings: CalibrateSettings) -> tuple[Path, Path, Path, Path]:
@@ -204,10 +214,3 @@ def test_it_compiles_for_a_cluster_with_the_arguments_of_a_run(tmp_path: Path) -
     assert arguments["calibrate_submission"] == "gs://b/submission-None"
     assert MODEL.stage not in {task.replace("-", "_") for task in pipeline.pipeline_spec.root.dag.tasks}
     compiler.Compiler().compile(pipeline, str(tmp_path / "score.yaml"), pipeline_parameters=arguments)
-
-
-@pytest.mark.parametrize("stage", ["resize_images", "generate_pairs", "write_tfrecords", "calibrate", "report"])
-def test_a_face_for_new_photos_has_no_branch_and_no_loop(stage: str) -> None:
-    text = (ROOT / "components" / stage / "score_component.py").read_text(encoding="utf-8")
-    assert f"def {stage}(" in text, "its record bears the stage's name"
-    assert not re.search(r"^\s+(if|for|while|try|with|match)\b.*:$", text, re.MULTILINE)

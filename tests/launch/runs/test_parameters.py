@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import pytest
+from kfp import dsl
 
 from components.settings import STAGES, Settings
 from launch.backends.cluster.cluster import Cluster
@@ -34,19 +35,29 @@ def test_no_two_stages_share_a_parameter_name() -> None:
 
 
 DATA = {"resize_images": {"raw": str, "raw_digest": str}}  # where the data is: arguments of a stage that no settings declare
+BOTH = {"splits": (list, ["train", "test"])}  # and what only `score`, which trains nothing, gives or leaves out
+OPTIONAL = {
+    "resize_images": BOTH,
+    "generate_pairs": BOTH,
+    "write_tfrecords": {"folded_pairs": (dsl.Input[dsl.Dataset], None)},
+    "calibrate": {"out_of_fold": (dsl.Input[list[dsl.Dataset]], None), "calibrated": (dsl.Input[dsl.Dataset], None)},
+    "report": {"histories": (dsl.Input[list[dsl.Dataset]], None)},
+}
 SHARDS = {"resize_images": {"shard": int, "num_shards": int}, "write_tfrecords": {"shard": int}}  # which part of the work
 
 
 @pytest.mark.parametrize(("stage", "settings"), SETTINGS.items())
 def test_component_arguments_are_the_settings_fields(stage: str, settings: type[Settings]) -> None:
     face = getattr(importlib.import_module(f"components.{stage}.component"), stage)
-    arguments = inspect.signature(face.python_func).parameters.values()
+    declared = inspect.signature(face.python_func).parameters.values()
+    arguments = [argument for argument in declared if argument.default is inspect.Parameter.empty]
+    optional = {argument.name: (argument.annotation, argument.default) for argument in declared if argument not in arguments}
+    assert optional == OPTIONAL.get(stage, {}), "the pipeline passes every other value"
     scalars = {
         argument.name: argument.annotation for argument in arguments if argument.annotation in (int, float, bool, str, list)
     }
     own = {field.name: field.type for field in dataclasses.fields(settings)}
     assert scalars == DATA.get(stage, {}) | own | SHARDS.get(stage, {})
-    assert all(argument.default is inspect.Parameter.empty for argument in arguments), "the pipeline passes every value"
     artifacts = [argument.name for argument in arguments if argument.name not in scalars]
     assert [argument.name for argument in arguments] == [*artifacts, *scalars], "artifacts first"
 

@@ -1,0 +1,108 @@
+"""Reads the tables that people made, which the catalog holds as they came: nothing in them is trusted."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from components.contract import schema
+from components.contract.tables import refuse_missing_columns
+
+TEST_DATA_COLUMNS = ("idx", "before_file_path", "after_file_path")
+
+
+def read_test_data(catalog: Path) -> pd.DataFrame:
+    """Returns test_data.csv with `idx` as int64 and the two paths as str.
+
+    Raises:
+        FileNotFoundError: the catalog has no test_data.csv.
+        ValueError: as `read_user_table`.
+    """
+    path = catalog / schema.TEST_DATA_CSV
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: missing. Expected a copy of the raw data's {schema.RAW_TEST_DATA}.")
+    return read_user_table(path, TEST_DATA_COLUMNS)
+
+
+def read_user_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Returns `columns` of a CSV file that a person made, in the file's order: `idx` as int64, the others as str.
+
+    Further columns, blank lines, a byte order mark and blanks after commas do not matter.
+
+    Args:
+        path: an existing file, one row per test pair.
+        columns: `idx` and the others that the first line has to name.
+
+    Raises:
+        ValueError: no UTF-8, no CSV, no row; a column is missing or there twice; a row of more or fewer fields than the first
+            line; an idx that is no whole number >= 0, or is there twice. Names the file and, where there is one, the line.
+    """
+    lines, rows = read_rows(path)
+    if not rows:
+        raise ValueError(f"{path}: the file is empty. Expected {','.join(columns)} in its first line, then a row per test pair.")
+    header = list(rows[0])
+    refuse_missing_columns(header, columns, path)
+    for line, row in zip(lines, rows, strict=True):
+        if len(row) != len(header):
+            raise ValueError(
+                f"{path}, line {line}: {len(row)} fields, {','.join(row)}. Expected {len(header)}, as in the first line "
+                f"({','.join(header)}); remove the comma too many or add what is missing."
+            )
+    if len(rows) == 1:
+        raise ValueError(f"{path}: no row. Expected one row per test pair; add them below {','.join(header)}.")
+    table = pd.DataFrame({name: [row[header.index(name)] for row in rows[1:]] for name in columns}, dtype=str)
+    table["idx"] = check_idx(table["idx"].str.strip(), lines[1:], path)
+    return table
+
+
+def read_rows(path: Path) -> tuple[list[int], list[tuple[str, ...]]]:
+    """Returns the lines of a CSV file that are not blank: their numbers, from 1, and their fields.
+
+    Raises:
+        ValueError: the file is not UTF-8, or its quotes do not pair.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path}, line {line}: byte 0x{error.object[error.start]:02x} is no UTF-8. Expected a CSV file in UTF-8; save it as "
+            "UTF-8 (spreadsheets may save in a local encoding such as cp949)."
+        ) from error
+    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
+    lines, rows = list[int](), list[tuple[str, ...]]()
+    try:
+        for row in reader:
+            if row not in ([], [""]):
+                lines.append(reader.line_num)
+                rows.append(tuple(row))  # garbage collection lets go of tuples of text, and walks over lists again and again
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}, line {reader.line_num}: {error}. Expected comma-separated fields, quotes in pairs; correct the quotes."
+        ) from error
+    return lines, rows
+
+
+def check_idx(idx: pd.Series, lines: Sequence[int], path: Path) -> pd.Series:
+    """Returns `idx` as int64.
+
+    Raises:
+        ValueError: an idx that is no whole number >= 0, or is there twice.
+    """
+    wrong = ~idx.str.fullmatch("[0-9]{1,18}").to_numpy(dtype="bool")
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"{path}, line {lines[row]}: idx={idx[row]!r}. Expected a whole number of at least 0, such as 12; correct the row."
+        )
+    whole = idx.astype("int64")
+    twice = whole.duplicated().to_numpy()
+    if twice.any():
+        row = int(np.argmax(twice))
+        raise ValueError(
+            f"{path}, line {lines[row]}: idx={whole[row]} is there twice. Expected each idx once; remove one of the rows."
+        )
+    return whole

@@ -10,8 +10,8 @@
       -> calibrate         submission_raw.csv, submission_calibrated.csv, the scores
       -> report            one HTML page and a Markdown summary
 
-New photos, on which nothing is trained, go through the same rooms but split_folds and train; a room's face for them is
-`score_component.py`.
+New photos, on which nothing is trained, go through the same rooms but split_folds and train; what the others are then not given
+is an optional input of their face.
 
 Beside the rooms: `settings` declares every parameter once, `schema` the names that cross a stage boundary, `artifacts` puts a
 stage's files down, `shards` tells the parts of a stage that fans out (`examples` those of write_tfrecords), `images` names each

@@ -1,4 +1,4 @@
-"""The parameters of a run go in; its checkpoint, pinned to what lies there now, comes out."""
+"""Pins a run's checkpoint to what lies there now."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The parameters of a run: a preset and NAME=VALUE texts go in, every parameter with a checked value comes out.
+"""Knows the parameters of a run: reads NAME=VALUE texts, resolves presets, checks all values together.
 
 Nothing is declared here but `folds`, which belongs to no stage; all others are the fields of the stages' settings classes.
 """

@@ -1,4 +1,4 @@
-"""The record of one local run, run.json: its parameters go in when it starts, each stage as it ends, the metrics at the end.
+"""Keeps the record of one run on this machine, run.json, up to date while it goes on.
 
 The state says FAILED until everything has succeeded, so that a run that was killed never looks complete.
 """

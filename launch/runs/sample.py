@@ -1,4 +1,4 @@
-"""The sample data of `run --sample`: written once for its settings and its source, then found again."""
+"""Finds the sample data of `run --sample`, or writes it once for its settings and its source."""
 
 import dataclasses
 import hashlib

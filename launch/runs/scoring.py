@@ -1,4 +1,4 @@
-"""The second DAG: new raw photos and a trained run's artifacts in, calibrated predictions and a report out; nothing is trained.
+"""Builds the pipeline that predicts new photos with the models of an earlier run; nothing is trained.
 
 The faces are those of training; they are told to look at the test set alone, and are not given what only training writes.
 """

@@ -1,4 +1,4 @@
-"""How the stages hang together: a pipeline goes in; which stage reads what of which other one comes out.
+"""Tells how the stages hang together: which one reads what of which other one.
 
 It is read from what kfp compiled, so that the DAG is written down once, in pipeline.py.
 """

@@ -1,4 +1,4 @@
-"""Builds the stages' images: stages go in, tagged images of the Docker engine come out, pushed where a registry is given.
+"""Builds the stages' container images, and pushes them where a registry is given.
 
 make images
 make images REGISTRY=europe-docker.pkg.dev/project/repository ACCELERATOR=gpu PUSH=yes

@@ -1,4 +1,4 @@
-"""What can be asked before a run is sent: buckets and images go in; what is missing, and how to make it, comes out."""
+"""Asks for buckets and images before a run is sent, and says how to make what is missing."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any

@@ -102,4 +102,4 @@ def decorate(task: Any, cluster: Cluster, target: ModuleType) -> None:
         task.set_retry(resources.retries, backoff_duration=RETRY_AFTER, backoff_factor=2.0, backoff_max_duration="3600s")
     for name, value in cluster.environment_of(stage).items():
         task.set_env_variable(name, value)
-    target.dress(task, stage, cluster)
+    target.decorate_task(task, stage, cluster)

@@ -1,4 +1,4 @@
-"""Raw data for a cluster: gs://BUCKET/FOLDER goes in; the two pipeline inputs `raw` and `raw_digest` come out."""
+"""Checks raw data for a cluster, which can read gs://BUCKET/FOLDER only, and makes the pipeline's inputs of it."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What each stage asks of its machine: defaults and STAGE.NAME=VALUE texts go in; one checked `Resources` per stage comes out."""
+"""Declares what each stage asks of its machine on a cluster, and checks what STAGE.NAME=VALUE texts change of it."""
 
 import dataclasses
 import json

@@ -1,110 +1,46 @@
-"""What is said to ML Metadata and what it answers, as far as it is read here, with the numbers of ml_metadata/proto.
+"""Declares the messages of ML Metadata, as far as they are used here, with the numbers of ml_metadata/proto.
 
 Its Python package does not resolve beside this protobuf. Names are shortened where several messages have the same fields.
 """
+
+from typing import Any
 
 import proto
 from google.protobuf import struct_pb2
 
 
-class Value(proto.Message):
-    """A property's value."""
-
-    int_value = proto.Field(proto.INT64, number=1, oneof="value")
-    double_value = proto.Field(proto.DOUBLE, number=2, oneof="value")
-    string_value = proto.Field(proto.STRING, number=3, oneof="value")
-    struct_value = proto.Field(struct_pb2.Struct, number=4, oneof="value")
+def message(name: str, **fields: Any) -> Any:
+    """Returns the class of a message with these fields."""
+    return type(proto.Message)(name, (proto.Message,), {"__module__": __name__, **fields})
 
 
-class Artifact(proto.Message):
-    """What was read or written."""
-
-    id = proto.Field(proto.INT64, number=1)
-    uri = proto.Field(proto.STRING, number=3)
+def one(kind: Any, number: int, **more: Any) -> Any:
+    """Returns a field."""
+    return proto.Field(kind, number=number, **more)
 
 
-class Execution(proto.Message):
-    """A task; its custom properties are its name, its parameters and more."""
-
-    id = proto.Field(proto.INT64, number=1)
-    last_known_state = proto.Field(proto.INT32, number=3)
-    custom_properties = proto.MapField(proto.STRING, proto.MESSAGE, number=5, message=Value)
+def many(kind: Any, number: int) -> Any:
+    """Returns a repeated field."""
+    return proto.RepeatedField(kind, number=number)
 
 
-class Step(proto.Message):
-    """Part of a path."""
-
-    key = proto.Field(proto.STRING, number=2)
-
-
-class Path(proto.Message):
-    """The name of an input or output."""
-
-    steps = proto.RepeatedField(Step, number=1)
-
-
-class Event(proto.Message):
-    """That a task read or wrote an artifact."""
-
-    artifact_id = proto.Field(proto.INT64, number=1)
-    execution_id = proto.Field(proto.INT64, number=2)
-    path = proto.Field(Path, number=3)
-    type_ = proto.Field(proto.INT32, number=4)
-
-
-class Context(proto.Message):
-    """A run."""
-
-    id = proto.Field(proto.INT64, number=1)
-
-
-class ContextByName(proto.Message):
-    """GetContextByTypeAndNameRequest."""
-
-    type_name = proto.Field(proto.STRING, number=1)
-    context_name = proto.Field(proto.STRING, number=2)
-
-
-class OneContext(proto.Message):
-    """GetContextByTypeAndNameResponse."""
-
-    context = proto.Field(Context, number=1)
-
-
-class Options(proto.Message):
-    """ListOperationOptions."""
-
-    max_result_size = proto.Field(proto.INT32, number=1)
-    next_page_token = proto.Field(proto.STRING, number=3)
-
-
-class OfContext(proto.Message):
-    """GetExecutionsByContextRequest."""
-
-    context_id = proto.Field(proto.INT64, number=1)
-    options = proto.Field(Options, number=2)
-
-
-class Executions(proto.Message):
-    """GetExecutionsByContextResponse."""
-
-    executions = proto.RepeatedField(Execution, number=1)
-    next_page_token = proto.Field(proto.STRING, number=2)
-
-
-class Ids(proto.Message):
-    """GetEventsByExecutionIDsRequest, and GetArtifactsByIDRequest."""
-
-    ids = proto.RepeatedField(proto.INT64, number=1)
-
-
-class Events(proto.Message):
-    """GetEventsByExecutionIDsResponse."""
-
-    events = proto.RepeatedField(Event, number=1)
-
-
-class Artifacts(proto.Message):
-    """GetArtifactsByIDResponse."""
-
-    artifacts = proto.RepeatedField(Artifact, number=1)
+INT, INT32, TEXT = proto.INT64, proto.INT32, proto.STRING
+# fmt: off
+Value = message("Value", int_value=one(INT, 1, oneof="value"), double_value=one(proto.DOUBLE, 2, oneof="value"),
+                string_value=one(TEXT, 3, oneof="value"), struct_value=one(struct_pb2.Struct, 4, oneof="value"))
+Artifact = message("Artifact", id=one(INT, 1), uri=one(TEXT, 3))
+Execution = message("Execution", id=one(INT, 1), last_known_state=one(INT32, 3),
+                    custom_properties=proto.MapField(TEXT, proto.MESSAGE, number=5, message=Value))  # a task: name, parameters
+Step = message("Step", key=one(TEXT, 2))
+Path = message("Path", steps=many(Step, 1))  # the name of an input or output
+Event = message("Event", artifact_id=one(INT, 1), execution_id=one(INT, 2), path=one(Path, 3), type_=one(INT32, 4))
+Context = message("Context", id=one(INT, 1))  # a run
+ContextByName = message("ContextByName", type_name=one(TEXT, 1), context_name=one(TEXT, 2))  # GetContextByTypeAndNameRequest
+OneContext = message("OneContext", context=one(Context, 1))  # GetContextByTypeAndNameResponse
+Options = message("Options", max_result_size=one(INT32, 1), next_page_token=one(TEXT, 3))  # ListOperationOptions
+OfContext = message("OfContext", context_id=one(INT, 1), options=one(Options, 2))  # GetExecutionsByContextRequest
+Executions = message("Executions", executions=many(Execution, 1), next_page_token=one(TEXT, 2))  # and its response
+Ids = message("Ids", ids=many(INT, 1))  # GetEventsByExecutionIDsRequest, GetArtifactsByIDRequest
+Events = message("Events", events=many(Event, 1))  # GetEventsByExecutionIDsResponse
+Artifacts = message("Artifacts", artifacts=many(Artifact, 1))  # GetArtifactsByIDResponse
+# fmt: on

@@ -1,4 +1,4 @@
-"""Kubeflow's ML Metadata: a run's id goes in; what its tasks read and wrote comes out.
+"""Asks Kubeflow's ML Metadata what the tasks of a run read and wrote.
 
 The run API has fields for a task's artifacts and leaves them empty (kubeflow/pipelines issue 9858), so the pages of Kubeflow
 Pipelines ask ML Metadata, over gRPC-Web at their own address. This asks the same four questions, which are about one run

@@ -1,4 +1,4 @@
-"""What a stage is on Kubeflow: a task and its `Cluster` go in; requests, selectors, tolerations, secrets and labels come on it.
+"""Says what a stage is on Kubeflow: requests, node selectors, tolerations, secrets and labels on its task.
 
 Nodes are named by the labels that GKE gives them; elsewhere leave accelerator and node_pool empty, or label nodes likewise.
 """
@@ -58,7 +58,7 @@ def require_one_host(stage: str, resources: Resources) -> None:
         )
 
 
-def dress(task: Any, stage: str, cluster: Cluster) -> None:
+def decorate_task(task: Any, stage: str, cluster: Cluster) -> None:
     """Puts on `task` all that Kubeflow needs to know of its stage.
 
     Memory is requested and limited alike, so that a stage that grows is ended rather than its neighbours; cores are only

@@ -1,4 +1,4 @@
-"""Stages of a local run as containers: an image, a command and folders go in, lines and an exit status come out.
+"""Runs a stage as a container of this machine's engine, and never takes one that failed for one that succeeded.
 
 Stands in for kfp's own way to run a container, which lets the engine remove it as soon as it ends and takes one that is gone
 for one that succeeded: of 100 containers that fail at once it reported 5 as successes. Here a container is created, started,

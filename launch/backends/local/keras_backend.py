@@ -1,4 +1,4 @@
-"""What train and predict compute with on this machine: the environment goes in; Keras's backend, and what follows, comes out."""
+"""Decides what train and predict compute with on this machine: TensorFlow, or JAX where it can use a GPU."""
 
 import importlib.util
 import os

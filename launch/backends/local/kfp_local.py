@@ -31,7 +31,7 @@ from launch.backends.local.kfp_tasks import (
     uri_of,
     write_metrics,
 )
-from launch.backends.local.places import CREDENTIALS, Place, container_user, fetching, lent, readable_paths
+from launch.backends.local.places import CREDENTIALS, Place, container_user, fetching, readable_credentials, readable_paths
 from launch.backends.local.processes import RunningStages, run_process, stop_on_signal
 from launch.backends.local.stage_cache import StageCache
 from launch.backends.local.stage_output import OUT_OF_MEMORY, Watched, failure_reason
@@ -179,7 +179,7 @@ class LocalRun:
                 if os.getuid() == 0:  # root's containers are not root, and yet have to write there
                     os.chown(folder, uid, gid)
             if credentials:
-                key = str(stack.enter_context(lent(credentials, uid, gid, self.scratch)))
+                key = str(stack.enter_context(readable_credentials(credentials, uid, gid, self.scratch)))
                 fetch_environment[CREDENTIALS] = key
                 readable |= {key: key} if key == str(credentials) else {}
             place = Place(

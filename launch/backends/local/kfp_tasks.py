@@ -1,4 +1,4 @@
-"""Reads a task of kfp.local: the task goes in, its stage, fold, URIs and missing outputs come out."""
+"""Reads what kfp.local says of a task: its stage, fold, URIs and missing outputs."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Locks and this Python's packages: names of locks go in; packages that are not what the locks pin come out as an error.
+"""Refuses a Python whose packages are not those of the locks.
 
 The locks are in the names of the images, and so in the cache's keys: results of other packages would be taken for theirs.
 """

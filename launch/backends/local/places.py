@@ -1,4 +1,4 @@
-"""What a container sees of this machine: a stage's inputs and who runs the stage go in; users, paths and credentials come out."""
+"""Decides what a container sees of this machine: user, paths, network and credentials."""
 
 import contextlib
 import os
@@ -146,7 +146,7 @@ def fetching(inputs: Mapping[str, Any]) -> tuple[str, dict[str, str], Path | Non
 
 
 @contextlib.contextmanager
-def lent(credentials: Path, uid: int, gid: int, folder: str) -> Iterator[Path]:
+def readable_credentials(credentials: Path, uid: int, gid: int, folder: str) -> Iterator[Path]:
     """Yields a path at which the container's user can read `credentials`: itself, or a copy in `folder` until the block ends.
 
     Root's containers are not root, and credentials are for their owner's eyes.

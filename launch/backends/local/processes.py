@@ -1,4 +1,4 @@
-"""Stages of a local run as processes: a command goes in, its lines and its exit status come out; none outlives the run."""
+"""Runs a stage as a process of its own, which never outlives the run."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""A stage's lines go in; what a person watches of them comes out and, when the stage failed, why."""
+"""Decides what a person sees of a stage's lines, and finds in them why it failed."""
 
 import errno
 import re

@@ -1,4 +1,4 @@
-"""What a stage is on Vertex AI: a task and its `Cluster` go in; machine sizes come on it, or a custom job in its place.
+"""Says what a stage is on Vertex AI: a task with machine sizes, or a custom job in its place.
 
 A task names cores, memory and an accelerator, and Vertex finds a machine that fits. A machine type, a TPU, spot machines, a
 timeout, or a network of its own can only be said by a custom job.
@@ -103,7 +103,7 @@ def topology_of(resources: Resources) -> str:
     return resources.topology or (ONE_CHIP if machine and machine[1] == "1" else "")
 
 
-def dress(task: Any, stage: str, cluster: Cluster) -> None:
+def decorate_task(task: Any, stage: str, cluster: Cluster) -> None:
     """Puts on `task` what Vertex needs to find a machine for it."""
     resources = cluster.resources[stage]
     task.set_cpu_limit(f"{resources.cpu:g}").set_memory_limit(f"{resources.memory}Gi")

@@ -41,6 +41,7 @@ lint: .venv/dev.done
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 
 locks: .venv/uv.done
 	for name in $(LOCKS); do $(COMPILE) --group pyproject.toml:$$name --output-file requirements/$$name.txt || exit 1; done

@@ -13,8 +13,12 @@
 New photos, on which nothing is trained, go through the same rooms but split_folds and train; what the others are then not given
 is an optional input of their face.
 
-Beside the rooms: `settings` declares every parameter once, `schema` the names that cross a stage boundary, `artifacts` puts a
-stage's files down, `shards` tells the parts of a stage that fans out (`examples` those of write_tfrecords), `images` names each
-stage's container image, `layout` tells what raw data is made of, `storage` where it lies (`gcs` and `gcs_requests`: in a
-bucket), `tracking` logs a run to MLflow, and `sample_dataset` writes synthetic plants.
+Imports run one way, which `make lint` sees to; no stage imports another:
+
+    the stages, and sample_dataset, which writes synthetic plants
+      -> network     what train and predict share: the model, its checkpoints, decoding, devices, inference
+      -> raw         where photos come from: the challenge's layout, a folder, a bucket
+      -> contract    what crosses a stage boundary: names, artifacts, tables, the catalog, shards, examples
+      -> images      the container image of each stage; the faces name theirs
+      -> settings    the list of stages, and how each declares its parameters in its own settings.py
 """

@@ -1,4 +1,4 @@
-"""The container image of each stage: a stage's name goes in, "verdelta-<flavour>:<tag>" comes out.
+"""Names the container image of each stage, "verdelta-<flavour>:<tag>".
 
 The tag is a hash of everything that can change what the stage computes: its room, every module of `components` that it
 imports, directly or not, the packages of its lock file, and its Dockerfile. Kubeflow Pipelines keys its cache by the image's

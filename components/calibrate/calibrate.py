@@ -13,7 +13,7 @@ from components.calibrate.settings import CalibrateSettings
 from components.calibrate.tables import CALIBRATED, RAW, read_out_of_fold, read_predictions
 from components.calibrate.ways import calibrate_as_before, calibrate_tables
 from components.contract import schema
-from components.contract.artifacts import whole_file, write_json, write_record
+from components.contract.artifacts import atomic_write, write_json, write_record
 from components.contract.by_idx import read_order, require_same_idx
 
 
@@ -49,7 +49,7 @@ def calibrate(
     """
     if (out_of_fold is None) == (calibrated is None):
         raise ValueError(f"out_of_fold={out_of_fold}, calibrated={calibrated}: expected one of them, to fit on or to apply.")
-    test = in_order(read_predictions(predictions), *read_order(catalog))
+    test = in_submission_order(read_predictions(predictions), *read_order(catalog))
     counts = {"models": len(predictions), "test_pairs": len(test)}
     floored = floor(test, "test")
     submission.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def floor(table: pd.DataFrame, name: str) -> dict[str, int]:
     return {f"{name}_days_floored": count}
 
 
-def in_order(test: pd.DataFrame, order: pd.Series, source: Path) -> pd.DataFrame:
+def in_submission_order(test: pd.DataFrame, order: pd.Series, source: Path) -> pd.DataFrame:
     """Returns the predictions in the order of `order`, the idx of a submission.
 
     Raises:
@@ -91,5 +91,5 @@ def in_order(test: pd.DataFrame, order: pd.Series, source: Path) -> pd.DataFrame
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Writes a CSV, whole, with floats in the fewest digits that read back exactly."""
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         table.to_csv(partial, index=False)

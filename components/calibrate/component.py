@@ -1,4 +1,4 @@
-"""The KFP face of calibrate: the predictions of all models in, the submissions and the scores out."""
+"""The KFP face of calibrate."""
 
 from kfp import dsl
 

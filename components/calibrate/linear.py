@@ -1,4 +1,4 @@
-"""Raw days per pair enter; calibrated days leave: by ordered factors, or by a line fitted for each species.
+"""The arithmetic of calibration: ordered factors, and a line fitted for each species.
 
 Legend: P pairs; `days`, `true_days` float64 [P] in days; `species`, `series` text [P].
 """

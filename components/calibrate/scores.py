@@ -1,4 +1,4 @@
-"""Pairs with raw and calibrated days enter; root mean squared errors in days leave."""
+"""Scores the raw and the calibrated days, out of fold and on test pairs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The folders of all models enter; checked tables of predictions and of out-of-fold pairs leave."""
+"""Reads what the models of all folds predicted, as one table of test pairs and one of out-of-fold pairs."""
 
 from collections.abc import Sequence
 from pathlib import Path

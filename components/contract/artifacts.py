@@ -1,4 +1,4 @@
-"""How a stage puts its artifacts down: contents go in; files that are whole or not there come out, and the stage's record."""
+"""Puts a stage's artifacts down whole or not at all, and writes the stage's record."""
 
 import contextlib
 import dataclasses
@@ -14,7 +14,7 @@ from components.settings import Settings
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yields a temporary path, of the same ending, that becomes `path` if the block ends without an error, else is deleted."""
     partial = path.with_name(f".partial-{path.name}")
     try:
@@ -45,7 +45,7 @@ def write_record(
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes a JSON file, whole."""
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""The catalog's tables with a row per test pair enter; the order of a submission and the true days leave.
+"""Reads what people say of each test pair: its place in a submission, and its true days.
 
 generate_pairs looks at them first, so that nothing trains for hours before a row of theirs is found to be wrong.
 """

@@ -1,4 +1,4 @@
-"""The examples of all shards go in; the folder that one task would have written comes out, the TFRecords as links."""
+"""Presents the examples of all shards as the folder that one task would have written."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""The folders that the shards of a stage wrote go in; all of them in order, or one folder of links to their files, come out.
+"""Divides a stage's work into shards, and presents what they wrote as one folder of links.
 
 A stage that fans out is executed once per shard, each on every `num_shards`-th item of its work. Each folder that a shard writes
 holds SHARD_JSON, which says which part of what whole it is; the folder of a single shard, which is all there is, holds none.

@@ -1,4 +1,4 @@
-"""The KFP face of generate_pairs: the catalogs of all shards in, the whole catalog and the pair tables out."""
+"""The KFP face of generate_pairs."""
 
 from kfp import dsl
 
@@ -22,7 +22,7 @@ def generate_pairs(
     """
     from pathlib import Path
 
-    from components.contract.catalogs import merge_catalogs
+    from components.generate_pairs.catalogs import merge_catalogs
     from components.generate_pairs.generate import generate_pairs
     from components.generate_pairs.settings import GeneratePairsSettings
 

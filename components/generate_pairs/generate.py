@@ -1,4 +1,4 @@
-"""The catalog enters; the pair tables leave: every (earlier, later) pair of each train series, and the test pairs."""
+"""Pairs up photos: every (earlier, later) pair of each train series, and the test pairs."""
 
 import re
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
-from components.contract.artifacts import whole_file, write_record
+from components.contract.artifacts import atomic_write, write_record
 from components.contract.by_idx import read_labels, read_order
+from components.contract.pair_csv import write_pairs
 from components.contract.tables import read_images
 from components.contract.user_tables import read_test_data
-from components.generate_pairs.pair_csv import write_pairs
 from components.generate_pairs.settings import GeneratePairsSettings
 from components.raw.layout import PHOTO_SUFFIXES
 
@@ -48,7 +48,7 @@ def generate_pairs(
     read_labels(catalog, test["idx"])
     pairs.mkdir(parents=True, exist_ok=True)
     for name, table in (tables | {schema.TEST_PAIRS_CSV: test}).items():
-        with whole_file(pairs / name) as path:
+        with atomic_write(pairs / name) as path:
             write_pairs(path, table)
     counts |= {"test_pairs": len(test), "test_series": test["series"].nunique(), "skipped_series": len(single)}
     skipped = [(series, "a series of one photo makes no pair") for series in single]

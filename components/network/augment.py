@@ -1,4 +1,4 @@
-"""Images in, the same images flipped, rotated or cropped out: the winner's ten transforms, for training and for test time.
+"""The winner's ten transforms of images, flips, rotations and a crop, for training and for test time.
 
 Numbered 0 to 9 as views: 0 none; 1, 2 flips; 3, 4, 5 quarter turns; 6, 7, 8, 9 rotation by 45, 135, 225, 315 degrees, then
 the central 70 %. They run on the CPU inside tf.data, for every backend, hence TensorFlow here and not keras.ops.

@@ -1,4 +1,4 @@
-"""An encoder and train images in, BatchNorm statistics of the encoder's present weights out.
+"""Measures BatchNorm's statistics anew, with an encoder's present weights.
 
 Moving averages lag behind the weights, know nothing of averaged weights (EMA), and were gathered over batches of few series.
 Measuring them anew over random train images is cheap: forward passes only. As in "precise BatchNorm" (Wu and Johnson 2021,

@@ -1,4 +1,4 @@
-"""A checkpoint's name in, an encoder with its weights out.
+"""Gives an encoder the weights of a checkpoint, which a name, a path or a gs:// address tells.
 
 ImageNet and noisy-student checkpoints are the `efficientnet` package's (its URLs, its hashes): the winner's. They were trained
 on its layers, which bear the same names as Keras's own, so they are loaded by name.
@@ -11,7 +11,7 @@ import h5py
 import keras
 
 from components.contract.artifacts import file_digest
-from components.raw.storage import GS
+from components.raw.source import GS
 
 BACKBONE = ("stem_", "block", "top_")  # how the names of EfficientNet's layers begin, in Keras and in the package
 NAMED_CHECKPOINTS = {"imagenet": "IMAGENET_WEIGHTS", "noisy-student": "NS_WEIGHTS"}
@@ -40,7 +40,7 @@ def load_checkpoint(encoder: keras.Model, checkpoint: str, variant: str, *, dige
         with tempfile.TemporaryDirectory(prefix="verdelta-checkpoint-") as folder:
             load_weights(encoder, gcs.download(checkpoint, Path(folder)), checkpoint, variant, digest)
         return
-    path = download(checkpoint, variant) if checkpoint in NAMED_CHECKPOINTS else Path(checkpoint)
+    path = fetch_named(checkpoint, variant) if checkpoint in NAMED_CHECKPOINTS else Path(checkpoint)
     if not path.is_file():
         raise FileNotFoundError(
             f"checkpoint={checkpoint!r}: no such file; expected none, {', '.join(NAMED_CHECKPOINTS)}, "
@@ -97,7 +97,7 @@ def require_layers(encoder: keras.Model, path: Path) -> None:
         )
 
 
-def download(checkpoint: str, variant: str) -> Path:
+def fetch_named(checkpoint: str, variant: str) -> Path:
     """Fetches a named checkpoint (once: Keras keeps it) and verifies its hash.
 
     Raises:

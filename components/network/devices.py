@@ -1,4 +1,4 @@
-"""A Keras model and batches of images in; what it computes, by every device of every process at once, out.
+"""Computes with a Keras model on every device of every process at once.
 
 Under JAX a stage splits each batch over all devices that it sees, the weights repeated on each (data parallelism by
 keras.distribution). Of several processes each runs the whole stage on its share of every batch; XLA exchanges gradients and

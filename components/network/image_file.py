@@ -1,4 +1,4 @@
-"""Decoded images in, a temporary file that is read and written like an array out: for more images than memory may hold.
+"""Keeps decoded images in a temporary file that is used like an array: for more images than memory may hold.
 
 Plain reads and writes, not a mapping: the pages of a mapped file count as memory of the process, and what it is limited to ends
 it. What the system keeps of this file in its cache it can drop.

@@ -1,4 +1,4 @@
-"""Decoded images and pairs in, predicted days out: the backbone once per image and view, then only the head per pair.
+"""Predicts the days of pairs: the backbone once per image and view, then only the head per pair.
 
 N images, M of them chosen, D features, P pairs, U units of the LSTM.
 """

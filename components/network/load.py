@@ -1,4 +1,4 @@
-"""TFRecords in, decoded images in memory out; then cliques of them, augmented and batched, for Keras.
+"""Decodes the images in TFRecords, once, and batches cliques of them, augmented, for Keras.
 
 Each image is decoded once. N images, C cliques per batch, K images per clique, P pairs; H = W = dim; uint8 in [0, 255].
 """
@@ -14,10 +14,10 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from components.contract import schema
+from components.contract.cores import available_cores
 from components.network.augment import transform, transform_any
+from components.network.cliques import Cliques
 from components.network.image_file import DecodedImages, ImageFile
-from components.raw.storage import available_cores
-from components.train.cliques import Cliques
 
 BATCHES_AHEAD = 4
 PROGRESS: dict[str, Any] = {"file": sys.stdout, "mininterval": 2, "ncols": 90}

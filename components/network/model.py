@@ -1,4 +1,4 @@
-"""Settings in, a Keras model out: an EfficientNet that sees each image once, and an LSTM head that sees every pair.
+"""The network: an EfficientNet that sees each image once, and an LSTM head that sees every pair.
 
 `encoder` and `head` are named sub-models, so that features can be computed once and paired afterwards (infer.py). No tf.* in
 here: the model is the same on every Keras backend.
@@ -11,15 +11,15 @@ from typing import Any
 import keras
 from keras import ops
 
-from components.train.cliques import pair_positions
-from components.train.settings import TrainSettings
+from components.network.cliques import pair_positions
+from components.network.settings import NetworkSettings
 
 ENCODER, HEAD = "encoder", "head"
 HEAD_LAYERS = LSTM, HIDDEN, DAYS = "lstm", "hidden", "days"
 DROP_CONNECT, BASE_BLOCKS = 0.2, 16  # the package divides by B0's number of blocks, whatever the variant
 
 
-def build_model(settings: TrainSettings) -> keras.Model:
+def build_model(settings: NetworkSettings) -> keras.Model:
     """Builds the network of the winning recipe for cliques: images [C, K, H, W, 3] to days [C, P, 1] float32.
 
     All K images of all cliques share one batch axis in the encoder, so that BatchNorm sees them together (with K = 2, as in

@@ -1,4 +1,4 @@
-"""What a person can choose of the network that train makes and predict uses, and the names of what there is to choose from."""
+"""What a person can choose of the network that train makes and predict uses."""
 
 import dataclasses
 

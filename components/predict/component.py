@@ -1,4 +1,4 @@
-"""KFP face of predict: examples and a model in, days for every test pair out."""
+"""The KFP face of predict."""
 
 from kfp import dsl
 

@@ -1,4 +1,4 @@
-"""Examples and a trained model in, days for every test pair out: one column per view, and their mean.
+"""Predicts the days of every test pair with a trained model: one column per view, and their mean.
 
 The backbone runs once per image and view, the head once per pair and view. N images, D features, P pairs.
 """
@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
-from components.contract.artifacts import whole_file, write_record
+from components.contract.artifacts import atomic_write, write_record
 from components.contract.tables import read_table
 from components.network.devices import all_devices, process
 from components.network.image_file import DecodedImages
 from components.network.infer import encode, pair_days
 from components.network.load import load_images
 from components.network.model import split_model
+from components.network.seeds import make_deterministic
 from components.predict.settings import PredictSettings
-from components.train.fit import make_deterministic
 
 
 def predict(*, examples: Path, model: Path, predictions: Path, settings: PredictSettings) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
     if process()[0] > 0:
         return {"counts": counts}
     predictions.mkdir(parents=True, exist_ok=True)
-    with whole_file(predictions / schema.PREDICTIONS_CSV) as partial:
+    with atomic_write(predictions / schema.PREDICTIONS_CSV) as partial:
         results.to_csv(partial, index=False)
     return write_record(predictions, "predict", settings, counts, ())
 

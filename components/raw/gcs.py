@@ -1,4 +1,4 @@
-"""Google Cloud Storage: a gs:// address enters; its listing, its verified contents and their checksums leave.
+"""Reads raw data and checkpoints from Google Cloud Storage.
 
 Objects are read at the generation that was listed, so one that is replaced meanwhile is an error and no mixture.
 """
@@ -13,7 +13,7 @@ from components.contract import schema
 from components.raw import gcs_requests
 from components.raw.gcs_requests import Object, explained, fetch
 from components.raw.layout import LAYOUT, visible
-from components.raw.storage import GS
+from components.raw.source import GS
 
 CONCURRENT_READS = 32  # a request takes tens of milliseconds however small the object
 LISTED = "items(name,size,crc32c,generation,contentEncoding),nextPageToken"
@@ -21,7 +21,7 @@ GENERATION = re.compile(r"#([0-9]+)$")  # ends the address of one generation of 
 
 
 class GcsFolder:
-    """Raw data below a gs:// address; a `components.raw.storage.RawSource`."""
+    """Raw data below a gs:// address; a `components.raw.source.RawSource`."""
 
     concurrency = CONCURRENT_READS
 

@@ -1,4 +1,4 @@
-"""A request to Google Cloud Storage enters; its answer leaves, tried again where that helps, or an error that says what to do.
+"""Asks Google Cloud Storage, again where that helps, and says in its errors what to do.
 
 The library's own retries are not used for downloads: they do not fetch a body anew whose checksum is wrong, and know no end
 for a body that trickles.
@@ -62,7 +62,7 @@ class StorageError(OSError):
         return f"{self.filename}: {self.strerror}."
 
 
-class Patience:
+class Deadline:
     """How long an object may take: DEADLINE_SECONDS, and as long as its body comes at SLOWEST_BYTES_PER_SECOND or more.
 
     So a link that is slow but steady is waited for, however large the object; one that trickles is not, nor is a body that comes
@@ -78,19 +78,19 @@ class Patience:
 
 
 class Sink:
-    """Passes a body on to a file, with its checksum, while there is patience."""
+    """Passes a body on to a file, with its checksum, until its deadline."""
 
-    def __init__(self, file: IO[bytes], patience: Patience) -> None:
-        self.file, self.patience, self.checksum = file, patience, google_crc32c.Checksum()
-        self.length, self.begin, self.end_at_begin = 0, time.monotonic(), patience.end
+    def __init__(self, file: IO[bytes], deadline: Deadline) -> None:
+        self.file, self.deadline, self.checksum = file, deadline, google_crc32c.Checksum()
+        self.length, self.begin, self.end_at_begin = 0, time.monotonic(), deadline.end
 
     def write(self, chunk: bytes) -> int:
         """Takes one piece of the body."""
         self.checksum.update(chunk)
         self.length += len(chunk)
         seconds, allowed = time.monotonic() - self.begin, self.length / SLOWEST_BYTES_PER_SECOND
-        self.patience.end = self.end_at_begin + min(seconds, allowed)
-        if seconds > allowed and self.patience.is_over():
+        self.deadline.end = self.end_at_begin + min(seconds, allowed)
+        if seconds > allowed and self.deadline.is_over():
             raise TimeoutError(f"only {self.length} bytes had come in {seconds:.0f} s")
         return self.file.write(chunk)
 
@@ -139,32 +139,32 @@ def fetch(wanted: Object, file: IO[bytes]) -> None:
 
     Raises:
         FileNotFoundError: the object is gone, or another has taken its place.
-        StorageError: it could not be read, though tried again while there was patience.
+        StorageError: it could not be read, though tried again until the deadline.
     """
-    patience = Patience()
+    deadline = Deadline()
 
     def attempt() -> None:
         file.seek(0)
         file.truncate()
-        sink = Sink(file, patience)
+        sink = Sink(file, deadline)
         blob = wanted.bucket.blob(wanted.name, generation=wanted.generation)
         blob.download_to_file(sink, raw_download=True, checksum=None, retry=None, timeout=TIMEOUT)
         found = base64.b64encode(sink.checksum.digest()).decode()
         if found != wanted.crc32c:
             raise DamagedError(f"{sink.length} of {wanted.size} bytes came, with crc32c {found}, expected {wanted.crc32c}")
 
-    with explained(wanted.address, "it was deleted or replaced after it was listed; repeat the command", patience) as retry:
+    with explained(wanted.address, "it was deleted or replaced after it was listed; repeat the command", deadline) as retry:
         retry(attempt)()
 
 
 @contextlib.contextmanager
-def explained(address: str, if_missing: str, patience: Patience | None = None) -> Iterator[Retry]:
+def explained(address: str, if_missing: str, deadline: Deadline | None = None) -> Iterator[Retry]:
     """Yields a way to try again; within the block, what Google's library raises becomes an error that says what to do.
 
     Args:
         address: what is asked for.
         if_missing: why it may not be there, and what to do.
-        patience: how long to try again; DEADLINE_SECONDS for each use of what is yielded unless given.
+        deadline: how long to try again; DEADLINE_SECONDS for each use of what is yielded unless given.
 
     Raises:
         FileNotFoundError: nothing at that address.
@@ -175,7 +175,7 @@ def explained(address: str, if_missing: str, patience: Patience | None = None) -
     def try_again(error: Exception) -> bool:
         nonlocal tries
         tries += 1
-        if passes(error) and patience and patience.is_over():
+        if passes(error) and deadline and deadline.is_over():
             raise RetryError("", cause=error) from error  # as Google's library does after a fixed time
         return passes(error)
 
@@ -183,7 +183,7 @@ def explained(address: str, if_missing: str, patience: Patience | None = None) -
         predicate=try_again,
         initial=FIRST_PAUSE_SECONDS,
         maximum=LONGEST_PAUSE_SECONDS,
-        timeout=None if patience else DEADLINE_SECONDS,
+        timeout=None if deadline else DEADLINE_SECONDS,
     )
     try:
         yield retry

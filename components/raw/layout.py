@@ -1,4 +1,4 @@
-"""The challenge's layout: names of files enter; which of them are photos of which split, tables, or neither leaves."""
+"""The challenge's layout: tells by their names which files are photos of which split, tables, or neither."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence

@@ -1,47 +1,24 @@
-"""Raw photos and tables: a folder or a gs:// address enters; the listing of what lies there and a digest of it leave.
+"""Finds raw data in a folder or a bucket, and digests its content.
 
 A source is where the raw data lies: RawFolder, or components.raw.gcs.GcsFolder, which alone imports Google's library.
 """
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 from tqdm import tqdm
 
 from components.contract import schema
 from components.contract.artifacts import file_digest
+from components.contract.cores import available_cores
 from components.raw.layout import LAYOUT, RAW_TABLES, RawListing, list_raw, visible
+from components.raw.source import GS, RawSource
 
-GS = "gs://"
 DEPTHS = ("*", "*/*", "*/*/*", "*/*/*/**/*")  # of a split's folder: every file in it
-
-
-class RawSource(Protocol):
-    """Where raw data lies; `str` of it is what a person calls the place.
-
-    Attributes:
-        concurrency: how many files are best read at a time.
-    """
-
-    concurrency: int
-
-    def files(self) -> list[PurePosixPath]:
-        """Returns the files of both splits and the tables, sorted, without names that start with a dot."""
-
-    def size(self, path: PurePosixPath) -> int:
-        """Returns a listed file's size in bytes."""
-
-    def read(self, path: PurePosixPath) -> bytes:
-        """Returns a listed file's content, verified; what stands in the way ends in an OSError."""
-
-    def digests(self, paths: Sequence[PurePosixPath]) -> Iterator[str]:
-        """Yields a digest of each listed file's content."""
 
 
 class RawFolder:
@@ -136,8 +113,3 @@ def content_digest(raw: str | Path, splits: Sequence[str] = schema.SPLITS) -> st
     paths = find_photos(source, splits).paths()
     contents = [(str(path), digest) for path, digest in zip(paths, source.digests(paths), strict=True)]
     return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
-
-
-def available_cores() -> int:
-    """Returns the number of cores this process may use, which is all of them where the system does not tell."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

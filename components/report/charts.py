@@ -1,4 +1,4 @@
-"""Numbers go in; the geometry of a chart comes out, in SVG user units, for the page's template to draw.
+"""The geometry of charts, in SVG user units, for the page's template to draw.
 
 The template writes every text, so that its escaping covers names that come from data; colours are CSS classes, so that one
 chart serves light and dark pages.

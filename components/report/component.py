@@ -1,4 +1,4 @@
-"""KFP face of report: every artifact of a run goes in; one HTML page, a Markdown summary and scores come out."""
+"""The KFP face of report."""
 
 from kfp import dsl
 

@@ -1,4 +1,4 @@
-"""A run goes in; the small tables and lines that say what it is made of come out: data, folds, calibration."""
+"""The small tables and lines that say what a run is made of: data, folds, calibration."""
 
 import dataclasses
 from typing import Any

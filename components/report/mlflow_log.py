@@ -1,4 +1,4 @@
-"""What a run was and how it went goes in; an MLflow run that holds it comes out, alike from a laptop and from a cluster.
+"""Logs what a run was and how it went to MLflow, alike from a laptop and from a cluster.
 
 `launch.tracking.mirror` logs local runs with this, and the report stage its own run where the cluster has an MLflow server.
 MLflow takes seconds to import, so it is imported where it is needed.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EXPERIMENT = "verdelta"
 DESCRIPTION_TAG = "mlflow.note.content"  # shown, as Markdown, on the run's page
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}  # MLflow's own: many minutes
+LIMITS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}  # MLflow's own: many minutes
 # What one request of MLflow's REST API may hold.
 MOST_PARAMETERS, MOST_METRICS, LONGEST_PARAMETER, LONGEST_TAG = 100, 1000, 6000, 5000
 
@@ -47,7 +47,7 @@ class TrackedRun:
 def connect(uri: str) -> "MlflowClient":
     """Returns a client of the tracking server at `uri`; MLflow's telemetry is off, and a server that is gone soon an error."""
     os.environ.update(QUIET)  # read while MLflow is imported
-    for name, value in PATIENCE.items():
+    for name, value in LIMITS.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 

@@ -1,4 +1,4 @@
-"""A run and its chosen pairs go in; the HTML page and the Markdown summary, both with every text escaped, come out."""
+"""Renders the HTML page and the Markdown summary of a run, with every text escaped."""
 
 import dataclasses
 import html

@@ -1,4 +1,4 @@
-"""Tables of pairs, histories and colours go in; the charts of the page come out."""
+"""Draws the charts of the page from tables of pairs."""
 
 from collections.abc import Mapping, Sequence
 

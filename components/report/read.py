@@ -1,4 +1,4 @@
-"""The folders of a run go in; its tables, joined and checked, come out as one `Run`.
+"""Reads the tables of a run, joined and checked, as one `Run`.
 
 Every table has one row per pair and the columns species, series, before_image_id, after_image_id, baseline_days, raw_days,
 calibrated_days and, where the truth is known, true_days; all in days, float64.
@@ -107,7 +107,7 @@ def read_validation(submission: Path, train_pairs: pd.DataFrame) -> pd.DataFrame
     path = submission / schema.OUT_OF_FOLD_CALIBRATED_CSV
     table = read_table(path, (*schema.OUT_OF_FOLD_COLUMNS, "calibrated_days"))
     photos = train_pairs[["pair_id", "before_image_id", "after_image_id"]]
-    return renamed(joined(table, photos, "pair_id", path), time_delta_days="true_days", prediction_days="raw_days")
+    return renamed(with_columns_of(table, photos, "pair_id", path), time_delta_days="true_days", prediction_days="raw_days")
 
 
 def read_test(pairs: Path, submission: Path, predictions: Sequence[Path], catalog: Path) -> pd.DataFrame:
@@ -119,18 +119,18 @@ def read_test(pairs: Path, submission: Path, predictions: Sequence[Path], catalo
     table = read_table(pairs / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
     for name, column in ((schema.SUBMISSION_RAW_CSV, "raw_days"), (schema.SUBMISSION_CALIBRATED_CSV, "calibrated_days")):
         path = submission / name
-        table = joined(table, renamed(read_table(path, schema.SUBMISSION_COLUMNS), time_delta=column), "idx", path)
+        table = with_columns_of(table, renamed(read_table(path, schema.SUBMISSION_COLUMNS), time_delta=column), "idx", path)
     for number, folder in enumerate(predictions):
         path = folder / schema.PREDICTIONS_CSV
         days = read_table(path, ("idx", "prediction_days"))
-        table = joined(table, renamed(days, prediction_days=f"model_{number}"), "idx", path)
+        table = with_columns_of(table, renamed(days, prediction_days=f"model_{number}"), "idx", path)
     by_model = table[[f"model_{number}" for number in range(len(predictions))]]
     table = table.drop(columns=by_model.columns).assign(lowest_days=by_model.min(axis=1), highest_days=by_model.max(axis=1))
     true_days = read_labels(catalog, table["idx"])
     return table if true_days is None else table.assign(true_days=true_days)
 
 
-def joined(table: pd.DataFrame, other: pd.DataFrame, key: str, path: Path) -> pd.DataFrame:
+def with_columns_of(table: pd.DataFrame, other: pd.DataFrame, key: str, path: Path) -> pd.DataFrame:
     """Adds the columns of `other`, read from `path`, to the rows of `table`; each row must be found exactly once."""
     absent = table[key][~table[key].isin(other[key])]
     if len(absent) or not len(table):

@@ -1,4 +1,4 @@
-"""The stage.json of every artifact goes in; what ran, with settings, counts and what was skipped, comes out."""
+"""Tells from every artifact's stage.json what ran: settings, counts, and what was skipped."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""The folders of a run and two file paths go in; report.html and summary.md are written, whole or not at all."""
+"""Writes report.html and summary.md, whole or not at all."""
 
 import dataclasses
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from components.contract.artifacts import whole_file
+from components.contract.artifacts import atomic_write
 from components.report.page import page_of, render_html, render_summary
 from components.report.read import read_run
 from components.report.scores import detailed_scores
@@ -62,7 +62,7 @@ def write_report(
     written = {html: render_html(run, page, strip, worst), summary: render_summary(run, page)}
     for path, text in written.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(text, encoding="utf-8", newline="\n")
     track(run, page, settings, written[html], written[summary], submission)
     skipped = [] if run.has_test_labels else [{"what": "test scores", "why": "the dataset has no test_labels.csv"}]

@@ -1,4 +1,4 @@
-"""Tables of pairs with their true and predicted days go in; RMSE tables and the sentences that sum them up come out.
+"""Scores the pairs of a run by split, species and true days, and sums the scores up in sentences.
 
 Every RMSE is in days, over pairs, each pair counted once.
 """

@@ -1,4 +1,4 @@
-"""Tables of pairs and the resized photos go in; the pairs worth showing, as cards with embedded thumbnails, come out."""
+"""Chooses the pairs worth showing, and makes cards of their photos."""
 
 import base64
 import dataclasses

@@ -1,4 +1,4 @@
-"""A run, its page and its summary go in; where MLFLOW_TRACKING_URI names an MLflow server, they are logged to it.
+"""Logs a finished run to the MLflow server that MLFLOW_TRACKING_URI names, if it names one.
 
 Kubeflow Pipelines can be told to make an MLflow run for each pipeline run, and one below it for each task, which it names in
 MLFLOW_RUN_ID. What is logged here concerns the whole pipeline run, so it goes to the upper one. Elsewhere a new MLflow run is

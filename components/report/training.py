@@ -1,4 +1,4 @@
-"""The histories of a run's models go in; the chart of RMSE over epochs comes out."""
+"""Draws the RMSE of a run's models over epochs."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The KFP face of resize_images: the address of raw photos in, JPEGs of one size and the catalog out."""
+"""The KFP face of resize_images."""
 
 from kfp import dsl
 

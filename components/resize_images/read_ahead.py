@@ -1,4 +1,4 @@
-"""Names of files and work for their contents enter; the results leave in order, some contents read while others are worked on."""
+"""Works on the contents of files in their order, while the next ones are being read."""
 
 import contextlib
 import threading
@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from components.raw.storage import RawSource, available_cores
+from components.contract.cores import available_cores
+from components.raw.source import RawSource
 
 READ_AHEAD_BYTES = 256 * 2**20
 Result = TypeVar("Result")

@@ -1,4 +1,4 @@
-"""Raw photos enter; JPEGs of one size and the catalog of all photos leave, with copies of the raw data's tables."""
+"""Resizes raw photos to JPEGs of one size, and writes their catalog."""
 
 import dataclasses
 import io
@@ -13,11 +13,14 @@ from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from components.contract import schema
-from components.contract.artifacts import text_digest, whole_file, write_record
+from components.contract.artifacts import atomic_write, text_digest, write_record
+from components.contract.catalog import FIRST_SIZE, RAW_PATH, count_photos, refuse_empty
+from components.contract.cores import available_cores
 from components.contract.shards import WHOLE, Shard
 from components.raw.layout import is_photo
-from components.raw.storage import RawSource, available_cores, find_photos, open_raw
-from components.resize_images.catalog import FIRST_SIZE, RAW_PATH, build_catalog, count, refuse_empty
+from components.raw.source import RawSource
+from components.raw.storage import find_photos, open_raw
+from components.resize_images.catalog import build_catalog
 from components.resize_images.read_ahead import map_contents
 from components.resize_images.settings import ResizeImagesSettings
 
@@ -79,13 +82,13 @@ def resize_images(
     catalog.mkdir(parents=True, exist_ok=True)
     tables, ignored = (listing.tables, listing.ignored) if shard.is_first else ({}, ())
     for name, path in tables.items():
-        with whole_file(catalog / name) as copy:
+        with atomic_write(catalog / name) as copy:
             copy.write_bytes(source.read(path))
-    with whole_file(catalog / schema.IMAGES_CSV) as table:
+    with atomic_write(catalog / schema.IMAGES_CSV) as table:
         good.to_csv(table, columns=list(schema.IMAGES_COLUMNS), index=False)
     skipped = [(path, reason) for path, reason in zip(photos[RAW_PATH], (each.reason for each in resized), strict=True) if reason]
     skipped += [(str(path), MISPLACED if is_photo(path) else "not a photo by its name") for path in ignored]
-    counts = count(good, len(photos) - len(good), len(ignored)) | first_size(resized)
+    counts = count_photos(good, len(photos) - len(good), len(ignored)) | first_size(resized)
     return write_record(catalog, "resize_images", settings, counts, skipped)
 
 
@@ -130,7 +133,7 @@ def resize_photo(name: str, content: bytes, target: Path, settings: ResizeImages
             f"{name}: cannot be decoded as a photo: {error}. Expected an 8-bit PNG or JPEG; replace or remove the file, "
             "or set on_bad_photo=skip to leave such photos out."
         ) from error
-    with whole_file(target) as partial:
+    with atomic_write(target) as partial:
         photo.resize((settings.image_size, settings.image_size)).save(partial, "JPEG", quality=settings.jpeg_quality)
     return Resized(photo.size, None)
 

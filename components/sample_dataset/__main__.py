@@ -1,4 +1,4 @@
-"""Command line of the sample dataset: flags in, a folder of synthetic photos out.
+"""The command line of the sample dataset.
 
 python -m components.sample_dataset --output DIR [--full] [--series-per-species N] [--days N] [--width PX] ...
 """

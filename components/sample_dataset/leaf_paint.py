@@ -1,4 +1,4 @@
-"""A leaf and a canvas in, the leaf with its shadow on the canvas out.
+"""Paints a leaf and its shadow on a canvas.
 
 Legend: p along the leaf (0 stem, 1 tip) and q across it, both in leaf lengths; arrays are float32 [h, w], the canvas and
 colours [3, h, w] in [0, 1].

@@ -1,4 +1,4 @@
-"""A leaf's own coordinates in, its form there out: outline, relief and ribs, for each kind of leaf.
+"""The forms of leaves: outline, relief and ribs, for each kind of leaf.
 
 A form is a formula, so that a leaf looks the same at every photo size and its edge is one pixel wide.
 Legend: p along the leaf (0 stem, 1 tip) and q across it, both in leaf lengths; arrays are float32 [h, w]; `pixel` is the

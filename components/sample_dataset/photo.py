@@ -1,4 +1,4 @@
-"""A planned photo in, an RGB array out: pot and soil, the plant on it, and what lamp and camera did that day.
+"""Takes the photo of a plant: pot and soil, the plant on it, and what lamp and camera did that day.
 
 Legend: arrays are float32 [3, H, W] in [0, 1] until `take_photo` rounds to uint8 [height, width, 3].
 """

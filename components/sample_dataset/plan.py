@@ -1,4 +1,4 @@
-"""Settings in, the whole dataset as a list of dated photos and test pairs out; nothing is drawn and no file is touched.
+"""Plans the whole sample dataset, as dated photos and test pairs; nothing is drawn and no file is touched.
 
 Every oddity of the challenge's data that the pipeline must live with is decided here, in `train_series` and `test_series`.
 """

@@ -1,4 +1,4 @@
-"""A plant's traits and its age in, its leaves out: where each lies, how long it is, how old it is.
+"""Grows a plant: where each of its leaves lies at an age, how long it is, how old it is.
 
 Lengths are in photo heights, ages in days of growth, angles in radians. Leaves follow each other at the golden angle; one
 leaf grows along a logistic curve, and the rosette, whose later leaves are longer, grows until after day 46.

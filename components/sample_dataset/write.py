@@ -1,4 +1,4 @@
-"""Settings in, a folder of synthetic photos in the challenge's layout out, written whole or not at all.
+"""Writes a folder of synthetic photos in the challenge's layout, whole or not at all.
 
 `write_sample_dataset` is the outer I/O function; what to write is plan.py's decision, what a photo looks like photo.py's.
 """
@@ -16,8 +16,8 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
+from components.contract.cores import available_cores
 from components.contract.schema import RAW_TEST_DATA, SAMPLE_SUBMISSION_CSV, TEST_FOLDER, TEST_LABELS_CSV
-from components.raw.storage import available_cores
 from components.sample_dataset.photo import take_photo
 from components.sample_dataset.plan import Photo, Plan, plan_dataset
 from components.sample_dataset.settings import SampleDatasetSettings

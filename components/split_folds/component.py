@@ -1,4 +1,4 @@
-"""The KFP face of split_folds: train pairs in, the same with their fold out."""
+"""The KFP face of split_folds."""
 
 from kfp import dsl
 

@@ -1,4 +1,4 @@
-"""The train pairs enter; the same pairs with their fold leave, in the winner's shuffled order."""
+"""Divides the train pairs into folds that share no series, in the winner's shuffled order."""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
-from components.contract.artifacts import whole_file, write_record
+from components.contract.artifacts import atomic_write, write_record
+from components.contract.pair_csv import write_pairs
 from components.contract.tables import read_table
-from components.generate_pairs.pair_csv import write_pairs
 from components.split_folds.settings import SplitFoldsSettings
 
 
@@ -33,9 +33,9 @@ def split_folds(*, pairs: Path, folded_pairs: Path, settings: SplitFoldsSettings
     refuse_leak(table)
     shuffled = table["fold"].sample(frac=1.0, random_state=settings.shuffle_seed).index.to_numpy()
     folded_pairs.mkdir(parents=True, exist_ok=True)
-    with whole_file(folded_pairs / schema.TRAIN_PAIRS_CSV) as path:
+    with atomic_write(folded_pairs / schema.TRAIN_PAIRS_CSV) as path:
         write_pairs(path, table[list(schema.FOLDED_PAIRS_COLUMNS)], shuffled)
-    return write_record(folded_pairs, "split_folds", settings, count(table), [])
+    return write_record(folded_pairs, "split_folds", settings, count_folds(table), [])
 
 
 def assign_folds(series: pd.Series, num_folds: int) -> np.ndarray:
@@ -75,7 +75,7 @@ def refuse_leak(table: pd.DataFrame) -> None:
             )
 
 
-def count(table: pd.DataFrame) -> dict[str, int]:
+def count_folds(table: pd.DataFrame) -> dict[str, int]:
     """Returns pairs and series, in all and by fold."""
     counts = {"pairs": len(table), "series": table["series"].nunique()}
     for fold, part in table.groupby("fold"):

@@ -1,4 +1,4 @@
-"""Stored pairs in, the whole order of training out: which images, in which clique, under which transform.
+"""Draws the whole order of training: which images, in which clique, under which transform.
 
 A clique is K dated images of one series with all its K(K-1)/2 pairs, so that one backbone pass per image serves every pair.
 K = 2 is the winner's pair batch. Everything random about the data is drawn here, in NumPy, before training starts; what
@@ -7,40 +7,13 @@ follows only gathers.
 S cliques in all, K images per clique, P = K(K-1)/2 pairs.
 """
 
-from __future__ import annotations
-
-import dataclasses
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-if TYPE_CHECKING:  # the model, which only asks for pair_positions, can be built where there is no pandas
-    import pandas as pd
-
-
-@dataclasses.dataclass(frozen=True)
-class Cliques:
-    """Training data in the order it is used.
-
-    Attributes:
-        images: [S, K] int64, rows of the image array, earlier days first.
-        deltas_days: [S, P] float32, the label of each pair of `pair_positions(K)`.
-        weights: [S, P] float32; 0 for pairs that only pad a series of fewer than K images, else 1.
-        views: [S] int32, the transform of the whole clique.
-    """
-
-    images: np.ndarray
-    deltas_days: np.ndarray
-    weights: np.ndarray
-    views: np.ndarray
-
-
-def pair_positions(clique_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the earlier and the later image of every pair in a clique: [P], [P] int64, in 2-combination order."""
-    earlier, later = np.array(list(itertools.combinations(range(clique_size), 2)), np.int64).T
-    return earlier, later
+from components.network.cliques import Cliques, pair_positions
 
 
 def draw_cliques(

@@ -1,4 +1,4 @@
-"""KFP face of train: examples in; a model, its history and its out-of-fold predictions out."""
+"""The KFP face of train."""
 
 from kfp import dsl
 

@@ -1,4 +1,4 @@
-"""TFRecords and folded pairs in; a trained model, its history and its out-of-fold predictions out.
+"""Trains a model on all folds but one, and validates it on that one.
 
 C cliques per batch, K images per clique, P = K(K-1)/2 pairs.
 """
@@ -13,16 +13,18 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
-from components.contract.artifacts import whole_file, write_record
+from components.contract.artifacts import atomic_write, write_record
 from components.contract.scores import rmse_days
 from components.contract.tables import read_images, read_table
 from components.network.checkpoint import load_checkpoint
+from components.network.cliques import pair_positions
 from components.network.devices import all_devices, process, require_divisible
 from components.network.image_file import DecodedImages
 from components.network.load import load_images, training_batches
 from components.network.model import build_model, split_model
+from components.network.seeds import make_deterministic
 from components.train.callbacks import Progress, ValidatePairs
-from components.train.cliques import draw_cliques, pair_positions, share_of_process
+from components.train.cliques import draw_cliques, share_of_process
 from components.train.settings import TrainSettings
 
 
@@ -81,10 +83,10 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
         return {"counts": counts}
     for folder in (model, history, out_of_fold):
         folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(model / schema.MODEL_FILE) as partial:
+    with atomic_write(model / schema.MODEL_FILE) as partial:
         network.save(partial)
     for table, path in ((epochs, history / schema.HISTORY_CSV), (results, out_of_fold / schema.OUT_OF_FOLD_CSV)):
-        with whole_file(path) as partial:
+        with atomic_write(path) as partial:
             table.to_csv(partial, index=False)
     for folder in (history, out_of_fold):
         write_record(folder, "train", settings, counts, ())
@@ -182,11 +184,3 @@ def derive_steps(num_pairs: int, settings: TrainSettings) -> int:
     """Batches that show as many pairs as the train folds hold, so that clique_size leaves an epoch's meaning alone."""
     pairs_per_clique = settings.clique_size * (settings.clique_size - 1) // 2
     return max(1, num_pairs // (pairs_per_clique * settings.cliques_per_batch))
-
-
-def make_deterministic(seed: int) -> None:
-    """Same seed, same machine, same bytes."""
-    import tensorflow as tf
-
-    keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()

@@ -1,4 +1,4 @@
-"""KFP face of write_tfrecords: resized photos and folded pairs in, TFRecords out."""
+"""The KFP face of write_tfrecords."""
 
 from kfp import dsl
 

@@ -1,4 +1,4 @@
-"""Resized photos and folded pairs in, sharded TFRecords and the tables that explain them out.
+"""Writes resized photos as sharded TFRecords, with the tables that explain them.
 
 Two layouts. `images`: one record per photo, in the file of its fold; pairs are rows of a table. `pairs`: the winner's, one
 record per pair with both photos inside, about 39 times the bytes.
@@ -16,7 +16,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from components.contract import schema
-from components.contract.artifacts import file_digest, whole_file, write_json, write_record
+from components.contract.artifacts import atomic_write, file_digest, write_json, write_record
 from components.contract.shards import WHOLE, Shard
 from components.contract.tables import read_images, read_table
 from components.write_tfrecords.settings import WriteTfrecordsSettings
@@ -126,7 +126,7 @@ def require_files(paths: Iterable[Path]) -> None:
 
 def write_file(path: Path, records: list[Record]) -> dict[str, Any]:
     """Writes one TFRecord file and returns its entry of dataset.json: name, records, bytes, sha256."""
-    with whole_file(path) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
+    with atomic_write(path) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
         for record in records:
             writer.write(serialize(record))
     return {"name": path.name, "records": len(records), "bytes": path.stat().st_size, "sha256": file_digest(path)}

@@ -6,7 +6,7 @@ from typing import Any
 
 from components.contract.artifacts import file_digest
 from components.network.settings import CHECKPOINT_NAMES
-from components.raw.storage import GS
+from components.raw.source import GS
 
 
 def pin_checkpoint(parameters: Mapping[str, Any], *, must_exist: bool = False) -> dict[str, str]:

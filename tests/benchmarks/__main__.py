@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.raw.storage import available_cores
+from components.contract.cores import available_cores
 from tests.benchmarks.table import HEADER, as_markdown, read_rows
 
 BENCHMARKS = (  # in the table's order

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.raw.storage import available_cores
+from components.contract.cores import available_cores
 from components.resize_images.resize import decode_photo, resize_images
 from components.resize_images.settings import ResizeImagesSettings
 from components.sample_dataset.plan import plan_dataset

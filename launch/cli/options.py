@@ -10,9 +10,9 @@ from launch.backends.cluster.backend import ClusterBackend
 from launch.backends.cluster.resources import resource_table
 from launch.backends.local.backend import DOCKER, LocalBackend
 from launch.backends.table import CLUSTERS
+from launch.runs.dag.wiring import Wiring, read_wiring
 from launch.runs.parameters import parse, resolve, table
 from launch.runs.presets import PRESETS
-from launch.runs.wiring import Wiring, read_wiring
 
 Parser = argparse.ArgumentParser | argparse._ArgumentGroup
 LOCAL: dict[str, Any] = {"runner": "subprocess", "runs_dir": Path("runs"), "parallel": 1}  # this machine's flags, their defaults

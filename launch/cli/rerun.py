@@ -6,8 +6,8 @@ from typing import Any
 from components.settings import STAGES
 from launch.backends.base import execute
 from launch.cli.options import add_continuing, backend_from
+from launch.runs.dag.wiring import read_wiring
 from launch.runs.rerun import rerun_plan, wanted
-from launch.runs.wiring import read_wiring
 
 
 def add_parser(commands: Any) -> None:

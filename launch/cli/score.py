@@ -5,7 +5,7 @@ from typing import Any
 
 from launch.backends.base import execute
 from launch.cli.options import add_continuing, backend_from
-from launch.runs.wiring import read_wiring
+from launch.runs.dag.wiring import read_wiring
 
 
 def add_parser(commands: Any) -> None:
@@ -34,7 +34,7 @@ def score(arguments: argparse.Namespace, pipeline: Any) -> int:
         FileExistsError: a run of the new name.
         BackendError: the cluster cannot be talked to, or says no.
     """
-    from launch.runs.scoring import score_plan  # compiles the components that it is made of
+    from launch.runs.score import score_plan  # compiles the components that it is made of
 
     backend = backend_from(arguments, pipeline)
     plan = score_plan(read_wiring(pipeline), backend.read(arguments.run), arguments.raw, arguments.name)

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from launch.runs.wiring import Source, Wiring
+from launch.runs.dag.wiring import Artifacts, Source, Wiring
 
 RERUN, SCORE = "rerun", "score"  # the kinds of parents: what a run with a parent did with it
-Artifacts = Mapping[tuple[Source, int | None], str]  # (what, its part) to URI
 
 
 @dataclasses.dataclass(frozen=True)

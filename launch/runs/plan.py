@@ -8,9 +8,10 @@ from typing import Any
 
 from components.contract import schema
 from components.settings import STAGES
-from launch.runs.lineage import Artifacts, Parent, RecordedRun
+from launch.runs.dag.replay import Site
+from launch.runs.dag.wiring import Artifacts
+from launch.runs.lineage import Parent, RecordedRun
 from launch.runs.parameters import default, fields, pipeline_inputs
-from launch.runs.replay import Site
 
 Built = tuple[Any, dict[str, Any]]  # a kfp pipeline and its arguments
 

@@ -6,11 +6,11 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from launch.runs.lineage import RERUN, Artifacts, Parent, RecordedRun
+from launch.runs.dag.replay import Site, pipeline_of
+from launch.runs.dag.wiring import Artifacts, Wiring
+from launch.runs.lineage import RERUN, Parent, RecordedRun
 from launch.runs.parameters import groups, parse, resolve
 from launch.runs.plan import Built, Plan, Step
-from launch.runs.replay import Site, pipeline_of
-from launch.runs.wiring import Wiring
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

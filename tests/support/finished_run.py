@@ -11,7 +11,7 @@ from typing import Any
 from far_end import Answer, Request
 from google.protobuf import struct_pb2
 
-from launch.runs.wiring import read_wiring
+from launch.runs.dag.wiring import read_wiring
 from pipeline import verdelta
 
 WIRING = read_wiring(verdelta)

@@ -15,7 +15,7 @@ from components.resize_images.component import resize_images
 from components.split_folds.component import split_folds
 from launch.backends.local.kfp_local import LocalRun
 from launch.backends.local.terminal import Terminal
-from launch.runs.collected import CollectedArtifacts
+from launch.runs.dag.collected import CollectedArtifacts
 from launch.runs.record import FAILED, SUCCEEDED, RunRecord
 
 

@@ -18,11 +18,11 @@ from launch.backends.cluster.compile import check_parameters, compile_pipeline
 from launch.backends.cluster.raw import raw_inputs
 from launch.backends.cluster.records import ClusterRecord, recorded_run
 from launch.runs.checkpoint import pin_checkpoint
+from launch.runs.dag.replay import Site
+from launch.runs.dag.wiring import Wiring
 from launch.runs.lineage import RecordedRun
 from launch.runs.plan import Plan
-from launch.runs.replay import Site
 from launch.runs.summary import RunSummary
-from launch.runs.wiring import Wiring
 
 EXPERIMENT = "verdelta"
 MOST_LISTED = 100  # runs that are listed, the latest

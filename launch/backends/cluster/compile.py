@@ -17,7 +17,7 @@ from components.contract.artifacts import atomic_write
 from components.network.settings import CHECKPOINT_NAMES
 from components.settings import STAGES
 from launch.backends.cluster.cluster import Cluster
-from launch.runs.kfp_internals import tasks_of_pipeline
+from launch.runs.dag.kfp_internals import tasks_of_pipeline
 from launch.runs.parameters import SHARDS
 
 RETRY_AFTER = "60s"  # doubled at each retry: by then a machine that was taken away may be there again

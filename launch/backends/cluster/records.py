@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from components.settings import STAGES
-from launch.runs.lineage import RERUN, Artifacts, Parent, RecordedRun, Task, artifacts_of, taken_over
+from launch.runs.dag.replay import key, shards_of
+from launch.runs.dag.wiring import Artifacts, Wiring
+from launch.runs.lineage import RERUN, Parent, RecordedRun, Task, artifacts_of, taken_over
 from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS, fields
-from launch.runs.replay import key, shards_of
-from launch.runs.wiring import Wiring
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from launch.backends.cluster.backend import EXPERIMENT, ONLY_LATEST, ClusterBack
 from launch.backends.cluster.records import ClusterRecord
 from launch.backends.kubeflow import client, records, target
 from launch.backends.kubeflow.copying import RUNS_AS, copied_addresses, copied_item
+from launch.runs.dag.replay import Site
 from launch.runs.parameters import SHARDS
-from launch.runs.replay import Site
 from launch.runs.summary import RunSummary
 
 

@@ -2,7 +2,7 @@
 
 Kubeflow Pipelines 2.17 imports nothing inside a loop: its importer looks a loop's item up by the name of the whole item
 (kubeflow/pipelines issue 10860), and lists are collected of what containers have written only. So a container copies what
-belongs to one fold of several; elsewhere an importer, which copies nothing, does it (launch/runs/replay.py).
+belongs to one fold of several; elsewhere an importer, which copies nothing, does it (launch/runs/dag/replay.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ from typing import Any
 from kfp import dsl
 
 from components.images import image_for
+from launch.runs.dag.replay import CONTENT, key
+from launch.runs.dag.wiring import Source
 from launch.runs.parameters import FOLDS
-from launch.runs.replay import CONTENT, key
-from launch.runs.wiring import Source
 
 RUNS_AS = "calibrate"  # a stage whose image holds Google's library, and whose machine is a small one
 COPY, ADDRESS = "copy", "uri"  # the output and the parameter of the component

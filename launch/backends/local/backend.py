@@ -19,14 +19,14 @@ from launch.backends.local.results import collect_results, score_table, shown_re
 from launch.backends.local.stage_cache import content_of
 from launch.backends.local.terminal import Terminal
 from launch.runs.checkpoint import pin_checkpoint
+from launch.runs.dag.replay import Site, imported_item
+from launch.runs.dag.wiring import Wiring
 from launch.runs.lineage import Parent, RecordedRun, artifacts_of
 from launch.runs.plan import SAMPLE, Plan
 from launch.runs.record import FAILED, SUCCEEDED, RunRecord
-from launch.runs.replay import Site, imported_item
 from launch.runs.sample import sample_dataset
 from launch.runs.store import read_runs
 from launch.runs.summary import RunSummary, headline
-from launch.runs.wiring import Wiring
 
 DOCKER = "docker"
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

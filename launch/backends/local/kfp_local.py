@@ -36,7 +36,7 @@ from launch.backends.local.processes import RunningStages, run_process, stop_on_
 from launch.backends.local.stage_cache import StageCache
 from launch.backends.local.stage_output import OUT_OF_MEMORY, Watched, failure_reason
 from launch.backends.local.terminal import Terminal, stage_label
-from launch.runs.kfp_internals import Status, replacing, task_arguments
+from launch.runs.dag.kfp_internals import Status, replacing, task_arguments
 from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS
 from launch.runs.record import CACHED, EXECUTED, STAGE_FAILED, RunRecord, StageEntry
 

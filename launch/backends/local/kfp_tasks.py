@@ -65,7 +65,7 @@ def recorded_inputs(component: Any, inputs: Mapping[str, Any]) -> dict[str, Any]
 
     Args:
         component: the component's specification.
-        inputs: parameters and artifacts by name; kfp gives the one artifact of `launch.runs.collected.list_of_one` bare.
+        inputs: parameters and artifacts by name; kfp gives the one artifact of `launch.runs.dag.collected.list_of_one` bare.
     """
     declared = component.input_definitions.artifacts
     recorded = {name: uri_of(value) for name, value in inputs.items()}

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from launch.runs.lineage import Artifacts, Parent, RecordedRun, Task, artifacts_of, taken_over
+from launch.runs.dag.wiring import Artifacts, Wiring
+from launch.runs.lineage import Parent, RecordedRun, Task, artifacts_of, taken_over
 from launch.runs.record import STAGE_FAILED
 from launch.runs.store import BROKEN, read_run, run_folders
-from launch.runs.wiring import Wiring
 
 
 def read_recorded_run(runs_dir: Path, name: str, wiring: Wiring) -> RecordedRun:

@@ -7,7 +7,7 @@ from typing import Any
 
 from kfp import dsl
 
-from launch.runs.kfp_internals import LocalCache
+from launch.runs.dag.kfp_internals import LocalCache
 
 FINGERPRINT = "files"
 

@@ -8,7 +8,7 @@ from launch.backends.base import Flag, FollowedRun
 from launch.backends.cluster.backend import ClusterBackend, Prepared
 from launch.backends.cluster.records import ClusterRecord
 from launch.backends.vertex import client, records, target
-from launch.runs.replay import Site, imported_item
+from launch.runs.dag.replay import Site, imported_item
 from launch.runs.summary import RunSummary
 
 

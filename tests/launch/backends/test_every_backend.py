@@ -20,11 +20,11 @@ from launch.backends.base import Backend, BackendError, execute
 from launch.backends.local.backend import LocalBackend
 from launch.backends.table import CLUSTERS
 from launch.cli.main import parser
+from launch.runs.dag.wiring import read_wiring
 from launch.runs.lineage import Parent
 from launch.runs.plan import Plan, training_plan
 from launch.runs.rerun import rerun_plan, wanted
-from launch.runs.scoring import score_plan
-from launch.runs.wiring import read_wiring
+from launch.runs.score import score_plan
 from pipeline import verdelta
 
 __all__ = ["bucket", "finished", "kubeflow", "vertex"]  # fixtures

@@ -14,9 +14,9 @@ from trained_run import copy_of_trained_run
 
 from components.images import ROOT
 from launch.backends.local.records import read_recorded_run
+from launch.runs.dag.replay import Site, imported_item, pipeline_of
+from launch.runs.dag.wiring import Source, read_wiring
 from launch.runs.parameters import resolve
-from launch.runs.replay import Site, imported_item, pipeline_of
-from launch.runs.wiring import Source, read_wiring
 from pipeline import verdelta
 
 

@@ -16,9 +16,9 @@ from trained_run import copy_of_trained_run
 from components.calibrate.calibrate import calibrate
 from components.calibrate.settings import CalibrateSettings
 from components.contract import schema
+from launch.runs.dag.replay import Site, imported_item
+from launch.runs.dag.scoring import MODEL, TRAINED, scoring
 from launch.runs.parameters import resolve
-from launch.runs.replay import Site, imported_item
-from launch.runs.scoring import MODEL, TRAINED, scoring
 
 EXECUTED = ["resize_images", "generate_pairs", "write_tfrecords", "predict[0]", "predict[1]", "calibrate", "report"]
 

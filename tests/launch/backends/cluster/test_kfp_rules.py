@@ -16,10 +16,10 @@ from kfp_rules.api_server import EXIT
 from launch.backends.cluster.compile import compile_pipeline
 from launch.backends.table import CLUSTERS
 from launch.cli.main import parser
+from launch.runs.dag.replay import pipeline_of
+from launch.runs.dag.scoring import scoring
+from launch.runs.dag.wiring import Source
 from launch.runs.parameters import resolve
-from launch.runs.replay import pipeline_of
-from launch.runs.scoring import scoring
-from launch.runs.wiring import Source
 
 VALUES = {"raw": "gs://plants/raw", "raw_digest": "abc"}
 Documents = list[Any]

@@ -14,49 +14,16 @@ from components.generate_pairs.component import generate_pairs
 from components.predict.component import predict
 from components.report.component import report
 from components.resize_images.component import resize_images
-from components.settings import STAGES
 from components.write_tfrecords.component import write_tfrecords
-from launch.runs.collected import CollectedArtifacts, list_of_one
-from launch.runs.lineage import SCORE, Artifacts, Parent, RecordedRun
-from launch.runs.parameters import FOLDS, LOOP, pipeline_inputs, resolve
-from launch.runs.plan import Built, Plan, Step
-from launch.runs.replay import CONTENT, Site, imported, key, loop_item
-from launch.runs.signatures import chosen_for, with_settings
-from launch.runs.wiring import Source, Wiring
+from launch.runs.dag.collected import CollectedArtifacts, list_of_one
+from launch.runs.dag.replay import CONTENT, Site, imported, key, loop_item
+from launch.runs.dag.signatures import chosen_for, with_settings
+from launch.runs.dag.wiring import Artifacts, Source
+from launch.runs.parameters import FOLDS, LOOP, pipeline_inputs
 
 MODEL = Source("train", "model")
 FOLDED_PAIRS, SUBMISSION = Source("split_folds", "folded_pairs"), Source("calibrate", "submission")
-ONLY_IN_TRAINING = ("split_folds", "train")
 TRAINED = [MODEL, FOLDED_PAIRS, SUBMISSION]  # what a run must have, so that its models can score
-
-
-def score_plan(wiring: Wiring, trained: RecordedRun, raw: str, name: str | None) -> Plan:
-    """Returns the plan of predicting new photos with the models and the calibration of a run.
-
-    Raises:
-        ValueError: a run that has no model or calibration.
-        FileNotFoundError: an artifact of it is gone.
-    """
-    trained.require_trained()
-    trained.require(TRAINED, trained.folds, wiring)
-    stages = [stage for stage in STAGES if stage not in ONLY_IN_TRAINING]
-
-    def build(plan: Plan, site: Site, data: Mapping[str, str], _written: Artifacts) -> Built:
-        return scoring(raw=data, folds=trained.folds, parameters=plan.parameters, artifacts=trained.artifacts, site=site)
-
-    return Plan(
-        title="score",
-        name=name,
-        preset=trained.preset,
-        parameters=resolve(trained.parameters, {}),
-        stages=stages,
-        steps=[Step(stages, build)],
-        raw=raw,
-        splits=(schema.TEST,),
-        parent=Parent(trained.name, None, SCORE),
-        earlier=trained,
-        summary=f"{raw} by the models of {trained.name}",
-    )
 
 
 def score_pipeline(site: Site, alone: tuple[str, str] | None = None) -> Any:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from components.images import ROOT
-from launch.runs.kfp_internals import REPLACED, USED, replacing
+from launch.runs.dag.kfp_internals import REPLACED, USED, replacing
 
 PRIVATE = re.compile(r"^\s*(?:from|import) (kfp\.(?:dsl\.\w+|local\.\w+)[\w.]*)", re.MULTILINE)
 
@@ -18,7 +18,7 @@ def test_kfp_has_the_name(name: str) -> None:
 
 def test_no_other_module_imports_a_private_name() -> None:
     found = {str(path.relative_to(ROOT)): PRIVATE.findall(path.read_text()) for path in (ROOT / "launch").rglob("*.py")}
-    assert [path for path, names in found.items() if names] == ["launch/runs/kfp_internals.py"]
+    assert [path for path, names in found.items() if names] == ["launch/runs/dag/kfp_internals.py"]
 
 
 def test_what_is_replaced_is_put_back_even_after_an_error() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from kfp import dsl
 
-from launch.runs.kfp_internals import PipelineArtifactChannel
+from launch.runs.dag.kfp_internals import PipelineArtifactChannel
 
 
 class CollectedArtifacts(dsl.Collected, PipelineArtifactChannel):

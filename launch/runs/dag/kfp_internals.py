@@ -1,6 +1,6 @@
 """The names of kfp that are not its public interface, each with what it is needed for; nothing else imports or replaces one.
 
-This is why kfp is pinned to one release: tests/launch/runs/test_kfp_internals.py names what a new one lacks.
+This is why kfp is pinned to one release: tests/launch/runs/dag/test_kfp_internals.py names what a new one lacks.
 """
 
 import contextlib

@@ -11,11 +11,10 @@ from typing import Any
 
 from kfp import dsl
 
-from launch.runs.collected import CollectedArtifacts, list_of_one
-from launch.runs.lineage import Artifacts
+from launch.runs.dag.collected import CollectedArtifacts, list_of_one
+from launch.runs.dag.signatures import chosen_for, declared, scalars_of, with_parameters
+from launch.runs.dag.wiring import Artifacts, Source, Wiring
 from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS
-from launch.runs.signatures import chosen_for, declared, scalars_of, with_parameters
-from launch.runs.wiring import Source, Wiring
 
 CONTENT = "_content"  # ends the name of what tells an artifact's content apart, in an item of a loop
 

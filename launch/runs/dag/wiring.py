@@ -22,6 +22,9 @@ class Source(NamedTuple):
     output: str
 
 
+Artifacts = Mapping[tuple[Source, int | None], str]  # (what, its fold or shard or None for the whole run) to URI
+
+
 @dataclasses.dataclass(frozen=True)
 class Wiring:
     """A pipeline's artifacts.

@@ -11,6 +11,7 @@ from typing import Any
 
 import efficientnet.model
 import efficientnet.tfkeras
+import gcs_server
 import keras
 import numpy as np
 import pytest

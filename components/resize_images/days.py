@@ -9,10 +9,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from components.contract.schema import DAY_DECIMALS
 from components.resize_images.day_names import NUMBER, YEAR, Mark, Name, read_name
 
 MAX_DAY = 36_525  # a century: a larger number is a date or a serial number, and would make wrong labels
-DECIMALS = 3  # of a day: 86 seconds, more than the jitter of a camera that works at a fixed hour
+NO_DAY = "the name has no date, no number with a day word, and does not end in digits, so the photo has no day"
 TIME_OF_DAY = re.compile("(?<![0-9])(?:[01][0-9]|2[0-3])([-.:])[0-5][0-9]\\1[0-5][0-9]$")
 HELP = (
     "Rename the files, for example to DAT07.png or 2021-06-30.png, or say each photo's day in train_dataset/days.csv "
@@ -86,7 +87,7 @@ def number_way(names: Sequence[Name]) -> dict[str, tuple[float, ...]]:
 def by_first(way: str, marks: Sequence[Mark]) -> dict[str, tuple[float, ...]]:
     """Returns days since the first of some dates."""
     first = min(mark.days for mark in marks)
-    return {way: tuple(round(mark.days - first, DECIMALS) for mark in marks)}
+    return {way: tuple(round(mark.days - first, DAY_DECIMALS) for mark in marks)}
 
 
 def signed(way: str, marks: Sequence[Mark]) -> dict[str, tuple[float, ...]]:
@@ -115,6 +116,8 @@ def refuse_mixed(names: Sequence[Name]) -> None:
     other = next((number for number, each in enumerate(ways) if not each & ways[one]), None)
     other = next(number for number, each in enumerate(ways) if each != ways[one]) if other is None else other
     said = [" and ".join(sorted(ways[number])) or "no date and no day word" for number in (one, other)]
+    if not names[other].number and not ways[other]:
+        raise DaysError([names[other].stem, names[one].stem], NO_DAY)
     raise DaysError([names[one].stem, names[other].stem], f"names of two forms in one series ({said[0]}; {said[1]})")
 
 
@@ -128,7 +131,7 @@ def refuse_odd_numbers(names: Sequence[Name]) -> None:
 
     refuse(
         lambda name: not name.number,
-        "the name has no date, no number with a day word, and does not end in digits, so the photo has no day",
+        NO_DAY,
     )
     refuse(lambda name: name.is_counter, "the number that ends the name is a camera's counter of photos, and no day")
     refuse(
@@ -173,7 +176,7 @@ def refuse_units(names: Sequence[Name]) -> None:
 
 def refuse_two_ways(names: Sequence[Name], choices: dict[str, tuple[float, ...]]) -> None:
     """Raises DaysError where two ways give the photos of a series other days apart."""
-    apart = {way: tuple(round(day - days[0], DECIMALS) for day in days) for way, days in choices.items()}
+    apart = {way: tuple(round(day - days[0], DAY_DECIMALS) for day in days) for way, days in choices.items()}
     if len(set(apart.values())) > 1:
         one = next(iter(apart))
         other = next(way for way in apart if apart[way] != apart[one])

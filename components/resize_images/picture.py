@@ -13,14 +13,13 @@ from contextlib import AbstractContextManager
 
 from PIL import Image, ImageCms, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
+from components.contract.catalog import CMYK, FRAMES, ODD_PROFILE, PROFILE, TRANSPARENT, TURNED
+
 FORMATS = ("PNG", "JPEG")  # MPO, of phones, is JPEG with further pictures behind the first
 BACKGROUND = (255, 255, 255)  # what transparency is laid on
 MAX_PIXELS = 89_478_485  # Pillow's limit: a quarter of a gigabyte of RGB
-MAX_FILE_BYTES = 512 * 2**20  # no photo within MAX_PIXELS is larger, whatever it is compressed with; a larger file is not read
+MAX_DECODED_BYTES = 768 * 2**20  # what one photo may take: MAX_PIXELS of RGB, fewer where they have to be converted
 SRGB = ImageCms.createProfile("sRGB")
-TURNED, PROFILE, ODD_PROFILE = "turned_photos", "profile_photos", "unusable_profile_photos"
-TRANSPARENT, CMYK, FRAMES = "transparent_photos", "cmyk_photos", "multi_frame_photos"
-FACTS = (TURNED, PROFILE, ODD_PROFILE, TRANSPARENT, CMYK, FRAMES)
 KNOWN = {  # how files of other formats begin, which people name .png or .jpg
     b"GIF8": "a GIF", b"BM": "a BMP", b"II*\0": "a TIFF", b"MM\0*": "a TIFF", b"%!PS": "PostScript", b"%PDF": "a PDF",
     b"RIFF": "a WebP or another RIFF file", b"\0\0\0\x0cjP": "a JPEG 2000", b"8BPS": "a Photoshop file", b"PK": "a ZIP",
@@ -39,12 +38,14 @@ class Header:
     Attributes:
         width, height: px, as stored, before it is turned.
         mode: Pillow's mode.
+        format: PNG, JPEG or MPO.
         bytes: memory that decoding takes at most.
     """
 
     width: int
     height: int
     mode: str
+    format: str
     bytes: int
 
 
@@ -79,6 +80,21 @@ def decode_picture(content: bytes, holding: Holding = lambda _: contextlib.nullc
         image, transparency = on_background(image)
         image.info.clear()  # or the JPEG would take over a comment, of any length
         return Picture(image, (*facts, *colour, *transparency))
+
+
+def check_picture(content: bytes) -> Header:
+    """Returns what a photo's header says, and finds most damage without decoding: a PNG's checksums, the end of a JPEG.
+
+    Raises:
+        BadPhotoError: as `decode_picture`, so far as that tells.
+    """
+    with opened(content) as photo:
+        header = header_of(photo, content)
+        if photo.format == "PNG":
+            photo.verify()
+        elif b"\xff\xd9" not in content[content.rfind(b"\xff\xda") :]:
+            raise BadPhotoError("image file is truncated: it has no end")
+        return header
 
 
 def read_header(content: bytes) -> Header:
@@ -121,7 +137,11 @@ def header_of(photo: Image.Image, content: bytes) -> Header:
     copies = 2 if photo.mode == "RGB" and "icc_profile" not in photo.info else 4
     if isinstance(photo, JpegImagePlugin.JpegImageFile) and photo.info.get("progressive"):
         copies += 2  # its coefficients are held until the last is read
-    return Header(photo.width, photo.height, photo.mode, 4 * pixels * copies)
+    if 4 * pixels * copies > MAX_DECODED_BYTES:
+        raise BadPhotoError(
+            f"{photo.width}x{photo.height} pixels of mode {photo.mode} would take {4 * pixels * copies / 1e6:.0f} MB"
+        )
+    return Header(photo.width, photo.height, photo.mode, str(photo.format), 4 * pixels * copies)
 
 
 def what_it_is(content: bytes) -> str:

@@ -54,7 +54,7 @@ READ = [
 ]
 
 REFUSED = [
-    (["cover", "DAT01"], "does not end in digits|two forms"),
+    (["cover", "DAT01"], "does not end in digits"),
     (["cover"], "does not end in digits"),
     (["0630", "0701", "0714"], "a month and a day"),
     (["01-07-2021", "02-07-2021"], "in two ways: 1 days apart by the date .day, month, year., 31 by the date .month"),

@@ -62,10 +62,12 @@ def equal_photos(source: RawSource, digests: Mapping[PurePosixPath, str]) -> lis
 
 def grouped(paths: Iterable[PurePosixPath], keys: Iterable[object]) -> list[list[PurePosixPath]]:
     """Returns the paths of one key, where there are two or more, sorted."""
-    found = defaultdict[object, list[PurePosixPath]](list)
+    first: dict[object, PurePosixPath] = {}  # most photos are alone: a list for each would take more memory than their names
+    more = defaultdict[object, list[PurePosixPath]](list)
     for path, key in zip(paths, keys, strict=True):
-        found[key].append(path)
-    return [sorted(group) for group in found.values() if len(group) > 1]
+        if first.setdefault(key, path) is not path:
+            more[key].append(path)
+    return [sorted([first[key], *others]) for key, others in more.items()]
 
 
 def where(paths: Sequence[PurePosixPath]) -> str:

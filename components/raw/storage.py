@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from components.contract import schema
 from components.contract.artifacts import file_digest
-from components.contract.cores import available_cores
+from components.contract.cores import available_cores, mapped
 from components.raw.layout import FOLDERS, LAYOUT, RawListing, list_raw
 from components.raw.source import GS, RawSource
 from components.raw.walk import Found, look_at, scan, walk
@@ -72,7 +72,7 @@ class RawFolder:
                 return f"not read: {error.strerror}"
 
         with ThreadPoolExecutor(max_workers=available_cores()) as pool:  # hashing and reading both release the GIL
-            digests = pool.map(digest, paths)
+            digests = mapped(pool, digest, paths)
             yield from tqdm(digests, "hash raw data", len(paths), unit="file", file=sys.stdout, mininterval=2, ncols=90)
 
 

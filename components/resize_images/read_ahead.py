@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from components.contract.cores import available_cores
+from components.contract.cores import available_cores, mapped
 from components.contract.naming import naming
 from components.raw.source import RawSource, UnreadableError
 
@@ -71,6 +71,6 @@ def map_contents(
 
     pool = ThreadPoolExecutor(max_workers=source.concurrency)
     try:
-        yield from pool.map(read_and_work, paths)
+        yield from mapped(pool, read_and_work, paths)
     finally:
         pool.shutdown(cancel_futures=True)

@@ -16,7 +16,8 @@ from components.settings import Settings
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yields a temporary path, of the same ending, that becomes `path` if the block ends without an error, else is deleted."""
-    partial = path.with_name(f".partial-{path.name}")
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]  # a prefix would make a long name too long
+    partial = path.with_name(f".partial-{digest}{path.suffix}")
     try:
         yield partial
         os.replace(partial, path)  # noqa: PTH105 - the atomic rename, by its name
@@ -25,13 +26,19 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def write_record(
-    folder: Path, stage: str, settings: Settings, counts: dict[str, Any], skipped: Sequence[tuple[Any, str]]
+    folder: Path,
+    stage: str,
+    settings: Settings,
+    counts: dict[str, Any],
+    skipped: Sequence[tuple[Any, str]],
+    noticed: Sequence[tuple[Any, str]] = (),
 ) -> dict[str, Any]:
     """Writes a stage's STAGE_RECORD into `folder`, the last file of the stage, and returns it.
 
     Args:
         counts: name to int or float.
         skipped: (path or series, why) of all that was left out.
+        noticed: (what, why) of what is odd and was not left out; the record has no such list where there is nothing.
     """
     record = {
         "stage": stage,
@@ -39,6 +46,8 @@ def write_record(
         "counts": counts,
         "skipped": [{"what": str(what), "why": why} for what, why in skipped],
     }
+    if noticed:
+        record["noticed"] = [{"what": str(what), "why": why} for what, why in noticed]
     write_json(folder / schema.STAGE_RECORD, record)
     return record
 

@@ -3,6 +3,7 @@
 generate_pairs looks at them first, so that nothing trains for hours before a row of theirs is found to be wrong.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +57,22 @@ def read_labels(catalog: Path, idx: pd.Series) -> pd.Series | None:
     labels = read_user_table(path, schema.SUBMISSION_COLUMNS).set_index("idx")["time_delta"]
     days = pd.to_numeric(labels, errors="coerce").reindex(idx).astype("float64")
     unknown = days.index[~np.isfinite(days)]
+    if len(unknown) and isinstance(found := labels.get(unknown[0]), str) and (hint := hint_of(found)):
+        raise ValueError(
+            f"{path}: idx {unknown[0]}: time_delta={found!r}{hint}. Expected a number of days, such as 3.5; correct it."
+        )
     if len(unknown):
         raise ValueError(
             f"{path}: idx {unknown[0]} has no days ({len(unknown)} such test pairs). Expected a row idx,time_delta for each "
             f"row of {schema.TEST_DATA_CSV}; complete the file, or remove it to go without a test score."
         )
     return days.reset_index(drop=True)
+
+
+def hint_of(text: str) -> str:
+    """Returns what is wrong with a number as spreadsheets write it, in words; nothing where that is not known."""
+    if text.lstrip().startswith("="):
+        return ", a formula"
+    if re.fullmatch(r"\s*-?[0-9]+,[0-9]+\s*", text):
+        return ", with a decimal comma"
+    return ", with a unit" if re.fullmatch(r"\s*-?[0-9.]+\s*[A-Za-z]+\s*", text) else ""

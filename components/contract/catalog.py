@@ -1,8 +1,6 @@
-"""The rows of the catalog, one per photo: made of the photos' paths, put in order, and counted."""
+"""The rows of the catalog, one per photo: put in order, and counted."""
 
-import re
-from collections.abc import Iterable, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -10,13 +8,9 @@ from components.contract import schema
 
 RAW_PATH = "raw_path"  # where the photo lies in the raw data; not written to images.csv
 FIRST_SIZE = ("first_photo_width", "first_photo_height")  # counts of the record, px; none where no photo is good
-MAX_DAY = 36_525  # a century: a larger number is a date or a serial number, and would make wrong labels
-
-
-def rows_of(photos: Iterable[PurePosixPath]) -> pd.DataFrame:
-    """Returns the catalog's rows of photos of either split, in its order."""
-    rows = [test_row(path) if path.parts[0] == schema.TEST_FOLDER else train_row(path) for path in photos]
-    return in_catalog_order(pd.DataFrame(rows, columns=[*schema.IMAGES_COLUMNS, RAW_PATH]).astype({"day": "Int64"}))
+TURNED, PROFILE, ODD_PROFILE = "turned_photos", "profile_photos", "unusable_profile_photos"
+TRANSPARENT, CMYK, FRAMES = "transparent_photos", "cmyk_photos", "multi_frame_photos"
+FACTS = (TURNED, PROFILE, ODD_PROFILE, TRANSPARENT, CMYK, FRAMES)  # counts of what is special about photos; none that is 0
 
 
 def in_catalog_order(photos: pd.DataFrame) -> pd.DataFrame:
@@ -44,41 +38,3 @@ def count_photos(good: pd.DataFrame, bad: int, ignored: int) -> dict[str, int]:
         "bad_photos": bad,
         "other_files": ignored,
     }
-
-
-def train_row(path: PurePosixPath) -> tuple[object, ...]:
-    """Returns the row of `train_dataset/<species>/<series>/<stem that ends in the day>.<suffix>`."""
-    _, species, series, _ = path.parts
-    return (f"{schema.TRAIN}/{series}/{path.stem}", schema.TRAIN, species, series, read_day(path), jpeg_path(path), str(path))
-
-
-def test_row(path: PurePosixPath) -> tuple[object, ...]:
-    """Returns the row of `test_dataset/<species>/<folder>/<stem>.<suffix>`, whose series is `<species>_<folder>`."""
-    _, species, folder, _ = path.parts
-    series = f"{species}_{folder}"
-    return (f"{schema.TEST}/{series}/{path.stem}", schema.TEST, species, series, None, jpeg_path(path), str(path))
-
-
-def jpeg_path(path: PurePosixPath) -> str:
-    """Returns where the stored photo lies, relative to images/: as in the raw data, with the suffix .jpg."""
-    return f"{path.parent}/{path.stem}.jpg"
-
-
-def read_day(path: PurePosixPath) -> int:
-    """Returns the number that ends the stem: `DAT07` is day 7.
-
-    Raises:
-        ValueError: no digits there, or more than MAX_DAY.
-    """
-    digits = re.search(r"[0-9]+$", path.stem)
-    if digits is None:
-        raise ValueError(
-            f"{path}: the stem {path.stem!r} does not end in digits, so the photo has no day. "
-            "Expected a name such as DAT07.png; rename the file or take it out of train_dataset."
-        )
-    if int(digits[0]) > MAX_DAY:
-        raise ValueError(
-            f"{path}: the stem {path.stem!r} ends in {digits[0]}, read as the photo's day. Expected days counted from one "
-            f"start, at most {MAX_DAY}; rename the file, for example to DAT07{path.suffix}."
-        )
-    return int(digits[0])

@@ -19,7 +19,7 @@ def write_pairs(path: Path, table: pd.DataFrame, order: np.ndarray | None = None
 
     Args:
         path: the file.
-        table: columns of text without missing values, and of whole numbers.
+        table: columns of text without missing values, and of numbers.
         order: positions of the rows, in the file's order; None for all as they are.
     """
     columns = [cells(table[name]) for name in table]
@@ -37,7 +37,7 @@ def write_pairs(path: Path, table: pd.DataFrame, order: np.ndarray | None = None
 def cells(column: pd.Series) -> list[str]:
     """A column's cells as text; equal numbers, of which there are few, are one text."""
     values = column.to_numpy(object).tolist()
-    if not pd.api.types.is_integer_dtype(column):
+    if not pd.api.types.is_numeric_dtype(column):
         return values
     texts = {number: str(number) for number in set(values)}
     return [texts[number] for number in values]

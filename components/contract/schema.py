@@ -6,6 +6,7 @@ Every dataset artifact is a folder that holds the files named here; the stage's 
 # raw data, the challenge's layout
 TRAIN_FOLDER, TEST_FOLDER = "train_dataset", "test_dataset"
 RAW_TEST_DATA = f"{TEST_FOLDER}/test_data.csv"
+DAYS_CSV = "days.csv"  # optional, in TRAIN_FOLDER: the days that names do not say
 
 # written by every stage beside its data: {"stage", "settings", "counts", "skipped"}
 STAGE_RECORD = "stage.json"
@@ -19,6 +20,7 @@ TEST_DATA_CSV = "test_data.csv"
 SAMPLE_SUBMISSION_CSV = "sample_submission.csv"
 TEST_LABELS_CSV = "test_labels.csv"
 TRAIN, TEST = SPLITS = "train", "test"  # values of `split`
+DAY_DECIMALS = 3  # 86 seconds, more than the jitter of a camera that works at a fixed hour
 IMAGES_COLUMNS = ("image_id", "split", "species", "series", "day", "path")
 
 # pairs/ and folded_pairs/

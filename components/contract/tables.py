@@ -61,7 +61,7 @@ def finite_numbers(column: pd.Series, key: pd.Series, path: Path) -> pd.Series:
 
 
 def read_images(catalog: Path) -> pd.DataFrame:
-    """Returns images.csv: text columns as str (a series may be called 0010 or NA), `day` as Int64.
+    """Returns images.csv: text columns as str (a series may be called 0010 or NA), `day` as Int64 (with fractions, Float64).
 
     Raises:
         FileNotFoundError: the catalog has no images.csv.
@@ -69,11 +69,17 @@ def read_images(catalog: Path) -> pd.DataFrame:
     """
     path = catalog / schema.IMAGES_CSV
     images = read_table(path, schema.IMAGES_COLUMNS, names=schema.IMAGES_COLUMNS)
-    images["day"] = pd.to_numeric(images["day"].replace("", None)).astype("Int64")
+    images["day"] = whole_where_all_are(images["day"])
     dayless = images[(images["split"] == schema.TRAIN) & images["day"].isna()]
     if len(dayless):
-        raise ValueError(f"{path}: train photo {dayless['image_id'].iloc[0]} has no day. Expected an integer in column day.")
+        raise ValueError(f"{path}: train photo {dayless['image_id'].iloc[0]} has no day. Expected a number in column day.")
     return images
+
+
+def whole_where_all_are(days: pd.Series) -> pd.Series:
+    """Returns a column of days as Int64, or as Float64 where any has a fraction; empty text is missing."""
+    numbers = pd.to_numeric(days.replace("", None)).astype("Float64")
+    return numbers.astype("Int64") if bool((numbers.dropna() % 1 == 0).all()) else numbers
 
 
 def refuse_missing_columns(found: Sequence[str], expected: Sequence[str], path: Path) -> None:

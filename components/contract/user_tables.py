@@ -30,7 +30,8 @@ def read_test_data(catalog: Path) -> pd.DataFrame:
 def read_user_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """Returns `columns` of a CSV file that a person made, in the file's order: `idx` as int64, the others as str.
 
-    Further columns, blank lines, a byte order mark and blanks after commas do not matter.
+    Further columns, blank lines, rows of commas alone, a byte order mark and blanks around names do not matter, and a whole
+    number may be written 12.0, as spreadsheets do.
 
     Args:
         path: an existing file, one row per test pair.
@@ -43,7 +44,8 @@ def read_user_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     lines, rows = read_rows(path)
     if not rows:
         raise ValueError(f"{path}: the file is empty. Expected {','.join(columns)} in its first line, then a row per test pair.")
-    header = list(rows[0])
+    header = [name.strip().lower() for name in rows[0]]
+    refuse_other_separators(rows[0], path)
     refuse_missing_columns(header, columns, path)
     for line, row in zip(lines, rows, strict=True):
         if len(row) != len(header):
@@ -76,7 +78,7 @@ def read_rows(path: Path) -> tuple[list[int], list[tuple[str, ...]]]:
     lines, rows = list[int](), list[tuple[str, ...]]()
     try:
         for row in reader:
-            if row not in ([], [""]):
+            if any(cell.strip() for cell in row):  # spreadsheets end a table with rows of commas
                 lines.append(reader.line_num)
                 rows.append(tuple(row))  # garbage collection lets go of tuples of text, and walks over lists again and again
     except csv.Error as error:
@@ -92,6 +94,7 @@ def check_idx(idx: pd.Series, lines: Sequence[int], path: Path) -> pd.Series:
     Raises:
         ValueError: an idx that is no whole number >= 0, or is there twice.
     """
+    idx = idx.str.replace(r"\.0*$", "", regex=True)
     wrong = ~idx.str.fullmatch("[0-9]{1,18}").to_numpy(dtype="bool")
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -106,3 +109,15 @@ def check_idx(idx: pd.Series, lines: Sequence[int], path: Path) -> pd.Series:
             f"{path}, line {lines[row]}: idx={whole[row]} is there twice. Expected each idx once; remove one of the rows."
         )
     return whole
+
+
+def refuse_other_separators(header: Sequence[str], path: Path) -> None:
+    """Raises ValueError where fields are parted by something else than commas, or the first line is a spreadsheet's own."""
+    line = ",".join(header)
+    if line.lower().startswith("sep="):
+        raise ValueError(
+            f"{path}: its first line, {line!r}, is for a spreadsheet. Expected the names of columns; remove the line."
+        )
+    for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if separator in line and len(header) == 1:
+            raise ValueError(f"{path}: {name} between fields, {line!r}. Expected commas; save the file as CSV with commas.")

@@ -3,16 +3,16 @@
 import json
 import shutil
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_json
-from components.contract.catalog import FIRST_SIZE, RAW_PATH, count_photos, in_catalog_order, refuse_empty, rows_of
+from components.contract.catalog import FACTS, FIRST_SIZE, count_photos, in_catalog_order, refuse_empty
 from components.contract.shards import in_order, read_shard
-from components.contract.tables import read_images
+from components.contract.tables import read_images, whole_where_all_are
 from components.raw.layout import RAW_TABLES
 
 
@@ -33,7 +33,8 @@ def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[
         return
     tables = [read_images(part) for part in parts]
     records = [json.loads((part / schema.STAGE_RECORD).read_text(encoding="utf-8")) for part in parts]
-    good = in_catalog_order(pd.concat(tables))
+    good = pd.concat(tables)
+    good = in_catalog_order(good.assign(day=whole_where_all_are(good["day"].astype("Float64"))))
     bad = sum(record["counts"]["bad_photos"] for record in records)
     refuse_empty(good, splits, read_shard(parts[0])["raw"], bad)
     catalog.mkdir(parents=True, exist_ok=True)
@@ -47,15 +48,17 @@ def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[
         for table, record in zip(tables, records, strict=True)
         if (table["image_id"] == good["image_id"].iloc[0]).any()
     )
+    facts = {name: sum(record["counts"].get(name, 0) for record in records) for name in FACTS}
     counts = count_photos(good, bad, records[0]["counts"]["other_files"]) | {name: first[name] for name in FIRST_SIZE}
+    counts |= {name: number for name, number in facts.items() if number}
     write_json(catalog / schema.STAGE_RECORD, records[0] | {"counts": counts, "skipped": merge_skipped(records)})
 
 
 def merge_skipped(records: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
-    """Returns what all shards left out, and why: bad photos in the catalog's order, then the other files."""
-    bad, others = dict[str, dict[str, str]](), list[dict[str, str]]()
+    """Returns what all shards left out, and why: bad photos by path, then the other files."""
+    bad, others = list[dict[str, str]](), list[dict[str, str]]()
     for record in records:
         photos = record["counts"]["bad_photos"]  # come first
-        bad |= {entry["what"]: entry for entry in record["skipped"][:photos]}
+        bad += record["skipped"][:photos]
         others += record["skipped"][photos:]
-    return [bad[path] for path in rows_of(map(PurePosixPath, bad))[RAW_PATH]] + others
+    return sorted(bad, key=lambda entry: entry["what"]) + others

@@ -1,6 +1,9 @@
 """Pairs up photos: every (earlier, later) pair of each train series, and the test pairs."""
 
+import difflib
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,9 @@ from components.contract.tables import read_images
 from components.contract.user_tables import read_test_data
 from components.generate_pairs.settings import GeneratePairsSettings
 from components.raw.layout import PHOTO_SUFFIXES
+
+INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff]")  # zero-width signs, which spreadsheets and chats leave in names
+SHOWN_ODD = 5
 
 
 def generate_pairs(
@@ -52,7 +58,10 @@ def generate_pairs(
             write_pairs(path, table)
     counts |= {"test_pairs": len(test), "test_series": test["series"].nunique(), "skipped_series": len(single)}
     skipped = [(series, "a series of one photo makes no pair") for series in single]
-    return write_record(pairs, "generate_pairs", settings, counts, skipped)
+    odd = odd_pairs(test)
+    for what, why in odd[:SHOWN_ODD]:
+        print(f"{schema.TEST_DATA_CSV}, {what}: {why}")
+    return write_record(pairs, "generate_pairs", settings, counts, skipped, odd)
 
 
 def make_train_pairs(images: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -77,12 +86,12 @@ def make_train_pairs(images: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     starts = sizes.cumsum() - sizes
     corners = [np.triu_indices(size, 1) for size in sizes]  # row by row: the order of itertools.combinations
     before, after = (np.concatenate([start + c[side] for start, c in zip(starts, corners, strict=True)]) for side in (0, 1))
-    day = images["day"].to_numpy(dtype="int64")
+    day = images["day"].to_numpy(dtype="int64" if images["day"].dtype == "Int64" else "float64")
     table = images[["species", "series"]].take(before).reset_index(drop=True)
     table.insert(0, "pair_id", list(map(schema.PAIR_ID.format, range(len(table)))))
     table["before_image_id"] = images["image_id"].array.take(before)
     table["after_image_id"] = images["image_id"].array.take(after)
-    table["time_delta_days"] = day[after] - day[before]
+    table["time_delta_days"] = np.round(day[after] - day[before], schema.DAY_DECIMALS)
     return table[list(schema.TRAIN_PAIRS_COLUMNS)], single
 
 
@@ -98,14 +107,16 @@ def make_test_pairs(images: pd.DataFrame, test_data: pd.DataFrame, catalog: Path
         ValueError: a photo that is not there, or two photos of different series.
     """
     by_stem = images.set_index(images["image_id"].str.rsplit("/", n=1).str[-1])
-    stems = {side: read_stems(test_data[f"{side}_file_path"]) for side in ("before", "after")}
+    stems = {side: known_stems(read_stems(test_data[f"{side}_file_path"]), by_stem.index) for side in ("before", "after")}
     for side, stem in stems.items():
         missing = ~stem.isin(by_stem.index)
         if missing.any():
             row = int(np.argmax(missing))
+            near = nearest(stem[row], by_stem.index)
             raise ValueError(
                 f"{catalog / schema.TEST_DATA_CSV}, idx {test_data['idx'][row]}: {side}_file_path names {stem[row]!r}, and the "
-                f"test set has no such photo ({missing.sum()} such rows). Add the photo under {schema.TEST_FOLDER}/, correct "
+                f"test set has no such photo ({missing.sum()} such rows){near}. "
+                f"Add the photo under {schema.TEST_FOLDER}/, correct "
                 f"the row or remove it; if resize_images left the photo out as a bad one ({catalog / schema.STAGE_RECORD}), "
                 "replace the photo."
             )
@@ -125,7 +136,41 @@ def make_test_pairs(images: pd.DataFrame, test_data: pd.DataFrame, catalog: Path
     return table[list(schema.TEST_PAIRS_COLUMNS)]
 
 
+def known_stems(stems: pd.Series, photos: pd.Index) -> pd.Series:
+    """Returns the stems as the photos have them, also where a table writes them in other case or Unicode form."""
+    strange = ~stems.isin(photos)
+    if not strange.any():
+        return stems
+    forms = Counter(map(same_form, photos))
+    photo_of = {same_form(photo): photo for photo in photos if forms[same_form(photo)] == 1}
+    return stems.where(~strange, stems.map(lambda stem: photo_of.get(same_form(stem), stem)))
+
+
+def same_form(name: str) -> str:
+    """Returns what names are compared by that differ in case, in Unicode form, or in signs that nobody sees."""
+    return unicodedata.normalize("NFC", INVISIBLE.sub("", name)).casefold()
+
+
+def nearest(stem: str, photos: pd.Index) -> str:
+    """Returns which photos have almost that name, in words."""
+    close = difflib.get_close_matches(stem, list(photos), n=2)
+    return f"; nearest: {', '.join(close)}" if close else ""
+
+
+def odd_pairs(test: pd.DataFrame) -> list[tuple[str, str]]:
+    """Returns the test pairs of a photo with itself, and those that are there twice, with the reason."""
+    ids = ["before_image_id", "after_image_id"]
+    itself, twice = test[ids[0]] == test[ids[1]], test.duplicated(ids)
+    found = [(f"idx {idx}", "a pair of a photo with itself") for idx in test["idx"][itself]]
+    return found + [(f"idx {idx}", "a pair that is there twice") for idx in test["idx"][twice]]
+
+
 def read_stems(names: pd.Series) -> pd.Series:
     """Returns the stems that file paths name: without folder (either slash) and without a photo's suffix (in any case)."""
     suffix = "|".join(re.escape(suffix) for suffix in PHOTO_SUFFIXES)
-    return names.str.strip().str.replace(r"^.*[/\\]", "", regex=True).str.replace(rf"(?i:{suffix})$", "", regex=True)
+    return (
+        names.str.replace(INVISIBLE, "", regex=True)
+        .str.strip()
+        .str.replace(r"^.*[/\\]", "", regex=True)
+        .str.replace(rf"(?i:{suffix})$", "", regex=True)
+    )

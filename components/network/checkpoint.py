@@ -9,6 +9,7 @@ from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
 
 from components.contract.artifacts import file_digest
 from components.raw.source import GS
@@ -78,6 +79,26 @@ def load_file(encoder: keras.Model, path: Path) -> None:
     else:
         require_layers(encoder, path)
         encoder.load_weights(path, by_name=True)
+    require_plain_input(encoder)
+
+
+def require_plain_input(encoder: keras.Model) -> None:
+    """Refuses weights that come with a scaling of their own, as keras.applications' ImageNet files do.
+
+    Those were trained on (x / 255 - mean) / std, for which Keras adds a layer that a model with weights=None has not.
+
+    Raises:
+        ValueError: a Normalization layer that is not the identity.
+    """
+    for layer in encoder.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            mean, variance, *_ = layer.get_weights()
+            if np.any(mean != 0) or np.any(variance != 1):
+                raise ValueError(
+                    f"its layer {layer.name} holds a mean of {np.ravel(mean).tolist()}, as the ImageNet files of "
+                    "keras.applications do, and this network divides by 255 alone. Expected weights of the efficientnet package "
+                    "(checkpoint=imagenet or noisy-student), or of an earlier run."
+                )
 
 
 def require_layers(encoder: keras.Model, path: Path) -> None:

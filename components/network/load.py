@@ -57,15 +57,33 @@ def load_images(
     )
     decoded = untuned(decoded.take(len(table)))
     progress = tqdm(decoded.as_numpy_iterator(), f"decode {split}", len(table), unit="photo", **PROGRESS)
-    for row, image in progress:
-        images[row] = image
-        missing.discard(int(row))
+    try:
+        for row, image in progress:
+            images[row] = image
+            missing.discard(int(row))
+    except tf.errors.OpError as error:
+        raise ValueError(damaged(files) or f"{examples}: {error.message}; run write_tfrecords again.") from error
     if missing:
         raise ValueError(
             f"{examples}: the {split} TFRecords lack {len(missing)} of {len(table)} images, such as "
             f"{table['image_id'].iloc[sorted(missing)].min()}; run write_tfrecords again on these pairs."
         )
     return images
+
+
+def damaged(files: list[str]) -> str:
+    """Returns what to say of the first TFRecord file, and record of it, that cannot be read; nothing where all can."""
+    for file in files:
+        read = 0
+        try:
+            for _, jpegs in tf.data.TFRecordDataset([file]).map(parse):
+                for jpeg in jpegs:
+                    tf.io.decode_jpeg(jpeg, channels=3)
+                read += 1
+        except tf.errors.OpError as error:
+            said = error.message.splitlines()[0]
+            return f"{file}, after record {read}: {said}. The file is not what write_tfrecords wrote; run that stage again."
+    return ""
 
 
 def stored_images(files: list[str], table: pd.DataFrame, pairs: pd.DataFrame) -> tf.data.Dataset:

@@ -26,6 +26,7 @@ def build_model(settings: NetworkSettings) -> keras.Model:
     the winner's run; a TimeDistributed layer would split earlier and later images into two batches).
     """
     clique_size, dim = settings.clique_size, settings.dim
+    ignore_keras_json()
     keras.config.set_dtype_policy(settings.mixed_precision)
     encoder = build_encoder(settings.encoder, dim, batchnorm_momentum=settings.batchnorm_momentum)
     num_features = encoder.output_shape[-1]
@@ -38,6 +39,13 @@ def build_model(settings: NetworkSettings) -> keras.Model:
     pairs = ops.stack([ops.take(features, earlier, axis=1), ops.take(features, later, axis=1)], axis=2)
     days = head(ops.reshape(pairs, (-1, 2, num_features)))
     return keras.Model(images, ops.reshape(days, (-1, len(earlier), 1)), name="verdelta")
+
+
+def ignore_keras_json() -> None:
+    """Sets what ~/.keras/keras.json may have changed: an old Keras leaves channels_first there, float16 or another epsilon."""
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
 
 
 def build_encoder(variant: str, dim: int, *, batchnorm_momentum: float = 0.99) -> keras.Model:

@@ -3,20 +3,24 @@
 Objects are read at the generation that was listed, so one that is replaced meanwhile is an error and no mixture.
 """
 
+import errno
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from components.contract import schema
 from components.raw import gcs_requests
 from components.raw.gcs_requests import Object, explained, fetch
-from components.raw.layout import LAYOUT, visible
-from components.raw.source import GS
+from components.raw.layout import LAYOUT
+from components.raw.source import GS, UnreadableError
+from components.raw.walk import Found, name_trouble
 
 CONCURRENT_READS = 32  # a request takes tens of milliseconds however small the object
 LISTED = "items(name,size,crc32c,generation,contentEncoding),nextPageToken"
+NO_PATH = "the object's name is no path of a file: an empty part, or one of dots"
 GENERATION = re.compile(r"#([0-9]+)$")  # ends the address of one generation of an object, as gcloud writes it
 
 
@@ -34,22 +38,37 @@ class GcsFolder:
     def __str__(self) -> str:
         return f"{GS}{self.bucket_name}/{self.prefix}".rstrip("/")
 
-    def files(self) -> list[PurePosixPath]:
-        """Returns what `RawSource.files` does; asks for no more than may matter of a bucket that holds other things, too.
+    def find(self) -> Found:
+        """Returns what `RawSource.find` does; asks for no more than may matter of a bucket that holds other things, too.
 
         Raises:
             FileNotFoundError: no such bucket, or nothing there.
             StorageError: it cannot be listed.
         """
+        found = Found()
         for beginning in (f"{schema.TRAIN_FOLDER}/", f"{schema.TEST_FOLDER}/", schema.SAMPLE_SUBMISSION_CSV):
-            for found in self.listed(self.prefix + beginning):
-                if not found.name.endswith("/"):  # such an object stands for a folder
-                    self.objects[PurePosixPath(found.name.removeprefix(self.prefix))] = found
+            for each in self.listed(self.prefix + beginning):
+                self.add(each, each.name.removeprefix(self.prefix), found)
         if not self.objects:
             raise FileNotFoundError(
                 f"{self}: no object there. Expected the raw data, {LAYOUT}; give the address that train_dataset lies below."
             )
-        return visible(self.objects)
+        return found
+
+    def add(self, wanted: Object, name: str, found: Found) -> None:
+        """Adds an object to what was found; some names of objects are no names of files."""
+        if name.endswith("/") and not wanted.size:  # stands for a folder
+            return
+        path = PurePosixPath(name)
+        if str(path) != name or ".." in path.parts:
+            found.leave(PurePosixPath(*filter(None, name.split("/"))), NO_PATH)
+            return
+        for part in (*reversed(path.parents[:-1]), path):
+            if why := name_trouble(part):
+                found.leave(part, why, is_folder=part is not path)
+                return
+        self.objects[path] = wanted
+        found.sizes[path] = wanted.size
 
     def listed(self, beginning: str) -> list[Object]:
         """Returns the objects whose names begin so."""
@@ -72,7 +91,13 @@ class GcsFolder:
         """
         wanted, body = self.objects[path], io.BytesIO()
         fetch(wanted, body)
-        return gzip.decompress(body.getvalue()) if wanted.is_gzipped else body.getvalue()
+        if not wanted.is_gzipped:
+            return body.getvalue()
+        try:
+            return gzip.decompress(body.getvalue())
+        except (OSError, EOFError, zlib.error) as error:
+            reason = f"stored with Content-Encoding gzip, and its content is none ({error}); upload it anew"
+            raise UnreadableError(errno.EIO, reason, wanted.address) from error
 
     def digests(self, paths: Sequence[PurePosixPath]) -> Iterator[str]:
         """Yields each object's crc32c, which the listing holds."""

@@ -4,7 +4,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Protocol
 
+from components.raw.walk import Found
+
 GS = "gs://"
+
+
+class UnreadableError(OSError):
+    """One file that cannot be read, where the others can: `strerror` says why."""
 
 
 class RawSource(Protocol):
@@ -16,8 +22,8 @@ class RawSource(Protocol):
 
     concurrency: int
 
-    def files(self) -> list[PurePosixPath]:
-        """Returns the files of both splits and the tables, sorted, without names that start with a dot."""
+    def find(self) -> Found:
+        """Returns the files of both splits and the tables, and what else lies among them with the reason why it is not read."""
 
     def size(self, path: PurePosixPath) -> int:
         """Returns a listed file's size in bytes."""
@@ -26,4 +32,4 @@ class RawSource(Protocol):
         """Returns a listed file's content, verified; what stands in the way ends in an OSError."""
 
     def digests(self, paths: Sequence[PurePosixPath]) -> Iterator[str]:
-        """Yields a digest of each listed file's content."""
+        """Yields a digest of each listed file's content, of one that cannot be read of the reason."""

@@ -14,11 +14,12 @@ from tqdm import tqdm
 
 from components.contract import schema
 from components.contract.artifacts import file_digest
-from components.contract.cores import available_cores
-from components.raw.layout import LAYOUT, RAW_TABLES, RawListing, list_raw, visible
+from components.contract.cores import available_cores, mapped
+from components.raw.layout import FOLDERS, LAYOUT, RawListing, list_raw
 from components.raw.source import GS, RawSource
+from components.raw.walk import Found, look_at, scan, walk
 
-DEPTHS = ("*", "*/*", "*/*/*", "*/*/*/**/*")  # of a split's folder: every file in it
+NOT_LOOKED_INTO = f"a folder that is not looked into; only {' and '.join(FOLDERS.values())} are"
 
 
 class RawFolder:
@@ -30,21 +31,28 @@ class RawFolder:
     def __str__(self) -> str:
         return str(self.root)
 
-    def files(self) -> list[PurePosixPath]:
-        """Returns what `RawSource.files` does; linked folders are looked into.
+    def find(self) -> Found:
+        """Returns what `RawSource.find` does; linked folders are looked into.
 
         Raises:
             FileNotFoundError: no such folder.
+            OSError: the folder may not be read.
         """
         if not self.root.is_dir():
             found = "a file, not a folder" if self.root.exists() else "no such folder"
             raise FileNotFoundError(
                 f"{self.root}: {found}. Expected the raw data, {LAYOUT}; give the folder that holds train_dataset."
             )
-        splits = [self.root / folder for folder in (schema.TRAIN_FOLDER, schema.TEST_FOLDER)]
-        found_files = {path for split in splits for depth in DEPTHS for path in split.glob(depth)}
-        found_files |= {self.root / path for path in RAW_TABLES.values()}
-        return visible(PurePosixPath(*path.relative_to(self.root).parts) for path in found_files if path.is_file())
+        found_here = Found()
+        for entry in scan(self.root):
+            path = PurePosixPath(entry.name)
+            if entry.name in FOLDERS.values():
+                walk(self.root, entry.name, found_here)
+            elif entry.is_dir() and not entry.name.startswith("."):
+                found_here.leave(path, NOT_LOOKED_INTO)
+            else:
+                look_at(self.root, path, entry, found_here, ())
+        return found_here
 
     def size(self, path: PurePosixPath) -> int:
         """Returns a file's size in bytes."""
@@ -56,8 +64,15 @@ class RawFolder:
 
     def digests(self, paths: Sequence[PurePosixPath]) -> Iterator[str]:
         """Yields each file's SHA-256; all of them are read."""
+
+        def digest(path: PurePosixPath) -> str:
+            try:
+                return file_digest(self.root / path)
+            except OSError as error:  # a bad photo, of which the stage that reads it makes an error or leaves it out
+                return f"not read: {error.strerror}"
+
         with ThreadPoolExecutor(max_workers=available_cores()) as pool:  # hashing and reading both release the GIL
-            digests = pool.map(file_digest, [self.root / path for path in paths])
+            digests = mapped(pool, digest, paths)
             yield from tqdm(digests, "hash raw data", len(paths), unit="file", file=sys.stdout, mininterval=2, ncols=90)
 
 
@@ -86,7 +101,7 @@ def check_raw(raw: str | Path, splits: Sequence[str] = schema.SPLITS) -> None:
 
 
 def find_photos(source: RawSource, splits: Sequence[str] = schema.SPLITS) -> RawListing:
-    """Lists the photos and tables of raw data. Names that start with a dot are not looked at.
+    """Lists the photos and tables of raw data, and accounts for all else that lies there.
 
     Args:
         source: where they lie.
@@ -95,7 +110,7 @@ def find_photos(source: RawSource, splits: Sequence[str] = schema.SPLITS) -> Raw
     Raises:
         FileNotFoundError: no such place, no train photo, no test photo or no test_data.csv.
     """
-    return list_raw(source.files(), str(source), splits)
+    return list_raw(source.find(), str(source), splits)
 
 
 def content_digest(raw: str | Path, splits: Sequence[str] = schema.SPLITS) -> str:

@@ -4,6 +4,7 @@ Every RMSE is in days, over pairs, each pair counted once.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -70,15 +71,13 @@ def score_by(pairs: pd.DataFrame, column: str) -> list[Score]:
 
 def by_delta(pairs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Divides `pairs` by bins of the true delta; returns (name, pairs) of those that are not empty."""
-    found = []
-    for low, high in zip(DELTA_EDGES, (*DELTA_EDGES[1:], None), strict=True):
-        inside = pairs["true_days"] > low if low else pairs["true_days"] > -np.inf
-        if high is not None:
-            inside &= pairs["true_days"] <= high
-        name = f"over {low} days" if high is None else f"{low + 1} to {high} days"
-        if inside.any():
-            found.append((name, pairs[inside]))
-    return found
+    days = pairs["true_days"]
+    whole = bool((days % 1 == 0).all())
+    bins = [("below 0 days", days < 0), ("same day", days == 0)]
+    for low, high in itertools.pairwise(DELTA_EDGES):
+        bins.append((f"{low + 1} to {high} days" if whole else f"over {low} to {high} days", (days > low) & (days <= high)))
+    bins.append((f"over {DELTA_EDGES[-1]} days", days > DELTA_EDGES[-1]))
+    return [(name, pairs[inside]) for name, inside in bins if inside.any()]
 
 
 def headline_scores(validation: Score, test: Score | None) -> dict[str, float]:

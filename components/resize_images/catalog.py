@@ -1,47 +1,86 @@
-"""Makes the catalog of a listing of raw photos, and refuses names that would be taken for each other."""
+"""The listing of the raw photos enters; the catalog leaves: one row per photo, with its series, its day and its place."""
 
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 
 import pandas as pd
 
 from components.contract import schema
-from components.contract.catalog import rows_of
+from components.contract.catalog import RAW_PATH, in_catalog_order
+from components.contract.tables import whole_where_all_are
 from components.raw.layout import RawListing
 
+DayOf = Callable[[PurePosixPath], float | None]
 
-def build_catalog(listing: RawListing) -> pd.DataFrame:
+
+def build_catalog(listing: RawListing, day_of: DayOf) -> pd.DataFrame:
     """Returns IMAGES_COLUMNS and RAW_PATH: train by (species, series, day, stem), then test by (species, series, stem).
 
     The winner sorts by file name. Sorting by day gives the same order where the numbers are padded with zeros, and the right
     one where they are not (DAT7 before DAT10).
 
-    Raises:
-        ValueError: a train stem without a day, a series name that two species share, two photos of one name.
+    Args:
+        listing: without `name_problems`.
+        day_of: gives a photo's day, None of a test photo.
     """
-    refuse_shared_series(listing.train)
-    refuse_twins(((f"{path.parts[2]}/{path.stem}", path) for path in listing.train), "in one train series")
-    refuse_twins(((path.stem, path) for path in listing.test), "in the test set, where test_data.csv knows photos by stem alone")
-    return rows_of([*listing.train, *listing.test])
+    rows = [test_row(path) if path.parts[0] == schema.TEST_FOLDER else train_row(path, day_of) for path in listing.photos()]
+    table = pd.DataFrame(rows, columns=[*schema.IMAGES_COLUMNS, RAW_PATH])
+    return in_catalog_order(table.assign(day=whole_where_all_are(table["day"])))
 
 
-def refuse_shared_series(train: Iterable[PurePosixPath]) -> None:
-    """Raises ValueError where two species have a train series of one name: folds and pairs know a series by its name."""
-    species_of: dict[str, str] = {}
-    for path in train:
-        _, species, series, _ = path.parts
-        if species_of.setdefault(series, species) != species:
-            raise ValueError(
-                f"{schema.TRAIN_FOLDER}/{species}/{series}: species {species_of[series]} has a train series of that name too. "
-                f"Expected one name per series; rename the folder, for example to {species}_{series}."
+def name_problems(listing: RawListing) -> list[str]:
+    """Returns what is wrong with names: one series name in two species, photos that cannot be told apart."""
+    train = [(f"{path.parts[2]}/{path.stem}", path) for path in listing.train]
+    test = [(path.stem, path) for path in listing.test]
+    return [
+        *shared_series(listing.train, lambda path: path.parts[2], "train"),
+        *shared_series(listing.test, lambda path: f"{path.parts[1]}_{path.parts[2]}", "test"),
+        *twins(train, "in one train series"),
+        *twins(test, "in the test set, where test_data.csv knows photos by stem alone"),
+    ]
+
+
+def train_row(path: PurePosixPath, day_of: DayOf) -> tuple[object, ...]:
+    """Returns the row of `train_dataset/<species>/<series>/<stem>.<suffix>`."""
+    _, species, series, _ = path.parts
+    return (f"{schema.TRAIN}/{series}/{path.stem}", schema.TRAIN, species, series, day_of(path), jpeg_path(path), str(path))
+
+
+def test_row(path: PurePosixPath) -> tuple[object, ...]:
+    """Returns the row of `test_dataset/<species>/<folder>/<stem>.<suffix>`, whose series is `<species>_<folder>`."""
+    _, species, folder, _ = path.parts
+    series = f"{species}_{folder}"
+    return (f"{schema.TEST}/{series}/{path.stem}", schema.TEST, species, series, None, jpeg_path(path), str(path))
+
+
+def jpeg_path(path: PurePosixPath) -> str:
+    """Returns where the stored photo lies, relative to images/: as in the raw data, with the suffix .jpg."""
+    return f"{path.parent}/{path.stem}.jpg"
+
+
+def shared_series(paths: Iterable[PurePosixPath], name_of: Callable[[PurePosixPath], str], split: str) -> Iterator[str]:
+    """Yields what is wrong where two folders make series of one name: folds and pairs know a series by its name."""
+    folders: dict[str, PurePosixPath] = {}
+    for folder in sorted({path.parent for path in paths}):
+        name = name_of(folder / "photo")
+        other = folders.setdefault(composed(name), folder)
+        if other != folder:
+            yield (
+                f"{folder}: {other} is {split} series {name!r}, too (species {folder.parts[1]} and {other.parts[1]}). "
+                f"Expected one name per series; rename the folder, for example to {folder.parts[1]}_{folder.parts[2]}."
             )
 
 
-def refuse_twins(photos: Iterable[tuple[str, PurePosixPath]], where: str) -> None:
-    """Raises ValueError where two photos have one name."""
+def twins(photos: Iterable[tuple[str, PurePosixPath]], where: str) -> Iterator[str]:
+    """Yields what is wrong where two photos have one name, also where they are written in two forms of Unicode."""
     seen: dict[str, PurePosixPath] = {}
     for name, path in photos:
-        if seen.setdefault(name, path) is not path:
-            raise ValueError(
-                f"{seen[name]} and {path}: two photos with the stem {path.stem!r} {where}. Rename or remove one of them."
-            )
+        if (other := seen.setdefault(composed(name), path)) is not path:
+            written = "" if other.stem == path.stem else ", one composed and one decomposed"
+            yield f"{other} and {path}: two photos with the stem {path.stem!r} {where}{written}. Rename or remove one of them."
+
+
+def composed(name: str) -> str:
+    """Returns a name by which it is compared: macOS writes decomposed letters, everybody else composed ones."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)

@@ -14,6 +14,8 @@ def resize_images(
     image_size: int,
     jpeg_quality: int,
     on_bad_photo: str,
+    days_from: str,
+    on_equal_photos: str,
     shard: int,
     num_shards: int,
     splits: list = ["train", "test"],  # noqa: B006 - KFP reads the default, nobody changes it
@@ -28,6 +30,8 @@ def resize_images(
         image_size: width and height of the JPEGs in pixels.
         jpeg_quality: 1 to 95.
         on_bad_photo: fail or skip.
+        days_from: name, exif or table.
+        on_equal_photos: fail or report.
         shard: which of the tasks that share the photos this is, from 0.
         num_shards: how many they are.
         splits: both, or test alone where nothing is trained: then train photos are neither needed nor looked at.

@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from components.contract.cores import available_cores
-from components.raw.source import RawSource
+from components.contract.cores import available_cores, mapped
+from components.contract.naming import naming
+from components.raw.source import RawSource, UnreadableError
 
-READ_AHEAD_BYTES = 256 * 2**20
+READ_AHEAD_BYTES = 256 * 2**20  # for contents of files; with MAX_DECODED_BYTES for pixels, 1 GiB whatever the photos are
+UNREADABLE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, UnreadableError)  # this file alone
 Result = TypeVar("Result")
 
 
@@ -35,9 +37,14 @@ class Budget:
 
 
 def map_contents(
-    source: RawSource, paths: Sequence[PurePosixPath], work: Callable[[PurePosixPath, bytes], Result]
+    source: RawSource,
+    paths: Sequence[PurePosixPath],
+    work: Callable[[PurePosixPath, bytes], Result],
+    unread: Callable[[PurePosixPath, str], Result] | None = None,
 ) -> Iterator[Result]:
-    """Yields `work(path, content)` of each path, in order.
+    """Yields `work(path, content)` of each path, in order; or `unread(path, why)` of a file that cannot be read.
+
+    A file larger than READ_AHEAD_BYTES is not read where `unread` is given: no photo that may be decoded is larger.
 
     As many files are read at a time as suits the source, and at most READ_AHEAD_BYTES of contents are being read, waiting, or
     being worked on; as many cores work as the process may use. Threads, because Pillow works outside Python's lock: as fast
@@ -49,13 +56,21 @@ def map_contents(
     budget, cores = Budget(READ_AHEAD_BYTES), threading.Semaphore(available_cores())
 
     def read_and_work(path: PurePosixPath) -> Result:
-        with budget.holding(source.size(path)):
-            content = source.read(path)
+        size = source.size(path)
+        if unread and size > READ_AHEAD_BYTES:
+            return unread(path, f"its file has {size / 1e6:.0f} MB, more than the {READ_AHEAD_BYTES / 1e6:.0f} MB of any photo")
+        with budget.holding(size), naming(f"{source}/{path}"):
+            try:
+                content = source.read(path)
+            except UNREADABLE as error:
+                if not unread:
+                    raise
+                return unread(path, error.strerror or str(error))
             with cores:
                 return work(path, content)
 
     pool = ThreadPoolExecutor(max_workers=source.concurrency)
     try:
-        yield from pool.map(read_and_work, paths)
+        yield from mapped(pool, read_and_work, paths)
     finally:
         pool.shutdown(cancel_futures=True)

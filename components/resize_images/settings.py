@@ -18,3 +18,14 @@ class ResizeImagesSettings(Settings):
         "What a photo that cannot be decoded does: end the run, or be left out, counted and reported.",
         choices=("fail", "skip"),
     )
+    days_from: str = parameter(
+        "name",
+        "Where a train photo's day is said: in its name, its EXIF data, or train_dataset/days.csv; a series that is there is "
+        "read from there by default, too.",
+        choices=("name", "exif", "table"),
+    )
+    on_equal_photos: str = parameter(
+        "fail",
+        "What photos of equal bytes in two train series, or in both sets, do: end the run, or be reported.",
+        choices=("fail", "report"),
+    )

@@ -112,7 +112,13 @@ def referenced_images(*pair_tables: pd.DataFrame) -> list[str]:
 def pair_record(row: Any, path_of: dict[str, Path]) -> Record:
     """The winner's record of one pair; a test pair, whose days nobody knows, has label 0."""
     paths = (path_of[row.before_image_id], path_of[row.after_image_id])
-    return Record(row.pair_id, paths, int(getattr(row, "time_delta_days", 0)))
+    days = getattr(row, "time_delta_days", 0)
+    if days != int(days):
+        raise ValueError(
+            f"pair {row.pair_id} ({row.before_image_id}, {row.after_image_id}): {days} days. Expected whole days with "
+            "layout=pairs, whose records hold the winner's int64 label; set layout=images."
+        )
+    return Record(row.pair_id, paths, int(days))
 
 
 def require_files(paths: Iterable[Path]) -> None:

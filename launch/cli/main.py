@@ -2,15 +2,16 @@
 
 import argparse
 import errno
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from launch.backends.base import BackendError
-from launch.cli import compile, list, rerun, run, score, submit, ui
+from launch.cli import check, compile, list, rerun, run, score, submit, ui
 
-COMMANDS = (run, rerun, score, compile, submit, list, ui)
+COMMANDS = (check, run, rerun, score, compile, submit, list, ui)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,6 +38,9 @@ def main(pipeline: Callable[..., Any], arguments: Sequence[str] | None = None) -
     except (BackendError, ConnectionError) as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would complain at its end
+        return 128 + signal.SIGPIPE
     except OSError as error:
         full = "; free some space and repeat the command" if error.errno == errno.ENOSPC else ""
         print(

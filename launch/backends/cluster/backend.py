@@ -20,6 +20,7 @@ from launch.backends.cluster.records import ClusterRecord, recorded_run
 from launch.runs.checkpoint import pin_checkpoint
 from launch.runs.dag.replay import Site
 from launch.runs.dag.wiring import Wiring
+from launch.runs.inspection import inspect_raw
 from launch.runs.lineage import RecordedRun
 from launch.runs.plan import Plan
 from launch.runs.summary import RunSummary
@@ -150,6 +151,10 @@ class ClusterBackend(abc.ABC):
         self.check_surroundings(cluster, [*plan.stages, *self.stages_beside(values)])
         pinned = pin_checkpoint(plan.parameters, must_exist=True) if "train" in plan.stages else {}
         data = raw_inputs(plan.raw, plan.splits) if plan.raw else {}
+        if plan.raw:
+            found = inspect_raw(plan.raw, plan.parameters, plan.splits)
+            print("\n".join(found.lines), flush=True)
+            found.refuse()
         return Prepared(
             plan=plan.with_parameters(pinned),
             pipeline=pipeline,

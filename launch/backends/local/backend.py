@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from components.images import ACCELERATED, flavour_of, image_for
-from components.raw.storage import check_raw, content_digest, locate_raw
+from components.raw.storage import content_digest, locate_raw
 from launch.backends.local.containers import connect, require_images
 from launch.backends.local.keras_backend import JAX, TENSORFLOW, can_use_gpu, keras_backend, remarks
 from launch.backends.local.kfp_local import LocalRun
@@ -21,6 +21,7 @@ from launch.backends.local.terminal import Terminal
 from launch.runs.checkpoint import pin_checkpoint
 from launch.runs.dag.replay import Site, imported_item
 from launch.runs.dag.wiring import Wiring
+from launch.runs.inspection import inspect_raw
 from launch.runs.lineage import Parent, RecordedRun, artifacts_of
 from launch.runs.plan import SAMPLE, Plan
 from launch.runs.record import FAILED, SUCCEEDED, RunRecord
@@ -58,7 +59,9 @@ class LocalBackend:
         """As `Backend`: raw data that is complete; an engine and images, or packages, for the plan's stages."""
         raw = None if plan.raw == SAMPLE else plan.raw
         if raw:
-            check_raw(raw, plan.splits)
+            found = inspect_raw(raw, plan.parameters, plan.splits)
+            print("\n".join(found.lines), flush=True)
+            found.refuse()
         if self.in_containers:
             require_images(connect(), map(image_for, plan.stages))
             linked_places(raw or "")

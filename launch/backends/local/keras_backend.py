@@ -18,8 +18,15 @@ def can_use_gpu() -> bool:
 
 
 def keras_backend() -> str:
-    """Returns the backend of this machine's processes: KERAS_BACKEND, or else JAX where it can use a GPU, or else TensorFlow."""
-    return os.environ.get("KERAS_BACKEND") or (JAX if can_use_gpu() else TENSORFLOW)
+    """Returns the backend of this machine's processes: KERAS_BACKEND, or else JAX where it can use a GPU, or else TensorFlow.
+
+    Raises:
+        ValueError: KERAS_BACKEND is neither.
+    """
+    backend = os.environ.get("KERAS_BACKEND") or (JAX if can_use_gpu() else TENSORFLOW)
+    if backend not in (TENSORFLOW, JAX):
+        raise ValueError(f"KERAS_BACKEND={backend}: expected {TENSORFLOW} or {JAX}; unset the variable or change it.")
+    return backend
 
 
 def backend_environment() -> dict[str, str]:

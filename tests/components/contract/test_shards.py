@@ -244,6 +244,7 @@ def test_faces_pass_lists_of_shards_on(raw: Path, tmp_path: Path, splits: list[s
     )
     arguments: dict[str, Any] = {"raw": str(raw), "raw_digest": "d", "image_size": 16, "jpeg_quality": 75, "on_bad_photo": "skip"}
     arguments["splits"] = splits
+    arguments |= {"days_from": "name", "on_equal_photos": "fail"}
     images, catalogs, examples = ([made(name, shard) for shard in (0, 1)] for name in ("images", "catalogs", "examples"))
     for shard in (0, 1):
         resize(images=images[shard], catalog=catalogs[shard], **arguments, shard=shard, num_shards=2)

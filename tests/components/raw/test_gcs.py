@@ -1,5 +1,6 @@
 """Raw data in a real storage server, over HTTP: the same as from a folder, through 16 faults; and what ends a run."""
 
+import dataclasses
 import gzip
 import re
 import threading
@@ -80,10 +81,26 @@ def test_a_bucket_is_listed_as_a_folder_is(proxy: Proxy, server: str, raw: Path)
     upload(server, "some/where/train_dataset/BC/BC_02/", b"")  # as the console makes a folder
     upload(server, "some/where/train_dataset_2/BC/BC_01/DAT01.png", b"another data set")
     expected = storage.find_photos(storage.open_raw(raw))
+    at_top = {path: why for path, why in expected.others.items() if str(path) == "elsewhere"}  # not asked for in a bucket
+    expected = dataclasses.replace(expected, others={path: expected.others[path] for path in expected.others.keys() - at_top})
+    assert len(at_top) == 1
     assert storage.find_photos(storage.open_raw(RAW)) == expected
     assert storage.find_photos(storage.open_raw(f"{RAW}/")) == expected
     assert [str(path) for path in expected.ignored] == ["train_dataset/BC/BC_01/notes.txt", "train_dataset/BC/DAT09.PNG"]
     assert not any("elsewhere" in path for path in proxy.requests)
+
+
+@pytest.mark.usefixtures("proxy")
+def test_objects_whose_names_are_no_paths_of_files_are_named(server: str) -> None:
+    names = ["train_dataset/BC//DAT01.png", "train_dataset/BC/../../DAT01.png", f"train_dataset/BC/BC_01/{'x' * 260}7.png"]
+    for name in names:
+        upload(server, f"odd/{name}", b"x")
+    for name in ("train_dataset/BC/BC_01/DAT01.png", "test_dataset/BC/1/t.png", "test_dataset/test_data.csv"):
+        upload(server, f"odd/{name}", b"x")
+    listing = storage.find_photos(storage.open_raw(f"gs://{BUCKET}/odd"))
+    assert len(listing.train) == 1
+    assert sorted(map(str, listing.bad)) == sorted(name.replace("//", "/") for name in names)
+    assert sorted(why[:25] for why in listing.bad.values()) == ["its name has 265 bytes, m", *["the object's name is no p"] * 2]
 
 
 def test_a_listing_of_several_pages_is_whole(proxy: Proxy, raw: Path) -> None:
@@ -212,7 +229,7 @@ def test_a_body_that_comes_slowly_but_steadily_is_waited_for(proxy: Proxy, serve
     content = bytes(range(250)) * 400
     upload(server, f"some/where/{PHOTO}", content)
     source = storage.open_raw(RAW)
-    source.files()
+    source.find()
     faults: list[Fault | None] = [gcs_server.trickling, gcs_server.reset_before]  # a second try after all that time, too
     proxy.plan = lambda _: faults.pop() if faults else gcs_server.trickling
     start = time.monotonic()
@@ -239,7 +256,7 @@ def test_a_listing_that_cannot_be_had_is_an_error(proxy: Proxy, fault: Fault, wo
 )
 def test_a_refusal_is_not_tried_again(proxy: Proxy, code: int, words: list[str]) -> None:
     source = storage.open_raw(RAW)
-    source.files()
+    source.find()
     proxy.requests.clear()
     proxy.plan = lambda _: status(code)
     with pytest.raises(StorageError) as error:
@@ -251,7 +268,7 @@ def test_a_refusal_is_not_tried_again(proxy: Proxy, code: int, words: list[str])
 @pytest.mark.usefixtures("proxy")
 def test_an_object_that_is_replaced_after_it_was_listed_is_an_error(server: str) -> None:
     source = storage.open_raw(RAW)
-    source.files()
+    source.find()
     upload(server, f"some/where/{PHOTO}", b"another photo")
     with pytest.raises(FileNotFoundError, match=r"DAT02\.png: 404 .*deleted or replaced after it was listed"):
         source.read(PurePosixPath(PHOTO))
@@ -262,7 +279,7 @@ def test_an_object_that_is_stored_compressed_is_read_as_what_it_was(server: str)
     table = b"idx,before_file_path,after_file_path\n" * 9
     upload(server, "some/where/test_dataset/test_data.csv", gzip.compress(table), contentEncoding="gzip")
     source = storage.open_raw(RAW)
-    source.files()
+    source.find()
     assert source.read(PurePosixPath("test_dataset/test_data.csv")) == table
 
 
@@ -282,7 +299,7 @@ def test_connections_are_kept_and_no_more_than_reads_at_a_time(proxy: Proxy, ser
     for number in range(200):
         upload(server, f"many/train_dataset/BC/BC_01/DAT{number:03d}.png", b"x")
     source = storage.open_raw(f"gs://{BUCKET}/many")
-    paths = source.files()
+    paths = sorted(source.find().sizes)
     proxy.delay_seconds = 0.05
     assert list(read_ahead.map_contents(source, paths, lambda _, content: content)) == [b"x"] * 200
     assert 10 < proxy.connections <= gcs.CONCURRENT_READS

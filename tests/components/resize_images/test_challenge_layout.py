@@ -1,0 +1,39 @@
+"""The challenge's layout gives the catalog, pairs, folds and JPEGs that it gave before days, profiles and the rest were read."""
+
+import hashlib
+from pathlib import Path
+
+from components.generate_pairs.generate import generate_pairs
+from components.generate_pairs.settings import GeneratePairsSettings
+from components.resize_images.resize import resize_images
+from components.resize_images.settings import ResizeImagesSettings
+from components.sample_dataset.settings import SampleDatasetSettings
+from components.sample_dataset.write import write_sample_dataset
+from components.split_folds.settings import SplitFoldsSettings
+from components.split_folds.split import split_folds
+
+WRITTEN = {
+    "images": "d628f6eef1632c0dfe4c792f6427e938fffa057d1487dec239f410b6e8d7415f",
+    "catalog": "d5e02f71cefb4811fd9a3131a6fb8d1d4a82062b4b848b2a8ad769997ba5dfdb",
+    "pairs": "fa3a8ef05fd17d48b4b1f90a453b8553df6882047a8cba0c37b4759e042e99e4",
+    "folded_pairs": "d79f08124a2dbb3bd7d8b0cf360e357b96139a1cf75701d9ccff09263964a7c1",
+}  # by the code before
+
+
+def digest(folder: Path) -> str:
+    """Of names and bytes of all files but the stage's record."""
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != "stage.json":
+            found.update(path.relative_to(folder).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def test_the_recipes_files_keep_their_bytes(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    write_sample_dataset(raw, SampleDatasetSettings(series_per_species=3, days=9, width=66, height=50, test_pairs=20), workers=1)
+    images, catalog, pairs, folded = (tmp_path / name for name in ("images", "catalog", "pairs", "folded_pairs"))
+    resize_images(raw=raw, images=images, catalog=catalog, settings=ResizeImagesSettings(image_size=32))
+    generate_pairs(catalog=catalog, pairs=pairs, settings=GeneratePairsSettings())
+    split_folds(pairs=pairs, folded_pairs=folded, settings=SplitFoldsSettings(num_folds=3))
+    assert {folder.name: digest(folder) for folder in (images, catalog, pairs, folded)} == WRITTEN

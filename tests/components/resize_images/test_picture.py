@@ -39,7 +39,9 @@ def deep_png(colour_type: int, channels: int, value: int = 3000, side: int = 8) 
 
 
 @pytest.mark.parametrize(
-    "image", [grain(), grain("L"), grain("CMYK"), grain("RGB").quantize(16), grain("L").convert("1")], ids=str
+    "image",
+    [grain(), grain("L"), grain("CMYK"), grain("RGB").quantize(16), grain("L").convert("1")],
+    ids=lambda image: image.mode,
 )
 def test_a_photo_without_anything_special_keeps_pillows_pixels(image: Image.Image) -> None:
     content = encode(image, "JPEG", quality=95) if image.mode == "CMYK" else encode(image)

@@ -1,4 +1,4 @@
-"""How many processor cores a stage may use."""
+"""How many processor cores a stage may use, and work on many things by threads."""
 
 import os
 from collections import deque

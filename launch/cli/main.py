@@ -35,12 +35,12 @@ def main(pipeline: Callable[..., Any], arguments: Sequence[str] | None = None) -
     except (ValueError, FileNotFoundError, FileExistsError) as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 2
-    except (BackendError, ConnectionError) as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        return 1
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would complain at its end
         return 128 + signal.SIGPIPE
+    except (BackendError, ConnectionError) as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 1
     except OSError as error:
         full = "; free some space and repeat the command" if error.errno == errno.ENOSPC else ""
         print(

@@ -3,6 +3,7 @@
 A further target is a folder beside local/, kubeflow/ and vertex/ with a class like theirs, and a line in table.py.
 """
 
+import collections
 import dataclasses
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from launch.runs.summary import RunSummary
 
 POLL_SECONDS = 15.0
 TRIES = 6  # questions in a row that may go unanswered, each followed by a longer pause
+WAITING, WAITED = "pending", 20  # the state of a stage that waits, and after how many answers it is said what to look at
 WIDTH = max(map(len, STAGES))
 
 
@@ -101,7 +103,7 @@ class Progress:
     Attributes:
         state: the target's own word.
         succeeded: None while the run goes on.
-        stages: task to (stage, state); a stage has a task for each fold.
+        stages: task to (stage, state), in data order; a stage has a task for each fold, and then bears it as train[2].
         error: what the target says of a failure.
     """
 
@@ -112,9 +114,23 @@ class Progress:
 
 
 class FollowedRun(Protocol):
-    """A run whose progress can be asked for."""
+    """A run whose progress can be asked for.
+
+    Attributes:
+        link: where it is to be seen.
+        if_failed: what to do to see why it failed; empty where its errors say so.
+        if_waiting: what to look at where a stage waits for long.
+    """
 
     link: str
+
+    @property
+    def if_failed(self) -> str:
+        """See above."""
+
+    @property
+    def if_waiting(self) -> str:
+        """See above."""
 
     def progress(self) -> Progress:
         """Asks the target; raises BackendError where it does not answer."""
@@ -134,12 +150,16 @@ def follow(run: FollowedRun) -> int:
         BackendError: the target did not answer for several minutes, or will not.
     """
     shown: dict[str, tuple[str, str]] = {}
+    waited: collections.Counter[str] = collections.Counter()
     try:
         while True:
             progress = ask(run)
             for task, (stage, state) in progress.stages.items():
                 if shown.get(task) != (stage, state):
                     print(f"{stage:<{WIDTH}}   {state.lower()}", flush=True)
+                waited[task] = waited[task] + 1 if state.lower() == WAITING else 0
+                if waited[task] == WAITED:
+                    print(f"{stage:<{WIDTH}}   still {WAITING}: {run.if_waiting}", flush=True)
             shown |= progress.stages
             if progress.succeeded is not None:
                 return say_end(run, progress)
@@ -174,6 +194,8 @@ def say_end(run: FollowedRun, progress: Progress) -> int:
     failed = [stage for stage, state in progress.stages.values() if "FAIL" in state.upper()]
     where = f" in {', '.join(dict.fromkeys(failed))}" if failed else ""
     print(f"\n{progress.state}{where}{': ' + progress.error if progress.error else ''}\n  {run.link}")
+    if run.if_failed:
+        print(f"  {run.if_failed}")
     return 1
 
 

@@ -44,7 +44,7 @@ def compile_command(arguments: argparse.Namespace, pipeline: Any) -> int:
         raise ValueError("--service-account: no part of a file for Kubeflow, which takes it with each run; give it to submit.")
     check_flags(arguments)
     backend = cluster_backend(arguments, read_wiring(pipeline))
-    cluster, parameters = backend.cluster(), parameters_of(arguments, arguments.preset)
+    cluster, parameters = backend.cluster(preset=arguments.preset), parameters_of(arguments, arguments.preset)
     check_parameters(parameters, cluster)
     backend.check_values(parameters)
     data = raw_inputs(arguments.raw) if arguments.raw else {}

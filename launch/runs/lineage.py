@@ -107,6 +107,11 @@ class RecordedRun:
         """Returns the shards of an artifact; none where the stage that fans out did not succeed in all of them."""
         return sorted(part for known, part in self.artifacts if known == source and part is not None)
 
+    def first_missing(self, stage: str, wiring: Wiring) -> str:
+        """Returns the first of the stages that lead to `stage` of which the record has nothing, or `stage` where it has all."""
+        known = {source.stage for source, _ in self.artifacts}
+        return next(name for name in wiring.inputs if name == stage or (stage in wiring.onward(name) and name not in known))
+
     def require(self, sources: Sequence[Source], folds: Sequence[int], wiring: Wiring) -> None:
         """Raises an error where an artifact is not in the record, or is no longer where the record says.
 
@@ -119,9 +124,10 @@ class RecordedRun:
                 of_fold = f" of fold {part}" if source.stage in wiring.per_fold else ""
                 uri = self.artifacts.get((source, part))
                 if uri is None:
+                    first = self.first_missing(source.stage, wiring)
                     raise ValueError(
-                        f"{self.name}: no {source.output}{of_fold} in its record, because {source.stage} did not succeed there. "
-                        f"Expected it as an input; begin there: python pipeline.py rerun {self.name} {source.stage} --downstream"
+                        f"{self.name}: no {source.output}{of_fold} in its record, because {first} did not succeed there. "
+                        f"Expected it as an input; begin there: python pipeline.py rerun {self.name} {first} --downstream"
                     )
                 if "://" not in uri and not Path(uri).exists():
                     raise FileNotFoundError(

@@ -43,11 +43,13 @@ def local_time(moment: datetime.datetime | None) -> str:
 
 
 def differing_parameters(runs: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Returns the names of the parameters that do not have one value in all runs.
+    """Returns the names of the parameters that do not have one value in all the runs that have them: a rerun has few.
 
     Args:
-        runs: the parameters of each run; those without any are passed over.
+        runs: the parameters of each run.
     """
-    readable = [parameters for parameters in runs if parameters]
-    names = dict.fromkeys(name for parameters in readable for name in parameters)
-    return [name for name in names if any(parameters.get(name) != readable[0].get(name) for parameters in readable)]
+    values: dict[str, list[Any]] = {}
+    for parameters in runs:
+        for name, value in parameters.items():
+            values.setdefault(name, []).append(value)
+    return [name for name, found in values.items() if any(value != found[0] for value in found)]

@@ -115,13 +115,14 @@ class ClusterBackend(abc.ABC):
         """Returns the stages, beside the plan's, in whose images something runs there."""
         return []
 
-    def cluster(self, accelerator: str | None = None) -> Cluster:
+    def cluster(self, accelerator: str | None = None, preset: str | None = None) -> Cluster:
         """Returns on what stages run there, by the flags.
 
         Args:
             accelerator: where no flag says; none if None.
+            preset: that the run's parameters were started from, if any.
         """
-        return cluster_from(self.name, self.target, self.flags, self.flags.accelerator or accelerator or "none")
+        return cluster_from(self.name, self.target, self.flags, self.flags.accelerator or accelerator or "none", preset)
 
     def check(self, plan: Plan) -> None:
         """As `Backend`: parameters, raw data, checkpoint, pipeline_root and images; says what could not be asked."""
@@ -137,7 +138,7 @@ class ClusterBackend(abc.ABC):
                 "without --downstream, each time from the run before, then the stages after it."
             )
         recorded = earlier.accelerator if earlier and earlier.accelerator in ACCELERATORS else None
-        cluster = self.cluster(recorded)
+        cluster = self.cluster(recorded, plan.preset)
         name = plan.name or plan.named().replace("_", "-")
         experiment = (earlier and earlier.experiment) or self.flags.experiment or EXPERIMENT
         placeholders = {"raw": plan.raw, "raw_digest": ""} if plan.raw else {}

@@ -20,6 +20,10 @@ from components.images import ACCELERATORS, ROOT, flavour_of, image_for, source_
 from components.settings import STAGES
 
 INSTALLER = "requirements/uv.txt"  # installs the packages; not in the image, so not in its tag
+NO_BUILDX = (
+    "Docker has no buildx here, which its command line from version 23 on builds with: install the package docker-buildx-plugin "
+    "(of Docker's own repository) or docker-buildx (of Debian and Ubuntu)."
+)
 BUILD_TIME = 0  # of every file in the context: a layer's digest then depends on contents alone
 
 
@@ -45,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 docker("push", "--quiet", name)
     except subprocess.CalledProcessError as error:
         print(f"ERROR: `{' '.join(error.cmd)}` ended with status {error.returncode}; its lines above say why.", file=sys.stderr)
+        if subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False).returncode:
+            print(NO_BUILDX, file=sys.stderr)
         return 1
     return 0
 

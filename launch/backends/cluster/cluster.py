@@ -55,7 +55,9 @@ class Cluster:
         return {"app": "verdelta", "stage": stage} | self.labels
 
 
-def cluster_from(name: str, target: ModuleType, flags: argparse.Namespace, accelerator: str) -> Cluster:
+def cluster_from(
+    name: str, target: ModuleType, flags: argparse.Namespace, accelerator: str, preset: str | None = None
+) -> Cluster:
     """Returns what the flags about machines say.
 
     Args:
@@ -63,12 +65,13 @@ def cluster_from(name: str, target: ModuleType, flags: argparse.Namespace, accel
         target: what a stage is there.
         flags: as launch/cli/options.py adds them.
         accelerator: none, gpu or tpu.
+        preset: that the run's parameters were started from, if any.
 
     Raises:
         ValueError: a flag that cannot be.
     """
     given = parse_resources(flags.resource)
-    resources = resolve_resources(given, target.ACCELERATED_DEFAULTS[accelerator], accelerator)
+    resources = resolve_resources(given, target.ACCELERATED_DEFAULTS[accelerator], accelerator, preset)
     for stage, own in resources.items():
         target.check_resources(stage, own, set(given[stage]), accelerator)
     return Cluster(

@@ -98,8 +98,8 @@ def decorate(task: Any, cluster: Cluster, target: ModuleType) -> None:
     task.set_container_image(cluster.images[stage]).set_caching_options(True)
     if stage == component:
         task.set_display_name(stage.replace("_", " "))
-    if resources.retries:
-        task.set_retry(resources.retries, backoff_duration=RETRY_AFTER, backoff_factor=2.0, backoff_max_duration="3600s")
+    # also where it is 0: a cluster may have a limit of its own for what says nothing
+    task.set_retry(resources.retries, backoff_duration=RETRY_AFTER, backoff_factor=2.0, backoff_max_duration="3600s")
     for name, value in cluster.environment_of(stage).items():
         task.set_env_variable(name, value)
-    target.decorate_task(task, stage, cluster)
+    target.decorate_task(task, component, stage, cluster)

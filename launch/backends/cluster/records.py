@@ -8,7 +8,7 @@ from components.settings import STAGES
 from launch.runs.dag.replay import key, shards_of
 from launch.runs.dag.wiring import Artifacts, Wiring
 from launch.runs.lineage import RERUN, Parent, RecordedRun, Task, artifacts_of, taken_over
-from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS, fields
+from launch.runs.parameters import FOLDS, LOOP, SHARD, fields
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -187,6 +187,14 @@ def defaults_of(spec: Any) -> dict[str, Any]:
 
 
 def listed_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a run's parameters as a list of runs shows them, in data order: without the list that num_shards says, too."""
-    known = [name for name in (*fields(), *sorted(given.keys() - fields().keys())) if name in given and name != SHARDS]
-    return {name: as_declared(name, given[name]) for name in known}
+    """Returns a run's parameters as a list of runs shows them, in data order: those that a person can set.
+
+    The others say what the launcher made of these: addresses of what is imported, their digests, lists for loops.
+    """
+    found = {name: as_declared(name, given[name]) for name in fields() if name in given}
+    return found | ({FOLDS: folds_among(found)} if FOLDS in found else {})
+
+
+def folds_among(values: Mapping[str, Any]) -> list[int]:
+    """Returns the folds of a run by its parameters; in a rerun each is in an item with what is imported for it."""
+    return [int(item[LOOP] if isinstance(item, Mapping) else item) for item in values.get(FOLDS, [])]

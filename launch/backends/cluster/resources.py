@@ -56,6 +56,10 @@ STAGE_DEFAULTS: dict[str, dict[str, Any]] = {
     "calibrate": {},
     "report": {"cpu": 2.0, "memory": 8},
 }
+# What a preset needs of other sizes, measured on its sample data.
+PRESET_DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
+    "smoke": {stage: {"cpu": 1.0, "memory": 4 if stage in ("write_tfrecords", *ACCELERATED) else 2} for stage in STAGE_DEFAULTS}
+}
 
 
 def parse_resources(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -83,14 +87,15 @@ def parse_resources(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def resolve_resources(
-    given: Mapping[str, Mapping[str, Any]], accelerated: Mapping[str, Any], accelerator: str
+    given: Mapping[str, Mapping[str, Any]], accelerated: Mapping[str, Any], accelerator: str, preset: str | None = None
 ) -> dict[str, Resources]:
-    """Returns the resources of every stage: the stage's defaults, then those of the accelerator, then what was given.
+    """Returns the resources of every stage: its defaults, those of the preset, those of the accelerator, then what was given.
 
     Args:
         given: as `parse_resources` returns it.
         accelerated: the target's defaults for the stages that compute on the accelerator.
         accelerator: none, gpu or tpu.
+        preset: that the run's parameters were started from, if any.
 
     Raises:
         ValueError: a value out of bounds, or an accelerator for a stage that has none.
@@ -104,7 +109,8 @@ def resolve_resources(
                 f"--resource {stage}.{misplaced[0]}: {stage} runs without an accelerator here; only {' and '.join(ACCELERATED)} "
                 f"can have one, with --accelerator gpu or tpu (it is {accelerator})."
             )
-        values = STAGE_DEFAULTS[stage] | (dict(accelerated) if on_accelerator else {}) | dict(given[stage])
+        usual = STAGE_DEFAULTS[stage] | PRESET_DEFAULTS.get(preset or "", {}).get(stage, {})
+        values = usual | (dict(accelerated) if on_accelerator else {}) | dict(given[stage])
         try:
             resolved[stage] = Resources(**values)
         except ValueError as error:

@@ -13,15 +13,17 @@ from typing import Any
 
 import yaml
 
-from launch.backends.base import Progress, stages_among
+from launch.backends.base import Progress
 from launch.backends.cluster.backend import MOST_LISTED, Prepared
-from launch.backends.cluster.records import listed_parameters, parent_of
+from launch.backends.cluster.records import folds_among, listed_parameters, parent_of
 from launch.backends.kubeflow.errors import talking_to
+from launch.backends.kubeflow.tasks import stage_states
 from launch.runs.summary import RunSummary, local_time
 
 END_STATES = {"SUCCEEDED": True, "FAILED": False, "SKIPPED": False, "CANCELED": False}
 HOST_VARIABLE, PAGES_VARIABLE = "KF_PIPELINES_ENDPOINT", "KF_PIPELINES_UI_ENDPOINT"  # kfp's own
 NO_HOST = "the cluster of this pod or kubeconfig"
+NAMESPACE = "kubeflow"  # where runs are, unless there are several users
 
 
 @dataclasses.dataclass
@@ -32,15 +34,34 @@ class KubeflowRun:
     host: str
     run_id: str
     link: str
+    folds: list[int]
+    namespace: str
+
+    @property
+    def if_failed(self) -> str:
+        """Kubeflow's API has no messages; all pods of a run, those of its drivers too, bear its id."""
+        return f"What its pods said: kubectl logs -n {self.namespace} {self.selector} --all-containers --tail=30"
+
+    @property
+    def if_waiting(self) -> str:
+        """See `launch.backends.base.FollowedRun`."""
+        return (
+            "for a node with enough cores, memory and accelerators, for its image, or for a secret; which of them, says "
+            f"kubectl describe pods -n {self.namespace} {self.selector}"
+        )
+
+    @property
+    def selector(self) -> str:
+        """Chooses its pods."""
+        return f"-l pipeline/runid={self.run_id}"
 
     def progress(self) -> Progress:
         """Asks the server; see `launch.backends.base.FollowedRun`."""
         with talking_to(self.host, f"read run {self.run_id}"):
             run = self.client.get_run(self.run_id)
         tasks = (run.run_details.task_details if run.run_details else None) or []
-        stages = stages_among((task.task_id, task.display_name or "", task.state or "PENDING") for task in tasks)
         state = run.state or "PENDING"
-        return Progress(state, END_STATES.get(state), stages, error_of(run, tasks))
+        return Progress(state, END_STATES.get(state), stage_states(tasks, self.folds), error_of(run, tasks))
 
 
 def error_of(run: Any, tasks: Any) -> str:
@@ -151,7 +172,14 @@ def create_run(client: Any, file: Path, prepared: Prepared, flags: argparse.Name
     with talking_to(host, f"create run {prepared.name}", uncertain=True):
         created = client.runs.run_service_create_run(run=run)
     pages = os.environ.get(PAGES_VARIABLE) or host_of(flags) or "/pipeline"
-    return KubeflowRun(client, host, created.run_id, f"{pages.rstrip('/')}/#/runs/details/{created.run_id}")
+    return KubeflowRun(
+        client,
+        host,
+        created.run_id,
+        link=f"{pages.rstrip('/')}/#/runs/details/{created.run_id}",
+        folds=folds_among(prepared.values),
+        namespace=flags.namespace or NAMESPACE,
+    )
 
 
 def list_runs(client: Any, experiment: str, flags: argparse.Namespace) -> list[RunSummary]:

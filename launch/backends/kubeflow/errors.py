@@ -10,7 +10,7 @@ from launch.backends.base import BackendError
 HINTS = {
     401: "The server does not know who you are: give --token-file, with a token that has not expired.",
     403: "You may not do this there: ask for the role kubeflow-edit in the namespace, or give another --namespace.",
-    404: "Is this the address of Kubeflow Pipelines? It often ends with /pipeline.",
+    404: "Is --host the address of Kubeflow Pipelines' pages? It often ends with /pipeline.",
     409: "It exists already: give another --name.",
     429: "The server has too much to do, or a quota is used up; repeat the command later.",
 }

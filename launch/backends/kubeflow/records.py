@@ -17,7 +17,10 @@ from launch.runs.parameters import LOOP, SHARD
 if TYPE_CHECKING:
     from launch.backends.kubeflow.metadata_store import StoredTask
 
-NO_STORE = "rerun and score read it, and Kubeflow Pipelines have it up to 2.18, not from 3.0 on: they need 2.17 or 2.18."
+NO_STORE = (
+    "Is --host the address of its pages (the service ml-pipeline-ui)? The bare API does not lead there. If it is: rerun and "
+    "score read it, and Kubeflow Pipelines have it up to 2.18, not from 3.0 on."
+)
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -56,11 +59,21 @@ def read_record(client: Any, name: str, experiment: str, flags: argparse.Namespa
         run=run.run_id,
         state=run.state or "PENDING",
         finished=run.state in END_STATES,
-        parameters=defaults_of(run.pipeline_spec) | ((run.runtime_config.parameters if run.runtime_config else None) or {}),
+        parameters=defaults_of(spec_of(client, host, run))
+        | ((run.runtime_config.parameters if run.runtime_config else None) or {}),
         about=words_of(run),
         experiment=its_experiment,
         tasks=[task_of(each, stage, originals) for each in stored if (stage := stage_of(each.name))],
     )
+
+
+def spec_of(client: Any, host: str, run: Any) -> Any:
+    """Returns a run's pipeline: its own or, where the run was started from an uploaded one, that version's."""
+    version = run.pipeline_version_reference
+    if run.pipeline_spec or not version:
+        return run.pipeline_spec
+    with talking_to(host, f"read the pipeline that run {run.run_id} was started from"):
+        return client.get_pipeline_version(version.pipeline_id, version.pipeline_version_id).pipeline_spec
 
 
 def run_by_id(client: Any, host: str, run_id: str) -> Any:

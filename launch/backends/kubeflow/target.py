@@ -58,8 +58,8 @@ def require_one_host(stage: str, resources: Resources) -> None:
         )
 
 
-def decorate_task(task: Any, stage: str, cluster: Cluster) -> None:
-    """Puts on `task` all that Kubeflow needs to know of its stage.
+def decorate_task(task: Any, component: str, stage: str, cluster: Cluster) -> None:
+    """Puts on `task`, which runs `component` on the machine of `stage`, all that Kubeflow needs to know.
 
     Memory is requested and limited alike, so that a stage that grows is ended rather than its neighbours; cores are only
     requested, as idle ones may be borrowed.
@@ -78,7 +78,7 @@ def decorate_task(task: Any, stage: str, cluster: Cluster) -> None:
     if resources.spot:
         kubernetes.add_toleration(task, key=SPOT_LABEL, operator="Equal", value="true", effect="NoSchedule")
     kubernetes.set_timeout(task, round(resources.timeout_hours * 3600))
-    for name, value in cluster.labels_of(stage).items():
+    for name, value in cluster.labels_of(component).items():
         kubernetes.add_pod_label(task, name, value)
     for secret, key, variable in cluster.secret_variables:
         kubernetes.use_secret_as_env(task, secret, {key: variable})

@@ -38,6 +38,12 @@ class VertexRun:
     job: Any
     where: dict[str, str]
     link: str
+    if_failed: str = ""
+
+    @property
+    def if_waiting(self) -> str:
+        """See `launch.backends.base.FollowedRun`: a job without quota waits, without limit."""
+        return f"for machines, or for a quota of them: https://console.cloud.google.com/iam-admin/quotas?project={self.where['project']}"
 
     def progress(self) -> Progress:
         """Asks the service; see `launch.backends.base.FollowedRun`."""

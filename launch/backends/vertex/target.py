@@ -103,7 +103,7 @@ def topology_of(resources: Resources) -> str:
     return resources.topology or (ONE_CHIP if machine and machine[1] == "1" else "")
 
 
-def decorate_task(task: Any, stage: str, cluster: Cluster) -> None:
+def decorate_task(task: Any, _component: str, stage: str, cluster: Cluster) -> None:
     """Puts on `task` what Vertex needs to find a machine for it."""
     resources = cluster.resources[stage]
     task.set_cpu_limit(f"{resources.cpu:g}").set_memory_limit(f"{resources.memory}Gi")

@@ -83,6 +83,19 @@ def test_kubeflows_runs_are_listed_oldest_first_with_the_parameters_that_differ(
     assert "Compare runs" in said
 
 
+def test_a_rerun_and_its_internals_add_no_column(far_end: FarEnd, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a rerun the cluster knows what its stages take, and what the launcher put beside that."""
+    again = kubeflow_run("again", "SUCCEEDED", LATE)
+    item = {"fold": 0, "train_model": "gs://plants/model", "train_model_content": "by its URI"}
+    again.runtime_config.parameters = {
+        "folds": [item | {"fold": fold} for fold in fast()["folds"]], "tta_views": 4, "calibrate_submission_content": "",
+    }  # fmt: skip
+    runs = [again, kubeflow_run("one", "SUCCEEDED", EARLY)]
+    kubeflow_routes(far_end, [api.V2beta1Experiment(experiment_id="7d1c", display_name="verdelta")], runs)
+    status, table, _ = listing(capsys, "--target", "kubeflow", "--host", far_end.url)
+    assert (status, table[0]) == (0, ["name", "state", "preset", "started", "tta_views"])
+
+
 def test_a_run_made_from_another_one_names_it(far_end: FarEnd, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [kubeflow_run("two", "SUCCEEDED", LATE), kubeflow_run("one", "SUCCEEDED", EARLY)]
     runs[0].description += " parent=0b6f0f4e kind=rerun stage=train"

@@ -228,6 +228,37 @@ def test_a_failed_run_is_mended_from_the_stage_that_failed(
     assert stages(sent(kubeflow)["pipeline_spec"]["pipeline_spec"]) == {"calibrate", "report"}
 
 
+def test_a_run_that_failed_early_is_begun_where_it_failed(kubeflow: FinishedKubeflow, capsys: pytest.CaptureFixture[str]) -> None:
+    parameters = resolve(fast(), {"folds": [0, 2]}) | PLANTS
+    kubeflow.add(SECOND, "second", parameters, list(ran([0, 2], failed="resize_images")), state="FAILED")
+    assert again(kubeflow, "rerun", SECOND, "report") == 2
+    error = capsys.readouterr().err
+    assert "because resize_images did not succeed there" in error
+    assert f"python pipeline.py rerun {SECOND} resize_images --downstream" in error
+
+
+def test_a_run_of_an_uploaded_pipeline_is_gone_on_from_with_that_versions_defaults(kubeflow: FinishedKubeflow) -> None:
+    """Such a run has neither a pipeline of its own nor the parameters that nobody gave."""
+    defaults = resolve(fast(), {"folds": [0], "epochs": 3})
+    declared = {name: {"defaultValue": value} for name, value in defaults.items()}
+    version = api.V2beta1PipelineVersion(
+        pipeline_id="p1", pipeline_version_id="v1",
+        pipeline_spec={"pipeline_spec": {"root": {"inputDefinitions": {"parameters": declared}}}, "platform_spec": {}},
+    )  # fmt: skip
+    kubeflow.routes.append(("GET", f"{V2}/pipelines/p1/versions/v1", lambda _: Answer(as_json(version))))
+    kubeflow.add(SECOND, "by hand", PLANTS | {"epochs": 9}, list(ran([0])))
+    kubeflow.runs[SECOND].pipeline_version_reference = api.V2beta1PipelineVersionReference("p1", "v1")
+    assert again(kubeflow, "rerun", SECOND, "train", "--set", "learning_rate=3e-4") == 0
+    values = sent(kubeflow)["runtime_config"]["parameters"]
+    assert (values["epochs"], values["learning_rate"], values["encoder"]) == (9, 3e-4, "B7")
+
+
+def test_a_copy_is_labelled_as_what_it_is(kubeflow: FinishedKubeflow) -> None:
+    assert again(kubeflow, "rerun", FIRST, "predict") == 0
+    pods = sent(kubeflow)["pipeline_spec"]["platform_spec"]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert pods["exec-copy-artifact"]["podMetadata"]["labels"]["stage"] == "copy_artifact"
+
+
 def test_a_rerun_is_gone_on_from_with_what_it_took_over_and_what_it_made(
     kubeflow: FinishedKubeflow, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -385,10 +416,10 @@ def test_a_metadata_store_that_does_not_answer_is_told(kubeflow: FinishedKubeflo
     )
     for fault, words in (
         (Answer({"message": "no"}, 403), "403"),
-        (Answer({"message": "no such route"}, 404), "not from 3.0 on: they need 2.17 or 2.18"),
+        (Answer({"message": "no such route"}, 404), "Is --host the address of its pages"),
         (refused, "gRPC status 7 not yours"),
         (Answer(page), "is no gRPC-Web"),
-        (Answer(page), "not from 3.0 on: they need 2.17 or 2.18"),
+        (Answer(page), "Is --host the address of its pages"),
     ):
         kubeflow.faults[method] = [fault] * 3
         assert again(kubeflow, "rerun", FIRST, "predict") == 1

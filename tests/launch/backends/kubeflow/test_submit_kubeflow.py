@@ -78,7 +78,8 @@ class Kubeflow(FarEnd):
     def read_run(self, _request: Request) -> Answer:
         state, stages, error = self.story.pop(0) if len(self.story) > 1 else self.story[0]
         tasks = [
-            api.V2beta1PipelineTaskDetail(task_id=f"id-{task}", display_name=task, state=each) for task, each in stages.items()
+            api.V2beta1PipelineTaskDetail(task_id=f"id-{task}", display_name=task, state=each or None)
+            for task, each in stages.items()
         ]
         status = api.GoogleRpcStatus(code=2, message=error) if error else None
         details = api.V2beta1RunDetails(task_details=tasks)
@@ -242,6 +243,27 @@ def test_wait_tells_each_change_once_and_ends_with_the_run(kubeflow: Kubeflow, c
     ]
 
 
+def test_a_stage_that_waits_for_long_is_told_once_with_what_to_look_at(
+    kubeflow: Kubeflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kubeflow.story = [("RUNNING", {"train": "PENDING"}, "")] * (base.WAITED + 5) + [("SUCCEEDED", {"train": "SUCCEEDED"}, "")]
+    assert submit(kubeflow, "--wait", "--namespace", "plants") == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "still pending" in line)
+    assert line.split()[0] == "train"
+    assert f"kubectl describe pods -n plants -l pipeline/runid={RUN}" in line
+
+
+def test_a_failure_ends_with_the_command_that_shows_what_the_pods_said(
+    kubeflow: Kubeflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kubeflow.story = [("FAILED", {"root-driver": "FAILED", "report": ""}, "")]
+    assert submit(kubeflow, "--wait") == 1
+    output = capsys.readouterr().out
+    assert "FAILED in root (Kubeflow's driver)" in output
+    assert output.rstrip().endswith(f"kubectl logs -n kubeflow -l pipeline/runid={RUN} --all-containers --tail=30")
+    assert ["report", "left", "out"] in [line.split() for line in output.splitlines()]
+
+
 @pytest.mark.parametrize("state", ["FAILED", "CANCELED", "SKIPPED"])
 def test_wait_ends_with_status_1_and_the_stage_and_reason_where_the_run_fails(
     kubeflow: Kubeflow, state: str, capsys: pytest.CaptureFixture[str]
@@ -250,7 +272,7 @@ def test_wait_ends_with_status_1_and_the_stage_and_reason_where_the_run_fails(
     assert submit(kubeflow, "--wait") == 1
     output = capsys.readouterr().out
     assert f"{state} in train: OOMKilled" in output
-    assert output.rstrip().endswith(f"/#/runs/details/{RUN}")
+    assert f"/#/runs/details/{RUN}\n" in output
 
 
 def test_wait_lives_with_questions_that_are_not_answered(kubeflow: Kubeflow, capsys: pytest.CaptureFixture[str]) -> None:
@@ -283,7 +305,7 @@ def test_wait_ends_at_once_where_the_token_has_expired(kubeflow: Kubeflow, capsy
     [
         (401, "--token-file"),
         (403, "another --namespace"),
-        (404, "address of Kubeflow Pipelines"),
+        (404, "address of Kubeflow Pipelines' pages"),
         (429, "repeat the command later"),
         (500, ""),
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 import gcs_server
 import pytest
 from command_line import write_raw
-from launch_pipelines import tables
+from launch_pipelines import SMALL, tables
 
 from components.raw.storage import content_digest
 from launch.backends.local.kfp_local import LocalRun
@@ -24,7 +24,7 @@ def test_a_container_reads_a_bucket_and_writes_what_it_writes_of_a_folder(tmp_pa
             folder = tmp_path / name
             folder.mkdir()
             run = LocalRun(folder, tmp_path / ".cache", RunRecord(folder, None, {}), Terminal(), containers=True)
-            assert run.execute(tables, {"raw": address, "raw_digest": content_digest(address)}), run.failures
+            assert run.execute(tables, SMALL | {"raw": address, "raw_digest": content_digest(address)}), run.failures
             files.append(digests(Path(run.outputs["resize_images"]["images"])))
     assert files[0] == files[1]
     assert len(files[0]) == 6

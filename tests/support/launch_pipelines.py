@@ -6,6 +6,7 @@ python tests/support/launch_pipelines.py PIPELINE RUNS_DIR NAME PARAMETERS_AS_JS
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from kfp import dsl
 
@@ -16,7 +17,10 @@ from components.split_folds.component import split_folds
 from launch.backends.local.kfp_local import LocalRun
 from launch.backends.local.terminal import Terminal
 from launch.runs.dag.collected import CollectedArtifacts
+from launch.runs.dag.signatures import chosen_for, with_settings
 from launch.runs.record import FAILED, SUCCEEDED, RunRecord
+
+SMALL = {"image_size": 16, "num_folds": 2}  # of `tables`
 
 
 @dsl.component(base_image="verdelta-test:0", install_kfp_package=False)
@@ -62,25 +66,20 @@ def moods(mood: str = "good", broken_fold: int = -1, folds: list = [0, 1]):  # n
 
 
 @dsl.pipeline(name="tables")
-def tables(
-    raw: str, raw_digest: str, image_size: int = 16, jpeg_quality: int = 75, num_folds: int = 2, on_bad_photo: str = "fail",
-    shards: list = [0], num_shards: int = 1,  # noqa: B006
-):  # fmt: skip
+@with_settings(("resize_images", "split_folds", "write_tfrecords"))
+def tables(raw: str, raw_digest: str, shards: list[int] = [0], **settings: Any) -> None:  # noqa: B006
     """Raw photos to folds."""
     with dsl.ParallelFor(shards) as shard:
-        resized = resize_images(
-            raw=raw, raw_digest=raw_digest, image_size=image_size, jpeg_quality=jpeg_quality, on_bad_photo=on_bad_photo,
-            shard=shard, num_shards=num_shards,
-        )  # fmt: skip
+        resized = resize_images(raw=raw, raw_digest=raw_digest, shard=shard, **chosen_for(resize_images, settings))
     paired = generate_pairs(catalogs=CollectedArtifacts(resized.outputs["catalog"]))
-    split_folds(pairs=paired.outputs["pairs"], num_folds=num_folds, shuffle_seed=34)
+    split_folds(pairs=paired.outputs["pairs"], **chosen_for(split_folds, settings))
 
 
 def main(pipeline: str, runs: str, name: str, parameters: str) -> int:
     """Runs one of the pipelines above in runs/name."""
     values = json.loads(parameters)
     if "raw" in values:
-        values["raw_digest"] = content_digest(values["raw"])
+        values = SMALL | values | {"raw_digest": content_digest(values["raw"])}
     folder = Path(runs).resolve() / name
     folder.mkdir(parents=True)
     record = RunRecord(folder, None, values)

@@ -108,7 +108,7 @@ def test_new_photos_of_a_new_species_with_labels_are_scored_and_train_photos_ign
     ("run", "raw", "message"),
     [
         ("frist", "new", "frist: no such run. Did you mean first?"),
-        ("same", "new", "same: made by score. Expected the run that trained: first."),
+        ("same", "new", "same: a run of score, which trained nothing. Expected a run of the whole pipeline, or"),
         ("first", "nowhere", "nowhere: no such folder"),
         ("first", "runs", "no photo found for test_dataset/*/*/*.png"),
     ],

@@ -8,13 +8,11 @@ N images, H, W; uint8 in [0, 255] where pixels only move, float32 in [0, 255] on
 
 import math
 
-import numpy as np
 import tensorflow as tf
 
+from components.network.exact_views import LAST_EXACT_VIEW, image_dtype, move_pixels
 from components.network.settings import TRANSFORMS
 
-LAST_EXACT_VIEW = 5  # views above it interpolate, and so leave uint8
-PIXEL = np.dtype((np.void, 3))
 CROP_FRACTION = 0.7
 CROP_DEGREES = {6: 45, 7: 135, 8: 225, 9: 315}
 
@@ -42,16 +40,6 @@ def transform(images: tf.Tensor, view: int) -> tf.Tensor:
         rotated = rotate(images, math.radians(CROP_DEGREES[view]))
         return tf.image.resize(tf.image.central_crop(rotated, CROP_FRACTION), tf.shape(images)[1:3])
     raise ValueError(f"view={view!r}: expected 0 to {TRANSFORMS - 1}.")
-
-
-def move_pixels(images: np.ndarray, view: int) -> np.ndarray:
-    """Flips or turns images [N, H, W, 3] uint8 as views 1 to 5 do; in NumPy, several times faster than TensorFlow's kernels.
-
-    A pixel's three bytes are one item, and so are copied at once.
-    """
-    pixels = np.ascontiguousarray(images).view(PIXEL)[..., 0]
-    moved = {1: pixels[:, :, ::-1], 2: pixels[:, ::-1]}[view] if view < 3 else np.rot90(pixels, view - 2, axes=(1, 2))
-    return np.ascontiguousarray(moved)[..., np.newaxis].view(np.uint8)
 
 
 def rotate(images: tf.Tensor, radians: float) -> tf.Tensor:
@@ -97,8 +85,3 @@ def transform_any(images: tf.Tensor, view: tf.Tensor, augmentations: int) -> tf.
     transformed = tf.switch_case(view, branches)
     transformed.set_shape(images.shape)
     return transformed
-
-
-def image_dtype(augmentations: int) -> tf.DType:
-    """The type that holds every transform up to `augmentations` exactly."""
-    return tf.uint8 if augmentations <= LAST_EXACT_VIEW else tf.float32

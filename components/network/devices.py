@@ -96,35 +96,67 @@ def require_divisible(cliques_per_batch: int) -> None:
 
 
 @functools.cache
-def forward(model: keras.Model, *, training: bool = False) -> Callable[[np.ndarray], Any]:
+def forward(model: keras.Model, *, training: bool = False) -> Any:
     """The model as a function of batches [B, ...] that each process has whole, to an array of the backend that each gets whole.
 
     In training mode it updates BatchNorm's statistics, but no weights. It is compiled once for every type of batch, so nothing
     about the model but its variables may change later. Under JAX it leaves the weights where they are, unlike
     predict_on_batch, and returns before the result is there.
     """
-    if keras.backend.backend() != "jax":
-        if not training:
-            return model.predict_on_batch
-        import tensorflow as tf
+    if keras.backend.backend() == "jax":
+        return JaxForward(model, training)
+    if not training:
+        return model.predict_on_batch
+    import tensorflow as tf
 
-        return tf.function(functools.partial(model, training=True))  # as a graph: outside one, Keras keeps every layer's output
-    import jax
+    return tf.function(functools.partial(model, training=True))  # as a graph: outside one, Keras keeps every layer's output
 
-    @functools.partial(jax.jit, out_shardings=layout())
-    def compute(trainable: list[Any], state: list[Any], batch: Any) -> Any:
-        outputs, state = model.stateless_call(trainable, state, batch, training=training)
-        return outputs, state if training else None
 
-    def run(batch: np.ndarray) -> Any:
-        values = ([variable.value for variable in group] for group in (model.trainable_variables, model.non_trainable_variables))
-        outputs, state = compute(*values, spread(batch))
-        if training:
-            for variable, value in zip(model.non_trainable_variables, state, strict=True):
+class JaxForward:
+    """What `forward` returns under JAX."""
+
+    def __init__(self, model: keras.Model, training: bool) -> None:
+        import jax
+
+        self.model, self.training = model, training
+        self.compute = jax.jit(self.stateless, out_shardings=layout())
+
+    def stateless(self, trainable: list[Any], state: list[Any], batch: Any) -> Any:
+        """Outputs and, in training mode, the state with new statistics."""
+        outputs, state = self.model.stateless_call(trainable, state, batch, training=self.training)
+        return outputs, state if self.training else None
+
+    def values(self) -> tuple[list[Any], list[Any]]:
+        """The model's weights and its other state, as arrays."""
+        model = self.model
+        return [each.value for each in model.trainable_variables], [each.value for each in model.non_trainable_variables]
+
+    def lower(self, batch_size: int) -> Any:
+        """The function for batches of so many images [batch_size, H, W, 3] uint8, traced but not compiled."""
+        return self.compute.lower(*self.values(), spread(np.empty((batch_size, *self.model.input_shape[1:]), np.uint8)))
+
+    def __call__(self, batch: np.ndarray) -> Any:
+        outputs, state = self.compute(*self.values(), spread(batch))
+        if self.training:
+            for variable, value in zip(self.model.non_trainable_variables, state, strict=True):
                 variable.assign(value)
         return outputs
 
-    return run
+
+def compile_forward(model: keras.Model, batch_size: int) -> None:
+    """Has `forward(model)` compiled, before there are photos, where it is compiled ahead: under JAX on one device."""
+    if keras.backend.backend() == "jax" and keras.distribution.distribution() is None:
+        forward(model).lower(batch_size).compile()
+
+
+@functools.cache
+def program(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of arrays as one program under JAX, where each of its operations would be one by itself; unchanged elsewhere."""
+    if keras.backend.backend() != "jax":
+        return function
+    import jax
+
+    return jax.jit(function, out_shardings=layout())
 
 
 @functools.cache

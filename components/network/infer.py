@@ -12,12 +12,13 @@ import numpy as np
 from keras import ops
 from tqdm import tqdm
 
-from components.network.devices import forward, forward_for_good
+from components.network.devices import forward, forward_for_good, program
 from components.network.image_file import DecodedImages
 from components.network.load import PROGRESS, view_batches
 from components.network.model import HEAD_LAYERS
 
 PAIRS_PER_HEAD_BATCH = 1024
+FEWEST_IMAGES_LOG2 = 9  # a program of the head is for a power of two of images: 512 are enough for the challenge
 
 
 def encode(
@@ -62,17 +63,37 @@ def pair_days(head: keras.Model, features: np.ndarray, before: np.ndarray, after
     the gates and the dense layers are left for each pair: what `head` itself gives, but for the order of float32 sums.
     """
     lstm, hidden, days = (head.get_layer(name) for name in HEAD_LAYERS)
-    projected = ops.matmul(features, lstm.cell.kernel) + lstm.cell.bias  # [N, 4U]
-    state, cell = lstm_step(projected, 0.0)
-    recurrent = ops.matmul(state, lstm.cell.recurrent_kernel)  # [N, 4U]
-    padded = -(-len(before) // PAIRS_PER_HEAD_BATCH) * PAIRS_PER_HEAD_BATCH  # accelerators want static shapes
+    recurrent, dense = (lstm.cell.kernel, lstm.cell.bias, lstm.cell.recurrent_kernel), (*hidden.weights, *days.weights)
+    # accelerators want static shapes, and few of them
+    images = 2 ** max(math.ceil(math.log2(len(features))), FEWEST_IMAGES_LOG2)
+    halves = program(image_halves)(np.resize(features, (images, features.shape[1])), *values(recurrent))
+    padded = -(-len(before) // PAIRS_PER_HEAD_BATCH) * PAIRS_PER_HEAD_BATCH
     first, second = (np.resize(rows, padded).reshape(-1, PAIRS_PER_HEAD_BATCH) for rows in (before, after))
     results = []
     for earlier, later in zip(first, second, strict=True):
-        gates = ops.take(projected, later, axis=0) + ops.take(recurrent, earlier, axis=0)
-        state, _ = lstm_step(gates, ops.take(cell, earlier, axis=0))
-        results.append(ops.convert_to_numpy(days(hidden(state))))
+        results.append(ops.convert_to_numpy(program(days_of_pairs)(*halves, earlier, later, *values(dense))))
     return np.concatenate(results)[: len(before), 0].astype(np.float32)
+
+
+def image_halves(features: Any, kernel: Any, bias: Any, recurrent_kernel: Any) -> tuple[Any, Any, Any]:
+    """What each image brings to its pairs: gates [N, 4U] as the later one; gates [N, 4U] and cell [N, U] as the earlier one."""
+    projected = ops.matmul(features, kernel) + bias
+    state, cell = lstm_step(projected, 0.0)
+    return projected, ops.matmul(state, recurrent_kernel), cell
+
+
+def days_of_pairs(
+    projected: Any, recurrent: Any, cell: Any, earlier: Any, later: Any, hidden: Any, hidden_bias: Any, days: Any, days_bias: Any
+) -> Any:
+    """What is left for pairs of the images that `image_halves` has seen, and the dense layers: days [B, 1]."""
+    gates = ops.take(projected, later, axis=0) + ops.take(recurrent, earlier, axis=0)
+    state, _ = lstm_step(gates, ops.take(cell, earlier, axis=0))
+    return ops.matmul(ops.relu(ops.matmul(state, hidden) + hidden_bias), days) + days_bias
+
+
+def values(variables: Iterable[Any]) -> list[Any]:
+    """The arrays, or tensors, of variables: what a program takes."""
+    return [variable.value for variable in variables]
 
 
 def lstm_step(gates: Any, cell: Any) -> tuple[Any, Any]:

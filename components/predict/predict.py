@@ -4,6 +4,7 @@ The backbone runs once per image and view, the head once per pair and view. N im
 """
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import pandas as pd
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_record
 from components.contract.tables import read_table
-from components.network.devices import all_devices, process
+from components.network.compile_cache import keep_programs
+from components.network.devices import all_devices, compile_forward, process
 from components.network.image_file import DecodedImages
 from components.network.infer import encode, pair_days
 from components.network.load import load_images
@@ -39,15 +41,20 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
     row_of = pd.Series(table.index, index=table["image_id"])
     before, after = (row_of[pairs[name]].to_numpy() for name in ("before_image_id", "after_image_id"))
     with all_devices():
+        keep_programs()
         encoder, head = split_model(keras.saving.load_model(model / schema.MODEL_FILE, compile=False))
-        images = load_images(
-            examples,
-            split=schema.TEST,
-            table=table,
-            pairs=pairs,
-            dim=encoder.input_shape[1],
-            memory_budget_gb=memory_budget_gb(model),
-        )
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            decoded = beside.submit(
+                load_images,
+                examples,
+                split=schema.TEST,
+                table=table,
+                pairs=pairs,
+                dim=encoder.input_shape[1],
+                memory_budget_gb=memory_budget_gb(model),
+            )
+            compile_forward(encoder, settings.prediction_batch_size)
+            images = decoded.result()
         batch_size = settings.prediction_batch_size
         views = {
             schema.VIEW_COLUMN.format(view): predict_view(encoder, head, images, before, after, view, batch_size)

@@ -13,4 +13,6 @@ class PredictSettings(Settings):
     tta_views: int = parameter(
         1, "Views averaged per test pair: transforms 0 to n-1; 1 is the photo as it is.", at_least=1, at_most=TRANSFORMS
     )
-    prediction_batch_size: int = parameter(32, "Images per backbone pass while predicting.", at_least=1)
+    prediction_batch_size: int = parameter(
+        16, "Images per backbone pass while predicting; as many as in a training step find its program compiled.", at_least=1
+    )

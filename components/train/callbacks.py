@@ -44,9 +44,11 @@ class ValidatePairs(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         encoder, head = split_model(self.model)
+        # Training's number of images: XLA has chosen kernels for its convolutions, which it finds again for these passes.
         batch_size = self.settings.clique_size * self.settings.cliques_per_batch
         if self.settings.reestimate_batchnorm:
-            reestimate_batchnorm(encoder, self.images, self.train_rows, seed=self.settings.seed + self.settings.fold)
+            seed = self.settings.seed + self.settings.fold
+            reestimate_batchnorm(encoder, self.images, self.train_rows, batch_size=batch_size, seed=seed)
         features = encode(encoder, self.images, rows=self.rows, batch_size=batch_size)
         self.predictions = pair_days(head, features, self.before, self.after)
         logs["val_rmse_days"] = float(np.sqrt(np.mean(np.square(self.predictions - self.true_days))))

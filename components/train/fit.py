@@ -3,8 +3,11 @@
 C cliques per batch, K images per clique, P = K(K-1)/2 pairs.
 """
 
+import contextlib
 import dataclasses
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,13 @@ from components.contract.scores import rmse_days
 from components.contract.tables import read_images, read_table
 from components.network.checkpoint import load_checkpoint
 from components.network.cliques import pair_positions
+from components.network.compile_cache import keep_programs
 from components.network.devices import all_devices, process, require_divisible
 from components.network.image_file import DecodedImages
 from components.network.load import load_images, training_batches
 from components.network.model import build_model, split_model
 from components.network.seeds import make_deterministic
+from components.train.ahead import compile_programs
 from components.train.callbacks import Progress, ValidatePairs
 from components.train.cliques import draw_cliques, share_of_process
 from components.train.settings import TrainSettings
@@ -61,9 +66,14 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
     make_deterministic(settings.seed + settings.fold)
     with all_devices():
         require_divisible(settings.cliques_per_batch)
+        keep_programs()
         network = build_model(settings)
         load_checkpoint(split_model(network)[0], settings.checkpoint, settings.encoder, digest=settings.checkpoint_digest)
-        data = load_fold(examples, settings)
+        compile_model(network, settings)
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            decoded = beside.submit(load_fold, examples, settings)
+            compile_programs(network, settings)
+            data = decoded.result()
         steps_per_epoch = settings.steps_per_epoch or derive_steps(len(data.train), settings)
         epochs, predictions = fit(network, data, steps_per_epoch, settings)
     results = data.validation[["pair_id", "species", "series", "fold", "time_delta_days"]].assign(
@@ -94,7 +104,11 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
 
 
 def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: TrainSettings) -> tuple[pd.DataFrame, np.ndarray]:
-    """Runs Keras's training loop: (one row per epoch, days predicted for the validation pairs by the final weights)."""
+    """Runs Keras's training loop: (one row per epoch, days predicted for the validation pairs by the final weights).
+
+    Args:
+        network: as `compile_model` leaves it.
+    """
     steps = steps_per_epoch * settings.epochs
     cliques = draw_cliques(
         data.table,
@@ -112,7 +126,6 @@ def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: Tr
         cliques_per_batch=settings.cliques_per_batch // processes,
         augmentations=settings.augmentations,
     )
-    compile_model(network, steps, settings)
     pairs_per_step = settings.cliques_per_batch * len(pair_positions(settings.clique_size)[0])
     validate = ValidatePairs(data.images, data.train, data.validation, pairs_per_step * steps_per_epoch, settings)
     stop = keras.callbacks.TerminateOnNaN()
@@ -120,9 +133,10 @@ def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: Tr
     callbacks = [validate, Progress(steps), stop]
     if settings.ema_momentum:  # first: what follows at an epoch's end must see the averaged weights
         callbacks = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), *callbacks]
-    log = network.fit(
-        batches, epochs=settings.epochs, steps_per_epoch=steps_per_epoch, shuffle=False, verbose=0, callbacks=callbacks
-    )
+    with schedule_over(network, steps):
+        log = network.fit(
+            batches, epochs=settings.epochs, steps_per_epoch=steps_per_epoch, shuffle=False, verbose=0, callbacks=callbacks
+        )
     require_finite(log.history["loss"], validate.predictions, settings)
     epochs = pd.DataFrame({"epoch": [epoch + 1 for epoch in log.epoch], **log.history})
     return epochs, validate.predictions
@@ -138,12 +152,11 @@ def require_finite(losses: list[float], predictions: np.ndarray, settings: Train
         )
 
 
-def compile_model(network: keras.Model, steps: int, settings: TrainSettings) -> None:
-    """Adam, mean squared error over the pairs that count, RMSE in days."""
+def compile_model(network: keras.Model, settings: TrainSettings) -> None:
+    """Adam, mean squared error over the pairs that count, RMSE in days; a schedule gets its length from `schedule_over`."""
     rate: Any = settings.learning_rate
     if settings.schedule == "cosine":
-        warmup = max(1, steps // 10)
-        rate = keras.optimizers.schedules.CosineDecay(rate / 100, max(1, steps - warmup), warmup_target=rate, warmup_steps=warmup)
+        rate = keras.optimizers.schedules.CosineDecay(rate / 100, 1, warmup_target=rate, warmup_steps=1)
     network.compile(
         optimizer=keras.optimizers.Adam(rate, use_ema=settings.ema_momentum > 0, ema_momentum=settings.ema_momentum or 0.99),
         loss=keras.losses.MeanSquaredError(reduction="mean_with_sample_weight"),
@@ -151,8 +164,37 @@ def compile_model(network: keras.Model, steps: int, settings: TrainSettings) -> 
         # XLA pays on accelerators; on a CPU it costs a minute to compile and then loses.
         jit_compile=keras.backend.backend() == "jax",
     )
+    if settings.schedule == "cosine":
+        # Variables and not numbers, as each fold has another number of steps, and all folds the same program.
+        optimizer = inner_optimizer(network)
+        rate.warmup_steps = optimizer.add_variable((), "ones", "float32", name="warmup_steps")
+        rate.decay_steps = optimizer.add_variable((), "ones", "float32", name="decay_steps")
     # Made while TensorFlow traces the first step, the optimizer's variables would have it trace that step twice.
     network.optimizer.build(network.trainable_variables)
+
+
+def inner_optimizer(network: keras.Model) -> Any:
+    """The optimizer itself, which Keras wraps where it scales the loss."""
+    return getattr(network.optimizer, "inner_optimizer", network.optimizer)
+
+
+@contextlib.contextmanager
+def schedule_over(network: keras.Model, steps: int) -> Iterator[None]:
+    """Within the block a cosine schedule has `steps` steps, a tenth of them its rise; then plain numbers, as it is saved."""
+    optimizer = inner_optimizer(network)
+    schedule = optimizer._learning_rate
+    if not isinstance(schedule, keras.optimizers.schedules.CosineDecay):
+        yield
+        return
+    warmup = max(1, steps // 10)
+    numbers = {"warmup_steps": warmup, "decay_steps": max(1, steps - warmup)}
+    variables = {name: getattr(schedule, name) for name in numbers}
+    for name, number in numbers.items():
+        variables[name].assign(number)
+    yield
+    for name, number in numbers.items():
+        setattr(schedule, name, number)
+        optimizer._untrack_variable(variables[name])
 
 
 def load_fold(examples: Path, settings: TrainSettings) -> FoldData:

@@ -75,7 +75,7 @@ def train(options: argparse.Namespace, size: int, rate: float, momentum: float, 
         shuffle_buffer=0,
         rng=np.random.default_rng(seed),
     )
-    compile_model(network, steps, settings)
+    compile_model(network, settings)
     validate = Validate(data, every=max(1, options.every // (size * cliques)), rate=rate)
     batches = training_batches(data.images, order, cliques_per_batch=cliques, augmentations=settings.augmentations)
     network.fit(batches, epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[validate])
@@ -106,12 +106,12 @@ class Validate(keras.callbacks.Callback):
         encoder, _ = split_model(self.model)
         before = self.model.get_weights()
         self.validate(0, batch + 1)
-        reestimate_batchnorm(encoder, self.data.images, self.train_rows, seed=0)
+        reestimate_batchnorm(encoder, self.data.images, self.train_rows, batch_size=32, seed=0)
         self.validate(1, batch + 1)
         averages = self.model.optimizer._model_variables_moving_average
         for weight, average in zip(self.model.trainable_variables, averages, strict=True):
             weight.assign(average)
-        reestimate_batchnorm(encoder, self.data.images, self.train_rows, seed=0)
+        reestimate_batchnorm(encoder, self.data.images, self.train_rows, batch_size=32, seed=0)
         self.validate(2, batch + 1)
         self.model.set_weights(before)
 

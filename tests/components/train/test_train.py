@@ -15,7 +15,7 @@ from examples_fixture import write_examples
 from shallow_encoder import shallow_encoders
 
 from components.contract import schema
-from components.network.batchnorm import BATCH_SIZE, BATCHES, reestimate_batchnorm
+from components.network.batchnorm import reestimate_batchnorm
 from components.network.model import batchnorms, build_encoder, split_model
 from components.predict.predict import predict
 from components.predict.settings import PredictSettings
@@ -198,16 +198,35 @@ def test_reestimated_batchnorm_statistics_are_those_of_the_images() -> None:
     train_rows = np.arange(0, 200, 2)
     encoder = build_encoder("B0", 32)
     encoder.get_layer("stem_bn").moving_mean.assign(np.full(32, 9.0))
-    reestimate_batchnorm(encoder, images, train_rows, seed=5)
+    reestimate_batchnorm(encoder, images, train_rows, batch_size=64, seed=5)
     draws = np.random.default_rng(5)
     stem = keras.Model(encoder.inputs, encoder.get_layer("stem_conv").output)
-    batches = [
-        np.asarray(stem(images[draws.choice(train_rows, BATCH_SIZE, replace=False)].astype(np.float32))) for _ in range(BATCHES)
-    ]
+    drawn = np.concatenate([draws.choice(train_rows, 64, replace=False) for _ in range(512 // 64)])
+    values = np.asarray(stem(images[drawn].astype(np.float32)), np.float64)
     layer = encoder.get_layer("stem_bn")
-    np.testing.assert_allclose(layer.moving_mean, np.mean([b.mean(axis=(0, 1, 2)) for b in batches], axis=0), atol=1e-4)
-    np.testing.assert_allclose(layer.moving_variance, np.mean([b.var(axis=(0, 1, 2)) for b in batches], axis=0), rtol=1e-3)
+    np.testing.assert_allclose(layer.moving_mean, values.mean(axis=(0, 1, 2)), atol=1e-4)
+    np.testing.assert_allclose(layer.moving_variance, values.var(axis=(0, 1, 2)), rtol=1e-3)
     assert {batchnorm.momentum for batchnorm in batchnorms(encoder)} == {0.99}
+
+
+def test_batchnorm_is_reestimated_with_every_branch_in_place() -> None:
+    """Drop-connect would leave out the branch of every second image here, and double what is left of the others'."""
+    images = np.random.default_rng(4).integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
+    with shallow_encoders():
+        encoder, twin = build_encoder("B0", 32), build_encoder("B0", 32)
+    twin.set_weights(encoder.get_weights())
+    drops = [layer for layer in encoder.layers if isinstance(layer, keras.layers.Dropout)]
+    assert drops
+    for layer in drops:
+        layer.rate = 0.5
+        twin.get_layer(layer.name).rate = 0.0
+    reestimate_batchnorm(encoder, images, np.arange(64), batch_size=64, seed=5)
+    assert {layer.rate for layer in drops} == {0.5}
+    top = twin.get_layer("top_bn")
+    values = np.asarray(keras.Model(twin.inputs, top.input)(images.astype(np.float32), training=True), np.float64)
+    found = encoder.get_layer("top_bn")
+    np.testing.assert_allclose(found.moving_mean, values.mean(axis=(0, 1, 2)), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(found.moving_variance, values.var(axis=(0, 1, 2)), rtol=1e-3)
 
 
 def test_an_epoch_is_as_many_pairs_whatever_the_clique_size() -> None:

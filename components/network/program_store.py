@@ -1,0 +1,104 @@
+"""Stores compiled programs where other processes find them: files of a folder, or objects of a bucket.
+
+An entry is there whole or not at all, however many processes write; what was used longest ago goes when the bound is passed.
+"""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from components.raw.storage import GS
+
+MOST_BYTES = 4_000_000_000  # of all entries together
+TIMEOUT = (5.0, 60.0)  # seconds to connect to a bucket's server, and between two of its answers' parts
+
+
+class FolderStore:
+    """Entries as files of a folder that is made when the first is written.
+
+    Attributes:
+        folder: holds what else is to be bounded with the entries, too, such as XLA's own notes on autotuning.
+    """
+
+    def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
+        self.folder, self.most_bytes = folder, most_bytes
+
+    def read(self, key: str) -> bytes | None:
+        """Returns an entry, or None where there is none; raises OSError where it cannot be read."""
+        try:
+            content = (self.folder / key).read_bytes()
+        except FileNotFoundError:
+            return None
+        with contextlib.suppress(OSError):  # what is read counts as used, where the folder may be written
+            os.utime(self.folder / key)
+        return content
+
+    def write(self, key: str, content: bytes) -> None:
+        """Adds or replaces an entry; raises OSError where that cannot be done."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix=".partial-", dir=self.folder, delete=False) as partial:
+            try:
+                partial.write(content)
+                partial.close()
+                Path(partial.name).replace(self.folder / key)
+            finally:
+                Path(partial.name).unlink(missing_ok=True)
+        self.make_room()
+
+    def make_room(self) -> None:
+        """Deletes what was used longest ago until the rest is within the bound."""
+        known = []
+        for path in self.folder.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # another process makes room, too
+                if path.is_file():
+                    known.append((path.stat().st_mtime, path.stat().st_size, path))
+        excess = sum(size for _, size, _ in known) - self.most_bytes
+        for _, size, path in sorted(known):
+            if excess <= 0:
+                return
+            path.unlink(missing_ok=True)
+            excess -= size
+
+
+class BucketStore:
+    """Entries as objects below a gs:// address. An object's age counts from when it was written: reading does not change it."""
+
+    def __init__(self, address: str, most_bytes: int = MOST_BYTES) -> None:
+        """Raises what Google's library does where there are no credentials."""
+        from components.raw.gcs import split_address
+        from components.raw.gcs_requests import new_client
+
+        bucket, folder = split_address(address)
+        self.client = new_client(address, connections=4)
+        self.bucket, self.folder, self.most_bytes = self.client.bucket(bucket), folder.rstrip("/"), most_bytes
+
+    def read(self, key: str) -> bytes | None:
+        """As `FolderStore.read`; raises what Google's library does."""
+        from google.api_core.exceptions import NotFound
+
+        try:
+            return self.bucket.blob(f"{self.folder}/{key}").download_as_bytes(timeout=TIMEOUT)
+        except NotFound:
+            return None
+
+    def write(self, key: str, content: bytes) -> None:
+        """As `FolderStore.write`; raises what Google's library does."""
+        self.bucket.blob(f"{self.folder}/{key}").upload_from_string(content, "application/octet-stream", timeout=TIMEOUT)
+        known = sorted(
+            self.client.list_blobs(self.bucket, prefix=f"{self.folder}/", timeout=TIMEOUT), key=lambda blob: blob.updated
+        )
+        excess = sum(blob.size for blob in known) - self.most_bytes
+        for blob in known:
+            if excess <= 0:
+                return
+            blob.delete(timeout=TIMEOUT)
+            excess -= blob.size
+
+
+Store = FolderStore | BucketStore
+
+
+def open_store(place: str) -> Store:
+    """Returns the store at a place: a folder's path, or gs://BUCKET/FOLDER."""
+    return BucketStore(place) if place.startswith(GS) else FolderStore(Path(place))

@@ -38,7 +38,8 @@ def keep_programs() -> None:
 
     if isinstance(compilation_cache._cache, ProgramCache):  # predict after train in one process
         return
-    here = tempfile.mkdtemp(prefix="verdelta-programs-") if place.startswith(GS) else place
+    # always the same folder, whose name JAX counts among what a program depends on
+    here = str(Path(tempfile.gettempdir(), "verdelta-programs")) if place.startswith(GS) else place
     notes = Path(here, f"jaxlib-{jaxlib.__version__}")  # XLA's, on autotuning, which do not bear its version
     try:
         notes.mkdir(parents=True, exist_ok=True)
@@ -137,4 +138,4 @@ class ProgramCache:
 
 def warn(text: str) -> None:
     """Prints a warning to where a stage's lines go."""
-    print(f"warning: {text}", flush=True)
+    print(f"warning: {' '.join(text.split())}", flush=True)  # Google's errors are many lines

@@ -18,14 +18,17 @@ import keras
 import numpy as np
 from jax._src.lib import _jax
 
+from components.network.compile_cache import keep_programs
 from components.network.devices import forward
 from components.network.model import build_model, split_model
 from components.train.cliques import pair_positions
+from components.train.ahead import lower_step
+from components.train.optimizer import compile_model
 from components.train.settings import TrainSettings
 
 PHOTOS = 753  # the challenge's
 SECONDS, FEWEST_STEPS = 4.0, 3  # how long each speed is measured, at least
-PREDICTED = 32  # images per batch: the default of prediction_batch_size
+PREDICTED = 16  # images per batch: the default of prediction_batch_size
 
 
 def measure(variant: dict[str, Any]) -> dict[str, Any]:
@@ -37,18 +40,20 @@ def measure(variant: dict[str, Any]) -> dict[str, Any]:
     """
     settings = TrainSettings(
         **{name: variant[name] for name in ("encoder", "dim", "mixed_precision", "clique_size")},
+        schedule="cosine",  # as preset fast, whose program this is, then
         cliques_per_batch=variant["images"] // variant["clique_size"],
     )
     device = jax.devices()[0]
+    keep_programs()
     result: dict[str, Any] = {"device": device.device_kind}
     if variant["more"]:
-        result["peak"] = product_flops(device.platform)
+        result |= {"peak": product_flops(device.platform), "bandwidth": copied_bytes(device.platform)}
     photos = np.random.default_rng(0).integers(0, 256, (PHOTOS, settings.dim, settings.dim, 3), np.uint8)
     on_device = jax.device_put(photos)
     network = build_model(settings)
     started = time.monotonic()
-    step, state, flops = compile_step(network, settings)
-    result |= {"compile_seconds": time.monotonic() - started, "flops": flops}
+    step, state, costs = compile_step(network, settings)
+    result |= {"compile_seconds": time.monotonic() - started, **costs}
     gather = jax.jit(lambda photos, rows: photos[rows])  # closed over, the photos would be a constant in the program
     seconds, state = seconds_per_step(step, state, settings, lambda rows: gather(on_device, rows))
     result |= {"step_seconds": seconds}
@@ -69,21 +74,24 @@ def product_flops(platform: str) -> float:
     return 2 * size**3 / repeat(lambda: square(matrix))
 
 
-def compile_step(network: keras.Model, settings: TrainSettings) -> tuple[Any, tuple[list[Any], ...], float]:
-    """Keras's own training step as fit compiles it: (the step, the state it starts from, floating-point operations in it)."""
-    network.compile(
-        optimizer=keras.optimizers.Adam(1e-4, use_ema=True),  # loss scaling comes by itself with mixed_float16
-        loss=keras.losses.MeanSquaredError(reduction="mean_with_sample_weight"),
-        weighted_metrics=[keras.metrics.RootMeanSquaredError()],
-    )
-    shape = (settings.cliques_per_batch, settings.clique_size, settings.dim, settings.dim, 3)
-    batch = (jax.numpy.zeros(shape, "uint8"), *targets(settings))
-    network._symbolic_build(data_batch=batch)
+def copied_bytes(platform: str) -> float:
+    """Bytes per second that a large copy reads and writes."""
+    size = 2**22 if platform == "cpu" else 2**30
+    values = jax.random.normal(jax.random.key(1), (size,), "float32")
+    copy = jax.jit(lambda values: values + 1)
+    return 2 * 4 * size / repeat(lambda: copy(values))
+
+
+def compile_step(network: keras.Model, settings: TrainSettings) -> tuple[Any, tuple[list[Any], ...], dict[str, float]]:
+    """Training's own step as it is compiled there: (the step, the state it starts from, its operations and bytes)."""
+    compile_model(network, settings)
+    lowered = lower_step(network, settings)
     state = network._get_jax_state(
         trainable_variables=True, non_trainable_variables=True, optimizer_variables=True, metrics_variables=True
     )
-    lowered = jax.jit(network.train_step, donate_argnums=0).lower(state, batch)
-    return lowered.compile(), state, count_operations(lowered)
+    compiled = lowered.compile()
+    costs = compiled.cost_analysis() or {}
+    return compiled, state, {"flops": count_operations(lowered), "bytes": costs.get("bytes accessed", 0.0)}
 
 
 def count_operations(lowered: Any) -> float:

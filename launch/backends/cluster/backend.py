@@ -15,6 +15,7 @@ from launch.backends.base import Flag, FollowedRun, follow
 from launch.backends.cluster.checks import check_images, check_pipeline_root
 from launch.backends.cluster.cluster import Cluster, cluster_from
 from launch.backends.cluster.compile import check_parameters, compile_pipeline
+from launch.backends.cluster.memory import check_memory
 from launch.backends.cluster.raw import raw_inputs
 from launch.backends.cluster.records import ClusterRecord, recorded_run
 from launch.runs.checkpoint import pin_checkpoint
@@ -144,6 +145,8 @@ class ClusterBackend(abc.ABC):
         placeholders = {"raw": plan.raw, "raw_digest": ""} if plan.raw else {}
         pipeline, values = plan.steps[0].build(plan, self.site, placeholders, {})
         check_parameters(values, cluster)
+        if "train" in plan.stages and (warning := check_memory(cluster.resources["train"], plan.parameters)):
+            print(f"WARNING: {warning}", flush=True)
         self.check_values(values)
         self.check_names(name, experiment)
         _ = self.connection

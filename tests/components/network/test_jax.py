@@ -46,6 +46,26 @@ with shallow_encoders():
 """
 
 
+# One job, the second part of which counts by name what JAX compiled, and found compiled.
+COUNTED = """
+import collections, json, sys
+from pathlib import Path
+from jax import monitoring
+from jax._src import compiler
+import train_and_predict
+named, events = collections.Counter(), collections.Counter()
+monitoring.register_event_listener(lambda event, **_: events.update([event.rpartition("/")[2]]))
+compile_or_get = compiler.compile_or_get_cached
+def counted(backend, program, *rest, **more):
+    named[program.operation.attributes["sym_name"].value] += 1
+    return compile_or_get(backend, program, *rest, **more)
+compiler.compile_or_get_cached = counted
+train_and_predict.PREDICT = train_and_predict.PredictSettings(tta_views=2, prediction_batch_size=12)
+train_and_predict.main(*map(Path, sys.argv[1:]))
+print(json.dumps([named, events["cache_misses"], events["cache_hits"]]))
+"""
+
+
 def start(*arguments: Path | str, flags: str = "", **variables: str) -> subprocess.Popen:
     """Starts a Python process with the JAX backend on the CPU: train_and_predict.py, or what `-c` gives it."""
     if not JAX_PYTHON.exists():
@@ -153,6 +173,24 @@ def test_a_stage_that_should_find_an_accelerator_and_does_not_fails(
     assert process.returncode == 1
     assert words in output
     assert not (tmp_path / "none").exists()
+
+
+def test_a_second_run_compiles_nothing_and_predict_what_validation_has_compiled(examples: Path, tmp_path: Path) -> None:
+    """A step, a pass without training and BatchNorm's; the head twice; the images of this fold that BatchNorm sees are fewer."""
+    counts = []
+    for folder in ("first", "second"):
+        variables = {"SMALL_ENCODER": "1", "VERDELTA_COMPILE_CACHE": str(tmp_path / "programs")}
+        process = start("-c", COUNTED, str(examples), str(tmp_path / folder), **variables)
+        output, _ = process.communicate(timeout=900)
+        assert process.returncode == 0, output
+        counts.append(json.loads(output.splitlines()[-1]))
+    (named, compiled, found), second = counts
+    assert {name: number for name, number in named.items() if "train_step" in name} == {"jit_train_step": 1}
+    assert [named[name] for name in ("jit_image_halves", "jit_days_of_pairs")] == [2, 2]  # once in each stage
+    assert named["jit_stateless"] == 3  # validation's, BatchNorm's, and predict's, which is validation's
+    assert found >= 3 and compiled == sum(named.values()) - found
+    assert second == [named, 0, sum(named.values())]
+    pd.testing.assert_frame_equal(*(pd.read_csv(tmp_path / name / "predictions/predictions.csv") for name in ("first", "second")))
 
 
 def test_half_of_the_variables_that_name_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

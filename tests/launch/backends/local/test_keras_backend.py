@@ -21,7 +21,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """A function that sets the environment: with JAX's CUDA plugin or without, and variables."""
 
     def given(plugin: bool, **variables: str) -> None:
-        for name in ("KERAS_BACKEND", "JAX_PLATFORMS"):
+        for name in ("KERAS_BACKEND", "JAX_PLATFORMS", "VERDELTA_COMPILE_CACHE"):
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
@@ -44,8 +44,40 @@ def test_stages_compute_with_jax_where_it_can_use_a_gpu(
     environment: Callable[..., None], plugin: bool, variables: dict[str, str], expected: str, platforms: str | None
 ) -> None:
     environment(plugin, **variables)
-    told = stage_environment("/scratch")
+    told = stage_environment("/scratch", Path("/runs/.programs"))
     assert (told["KERAS_BACKEND"], told.get("JAX_PLATFORMS")) == (expected, platforms)
+    assert told.get("VERDELTA_COMPILE_CACHE") == ("/runs/.programs" if expected == "jax" else None)
+
+
+def test_a_person_can_name_another_place_for_compiled_programs(environment: Callable[..., None]) -> None:
+    environment(True, VERDELTA_COMPILE_CACHE="/shared/programs")
+    assert stage_environment("/scratch", Path("/runs/.programs"))["VERDELTA_COMPILE_CACHE"] == "/shared/programs"
+
+
+@pytest.mark.parametrize(
+    ("number", "parallel", "gpus", "expected"),
+    [
+        (0, 1, ["0", "1"], {}),  # one process at a time has them all, and all the memory
+        (0, 2, [], {}),
+        (0, 2, ["0"], {"CUDA_VISIBLE_DEVICES": "0", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.45"}),
+        (1, 2, ["0"], {"CUDA_VISIBLE_DEVICES": "0", "XLA_PYTHON_CLIENT_MEM_FRACTION": "0.45"}),
+        (1, 2, ["0", "1"], {"CUDA_VISIBLE_DEVICES": "1"}),
+        (0, 2, ["4", "5", "6", "7"], {"CUDA_VISIBLE_DEVICES": "4,6"}),
+        (1, 2, ["4", "5", "6", "7"], {"CUDA_VISIBLE_DEVICES": "5,7"}),
+    ],
+)
+def test_folds_at_the_same_time_have_gpus_of_their_own_or_a_share_of_ones_memory(
+    monkeypatch: pytest.MonkeyPatch, number: int, parallel: int, gpus: list[str], expected: dict[str, str]
+) -> None:
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_MEM_FRACTION", raising=False)
+    assert backend.share_of_gpus(number, parallel, gpus) == expected
+
+
+def test_the_gpus_that_a_person_chose_are_the_ones_that_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-8f")
+    assert backend.shown_gpus() == ["2", "GPU-8f"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert backend.shown_gpus() == []
 
 
 def keys(folder: Path) -> dict[str, str]:

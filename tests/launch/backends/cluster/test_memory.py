@@ -1,0 +1,41 @@
+"""A training that its accelerator cannot hold is refused before it is sent."""
+
+import pytest
+
+from launch.backends.cluster.memory import check_memory
+from launch.backends.cluster.resources import Resources
+
+FAST = {"encoder": "B7", "dim": 512, "clique_size": 8, "cliques_per_batch": 2, "mixed_precision": "mixed_float16"}
+
+
+@pytest.mark.parametrize(
+    ("machine", "changed"),
+    [
+        ({"accelerator": "nvidia-h100-80gb", "count": 1}, {}),
+        ({"accelerator": "NVIDIA_TESLA_A100", "count": 1}, {}),
+        ({"accelerator": "tpu-v5-lite-podslice", "count": 1, "topology": "1x1"}, {"cliques_per_batch": 1}),
+        ({"machine_type": "ct5lp-hightpu-4t"}, {}),  # four chips, four images each
+        ({"accelerator": "tpu-v5-lite-podslice", "count": 4, "topology": "2x2"}, {}),
+        ({}, {}),  # any GPU: nothing is known of it
+    ],
+)
+def test_what_fits_is_sent_without_a_word(machine: dict, changed: dict) -> None:
+    assert check_memory(Resources(**machine), FAST | changed) == ""
+
+
+def test_b7_on_the_smallest_tpu_is_refused_with_what_would_fit() -> None:
+    tpu = Resources(accelerator="tpu-v5-lite-podslice", count=1, topology="1x1")
+    with pytest.raises(ValueError, match=r"needs about 25 GB, and tpu-v5-lite-podslice has 16; set cliques_per_batch=1,"):
+        check_memory(tpu, FAST)
+
+
+def test_what_may_not_fit_is_said() -> None:
+    assert "needs about 25 GB, and nvidia-l4 has 24; set cliques_per_batch=1" in check_memory(
+        Resources(accelerator="nvidia-l4", count=1), FAST
+    )
+
+
+@pytest.mark.parametrize("accelerator", ["NVIDIA_TESLA_V100", "nvidia-tesla-v100", "NVIDIA_TESLA_P100"])
+def test_a_gpu_that_is_too_old_is_refused(accelerator: str) -> None:
+    with pytest.raises(ValueError, match=f"train.accelerator={accelerator}: cuDNN needs a T4 or a newer GPU"):
+        check_memory(Resources(accelerator=accelerator, count=1), FAST)

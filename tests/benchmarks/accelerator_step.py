@@ -21,8 +21,8 @@ from jax._src.lib import _jax
 from components.network.compile_cache import keep_programs
 from components.network.devices import forward
 from components.network.model import build_model, split_model
-from components.train.cliques import pair_positions
 from components.train.ahead import lower_step
+from components.train.cliques import pair_positions
 from components.train.optimizer import compile_model
 from components.train.settings import TrainSettings
 

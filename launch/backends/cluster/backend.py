@@ -14,7 +14,7 @@ from components.images import ACCELERATORS
 from launch.backends.base import Flag, FollowedRun, follow
 from launch.backends.cluster.checks import check_images, check_pipeline_root
 from launch.backends.cluster.cluster import Cluster, cluster_from
-from launch.backends.cluster.compile import check_parameters, compile_pipeline
+from launch.backends.cluster.compile import check_parameters, compile_pipeline, doubtful_memory
 from launch.backends.cluster.raw import raw_inputs
 from launch.backends.cluster.records import ClusterRecord, recorded_run
 from launch.runs.checkpoint import pin_checkpoint
@@ -111,6 +111,10 @@ class ClusterBackend(abc.ABC):
     def check_names(self, name: str, experiment: str) -> None:
         """Refuses names of a run and an experiment that cannot be there, and missing flags of sending; raises ValueError."""
 
+    def check_cluster(self, _cluster: Cluster, _stages: Sequence[str]) -> None:
+        """Refuses machines of `stages` that only this target cannot give as they are asked for; raises ValueError."""
+        return
+
     def stages_beside(self, _values: Mapping[str, Any]) -> Sequence[str]:
         """Returns the stages, beside the plan's, in whose images something runs there."""
         return []
@@ -146,10 +150,13 @@ class ClusterBackend(abc.ABC):
         check_parameters(values, cluster)
         self.check_values(values)
         self.check_names(name, experiment)
+        self.check_cluster(cluster, plan.stages)
         _ = self.connection
         if earlier and self.flags.accelerator is None:
             print(f"accelerator {cluster.accelerator}, as {earlier.name} had", flush=True)
         self.check_surroundings(cluster, [*plan.stages, *self.stages_beside(values)])
+        if "train" in plan.stages and (doubt := doubtful_memory(plan.parameters, cluster.resources["train"])):
+            print(doubt, flush=True)
         pinned = pin_checkpoint(plan.parameters, must_exist=True) if "train" in plan.stages else {}
         data = raw_inputs(plan.raw, plan.splits) if plan.raw else {}
         if plan.raw:

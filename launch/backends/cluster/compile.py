@@ -17,10 +17,12 @@ from components.contract.artifacts import atomic_write
 from components.network.settings import CHECKPOINT_NAMES
 from components.settings import STAGES
 from launch.backends.cluster.cluster import Cluster
+from launch.backends.cluster.resources import Resources, chip_memory
 from launch.runs.dag.kfp_internals import tasks_of_pipeline
 from launch.runs.parameters import SHARDS
 
 RETRY_AFTER = "60s"  # doubled at each retry: by then a machine that was taken away may be there again
+MEASURED_DIM, GB_PER_IMAGE = 512, 24.4 / 16  # a training step of B7 on 16 photos, on an H100
 LARGEST_PARAMETER = 10_000  # characters, on Kubeflow and on Vertex
 
 
@@ -51,6 +53,21 @@ def check_parameters(values: Mapping[str, Any], cluster: Cluster) -> None:
             f"{name}: {len(str(values[name]))} characters; expected at most {LARGEST_PARAMETER:,}, the most that a cluster "
             f"takes; {way}."
         )
+
+
+def doubtful_memory(values: Mapping[str, Any], resources: Resources) -> str:
+    """Returns what to say where a training step may not fit into a TPU chip, as far as that has been measured; else nothing."""
+    has = chip_memory(resources)
+    if not has or values.get("encoder") != "B7" or values["dim"] < MEASURED_DIM:
+        return ""
+    images = values["clique_size"] * values["cliques_per_batch"] // resources.devices
+    if images * GB_PER_IMAGE <= has:
+        return ""
+    return (
+        f"doubtful: clique_size={values['clique_size']}, cliques_per_batch={values['cliques_per_batch']}: the {images} photos of "
+        f"{values['dim']} px in each step of a chip take about {images * GB_PER_IMAGE:.0f} GB (measured on a GPU), and it has "
+        f"{has}. If it fails: at most {int(has / GB_PER_IMAGE)} photos for each chip, more chips, or a TPU of more memory."
+    )
 
 
 def compile_pipeline(pipeline: Any, cluster: Cluster, target: ModuleType, defaults: Mapping[str, Any], path: Path) -> None:

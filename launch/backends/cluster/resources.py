@@ -32,6 +32,7 @@ class Resources(Settings):
     )
     node_pool: str = parameter("", "Kubeflow on GKE: the node pool; empty: any.")
     spot: bool = parameter(False, "Use spot machines: cheaper, and may be taken away (Vertex: with machine_type).")
+    flex_start: bool = parameter(False, "Vertex: wait for machines up to a day, at a lower price (with machine_type).")
     timeout_hours: float = parameter(24.0, "Ends a stage that takes longer (Vertex: with machine_type).", unit="h", at_least=0.01)
     retries: int = parameter(
         2, "Times a stage that ended with an error is tried again, later each time; Kubeflow's own settings may change that "
@@ -44,6 +45,8 @@ class Resources(Settings):
         """The devices that the stage computes on; a TPU slice has as many as its topology, which is a checked one."""
         return self.count or math.prod(int(side) for side in self.topology.split("x") if side)
 
+
+CHIP_MEMORY = {"ct5lp": 16, "tpu-v5-lite": 16, "ct6e": 32, "tpu-v6e": 32}  # GB, of Cloud TPU's documentation
 
 # Decoding PNGs of 8 megapixels is bound by cores, training by what one accelerator can be fed with; tables are small.
 STAGE_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -131,6 +134,12 @@ def chips(stage: str, topology: str) -> int:
     for side in sides:
         count *= int(side)
     return count
+
+
+def chip_memory(resources: Resources) -> int | None:
+    """Returns the memory of one TPU chip, GB, by the machine type (Vertex AI) or the accelerator (GKE); None for others."""
+    named = f"{resources.machine_type} {resources.accelerator}"
+    return next((memory for kind, memory in CHIP_MEMORY.items() if kind in named), None)
 
 
 def resource_table() -> str:

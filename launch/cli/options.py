@@ -182,8 +182,6 @@ def check_flags(arguments: argparse.Namespace) -> None:
         others = {name: given[name] not in NOT_GIVEN for name in ONLY_CLUSTERS if name in given}
     for name in (name for name, is_given in others.items() if is_given):
         place = (
-            "of this machine; leave it out with --target, or give --target local"
-            if target
-            else "on a cluster; give --target, or leave it out"
+            "of this machine; leave it out, or give --target local" if target else "on a cluster; give --target, or leave it out"
         )
         raise ValueError(f"--{name.replace('_', '-')}: for runs {place}.")

@@ -45,7 +45,8 @@ def parsed(*arguments: str) -> dict[str, object]:
     return vars(top.parse_args(with_profile(arguments, commands_of(top))))
 
 
-def test_submit_needs_no_flag_but_the_runs_own(place: Path) -> None:
+@pytest.mark.usefixtures("place")
+def test_submit_needs_no_flag_but_the_runs_own() -> None:
     given = parsed("submit", "--preset", "fast")
     assert (given["target"], given["project"], given["region"], given["raw"]) == (
         "vertex", "plants", "europe-west4", "gs://plants/raw",
@@ -56,32 +57,37 @@ def test_submit_needs_no_flag_but_the_runs_own(place: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [("list",), ("rerun", "first", "train"), ("score", "first", "--raw", "gs://plants/new")])
-def test_commands_that_go_on_go_where_the_profile_says(place: Path, command: Sequence[str]) -> None:
+@pytest.mark.usefixtures("place")
+def test_commands_that_go_on_go_where_the_profile_says(command: Sequence[str]) -> None:
     given = parsed(*command)
     assert (given["target"], given["project"]) == ("vertex", "plants")
     assert given.get("raw") in (None, "gs://plants/new"), "the profile's photos are those of training"
 
 
-def test_flags_win_and_what_is_repeated_is_joined(place: Path) -> None:
+@pytest.mark.usefixtures("place")
+def test_flags_win_and_what_is_repeated_is_joined() -> None:
     given = parsed("submit", "--region", "us-central1", "--label", "team=red", "--raw", "gs://other/raw")
     assert (given["region"], given["raw"], given["project"]) == ("us-central1", "gs://other/raw", "plants")
     assert given["label"] == ["cost=low", "team=red"]
 
 
-def test_another_profile_is_chosen_by_flag_or_variable(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("place")
+def test_another_profile_is_chosen_by_flag_or_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parsed("list", "--profile", "ours")["host"] == "http://localhost:8080"
     monkeypatch.setenv("VERDELTA_PROFILE", "ours")
     assert parsed("list")["target"] == "kubeflow"
     assert parsed("list", "--profile", "default")["target"] == "vertex"
 
 
-def test_another_target_takes_nothing_of_the_profile(place: Path) -> None:
+@pytest.mark.usefixtures("place")
+def test_another_target_takes_nothing_of_the_profile() -> None:
     assert parsed("list", "--target", "kubeflow", "--host", "http://h")["project"] == ""
     assert parsed("list", "--target", "local")["project"] == ""
     assert "target" not in parsed("run", "--sample")
 
 
-def test_this_machine_is_a_target_too(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("place")
+def test_this_machine_is_a_target_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(verdelta, ["list", "--target", "local"]) == 0
     assert "No runs in runs" in capsys.readouterr().out
 
@@ -94,7 +100,8 @@ def test_without_a_file_nothing_changes(tmp_path: Path, monkeypatch: pytest.Monk
         parsed("list", "--profile", "ours")
 
 
-def test_a_kubeflow_file_takes_no_service_account(place: Path) -> None:
+@pytest.mark.usefixtures("place")
+def test_a_kubeflow_file_takes_no_service_account() -> None:
     assert parsed("compile", "--profile", "ours", "--output", "a.yaml")["service_account"] == ""
 
 
@@ -124,7 +131,8 @@ def test_init_writes_what_show_reads(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("[default]\ntarget = 'cloud'\n", "target is 'cloud'; expected one of kubeflow, vertex"),
     ],
 )
-def test_what_the_file_cannot_say_is_refused(place: Path, text: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("place")
+def test_what_the_file_cannot_say_is_refused(text: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("verdelta.toml").write_text(text)
     assert main(verdelta, ["list"]) == 2
     assert words in capsys.readouterr().err

@@ -19,6 +19,7 @@ import numpy as np
 
 PROCESS_VARIABLES = tuple(f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID"))
 ACCELERATORS = {"cuda": "GPU", "gpu": "GPU", "tpu": "TPU"}  # by their names in JAX_PLATFORMS
+OLDEST_GPU = 7.5  # compute capability: Turing, as the T4
 TPU_HOSTS = ("TPU_PROCESS_ADDRESSES", "TPU_WORKER_HOSTNAMES")  # what GKE tells every host of a TPU slice
 
 
@@ -57,22 +58,40 @@ def several_processes() -> bool:
 
 
 def require_accelerator() -> None:
-    """Refuses to compute on the CPU where JAX_PLATFORMS names an accelerator first.
+    """Refuses to compute on the CPU where JAX_PLATFORMS names an accelerator first, and on a GPU that is too old.
 
     JAX itself leaves "cuda" out without a word where the machine shows no NVIDIA device.
 
     Raises:
-        RuntimeError: JAX has found no such accelerator.
+        RuntimeError: JAX has found no such accelerator, or one that its libraries have left behind.
     """
     import jax
 
     wanted = os.environ.get("JAX_PLATFORMS", "").partition(",")[0].strip().lower()
+    device = jax.devices()[0]
+    if device.platform == "gpu" and float(getattr(device, "compute_capability", OLDEST_GPU)) < OLDEST_GPU:
+        raise RuntimeError(
+            f"{device.device_kind} has compute capability {device.compute_capability}, and cuDNN needs {OLDEST_GPU} or later since its "
+            "version 9.11: expected a T4 or newer (not a V100 or P100). Use another GPU, or JAX_PLATFORMS=cpu."
+        )
     if wanted in ACCELERATORS and jax.default_backend() == "cpu":
         raise RuntimeError(
             f"JAX_PLATFORMS={os.environ['JAX_PLATFORMS']}: JAX found no {ACCELERATORS[wanted]} and would compute on the CPU. See "
             "that this machine or container has one and is shown it (for an NVIDIA GPU: /dev/nvidia*, and libcuda.so of driver "
-            "580 or later on LD_LIBRARY_PATH), or set JAX_PLATFORMS=cpu if the CPU is what you want."
+            "525 or later on LD_LIBRARY_PATH), or set JAX_PLATFORMS=cpu if the CPU is what you want."
         )
+
+
+def policy(mixed_precision: str) -> str:
+    """The policy that is computed with: a TPU's 16-bit numbers are bfloat16, and need no scaled loss."""
+    if mixed_precision != "mixed_float16" or keras.backend.backend() != "jax":
+        return mixed_precision
+    import jax
+
+    if jax.default_backend() != "tpu":
+        return mixed_precision
+    print("mixed_precision=mixed_float16 is mixed_bfloat16 on a TPU", flush=True)
+    return "mixed_bfloat16"
 
 
 def process() -> tuple[int, int]:

@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from components.network.cliques import pair_positions
+from components.network.devices import policy
 from components.network.settings import NetworkSettings
 
 ENCODER, HEAD = "encoder", "head"
@@ -27,7 +28,7 @@ def build_model(settings: NetworkSettings) -> keras.Model:
     """
     clique_size, dim = settings.clique_size, settings.dim
     ignore_keras_json()
-    keras.config.set_dtype_policy(settings.mixed_precision)
+    keras.config.set_dtype_policy(policy(settings.mixed_precision))
     encoder = build_encoder(settings.encoder, dim, batchnorm_momentum=settings.batchnorm_momentum)
     num_features = encoder.output_shape[-1]
     head = build_head(num_features, lstm_units=settings.lstm_units, dense_units=settings.dense_units)

@@ -3,10 +3,8 @@
 C cliques per batch, K images per clique, P = K(K-1)/2 pairs.
 """
 
-import contextlib
 import dataclasses
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from components.network.seeds import make_deterministic
 from components.train.ahead import compile_programs
 from components.train.callbacks import Progress, ValidatePairs
 from components.train.cliques import draw_cliques, share_of_process
+from components.train.optimizer import compile_model, schedule_over
 from components.train.settings import TrainSettings
 
 
@@ -93,6 +92,7 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
         return {"counts": counts}
     for folder in (model, history, out_of_fold):
         folder.mkdir(parents=True, exist_ok=True)
+    network.optimizer = None  # whose state is twice the weights, and serves nobody
     with atomic_write(model / schema.MODEL_FILE) as partial:
         network.save(partial)
     for table, path in ((epochs, history / schema.HISTORY_CSV), (results, out_of_fold / schema.OUT_OF_FOLD_CSV)):
@@ -150,51 +150,6 @@ def require_finite(losses: list[float], predictions: np.ndarray, settings: Train
             f"(learning_rate={settings.learning_rate}, mixed_precision={settings.mixed_precision!r}); "
             "lower learning_rate, or set mixed_precision=float32."
         )
-
-
-def compile_model(network: keras.Model, settings: TrainSettings) -> None:
-    """Adam, mean squared error over the pairs that count, RMSE in days; a schedule gets its length from `schedule_over`."""
-    rate: Any = settings.learning_rate
-    if settings.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate / 100, 1, warmup_target=rate, warmup_steps=1)
-    network.compile(
-        optimizer=keras.optimizers.Adam(rate, use_ema=settings.ema_momentum > 0, ema_momentum=settings.ema_momentum or 0.99),
-        loss=keras.losses.MeanSquaredError(reduction="mean_with_sample_weight"),
-        weighted_metrics=[keras.metrics.RootMeanSquaredError(name="rmse_days")],
-        # XLA pays on accelerators; on a CPU it costs a minute to compile and then loses.
-        jit_compile=keras.backend.backend() == "jax",
-    )
-    if settings.schedule == "cosine":
-        # Variables and not numbers, as each fold has another number of steps, and all folds the same program.
-        optimizer = inner_optimizer(network)
-        rate.warmup_steps = optimizer.add_variable((), "ones", "float32", name="warmup_steps")
-        rate.decay_steps = optimizer.add_variable((), "ones", "float32", name="decay_steps")
-    # Made while TensorFlow traces the first step, the optimizer's variables would have it trace that step twice.
-    network.optimizer.build(network.trainable_variables)
-
-
-def inner_optimizer(network: keras.Model) -> Any:
-    """The optimizer itself, which Keras wraps where it scales the loss."""
-    return getattr(network.optimizer, "inner_optimizer", network.optimizer)
-
-
-@contextlib.contextmanager
-def schedule_over(network: keras.Model, steps: int) -> Iterator[None]:
-    """Within the block a cosine schedule has `steps` steps, a tenth of them its rise; then plain numbers, as it is saved."""
-    optimizer = inner_optimizer(network)
-    schedule = optimizer._learning_rate
-    if not isinstance(schedule, keras.optimizers.schedules.CosineDecay):
-        yield
-        return
-    warmup = max(1, steps // 10)
-    numbers = {"warmup_steps": warmup, "decay_steps": max(1, steps - warmup)}
-    variables = {name: getattr(schedule, name) for name in numbers}
-    for name, number in numbers.items():
-        variables[name].assign(number)
-    yield
-    for name, number in numbers.items():
-        setattr(schedule, name, number)
-        optimizer._untrack_variable(variables[name])
 
 
 def load_fold(examples: Path, settings: TrainSettings) -> FoldData:

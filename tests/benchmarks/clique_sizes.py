@@ -21,7 +21,8 @@ from components.network.infer import encode, pair_days
 from components.network.load import training_batches
 from components.network.model import batchnorms, build_model, split_model
 from components.train.cliques import draw_cliques
-from components.train.fit import FoldData, compile_model, load_fold, make_deterministic
+from components.train.fit import FoldData, load_fold, make_deterministic
+from components.train.optimizer import compile_model
 from components.train.settings import TrainSettings
 
 ACCURATE = 0.4  # validation RMSE as a share of the baseline's

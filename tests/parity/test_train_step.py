@@ -13,7 +13,7 @@ from networks import DIM, SAME_TENSORFLOW, TWO_TENSORFLOWS_BACKWARDS, assert_clo
 from winner import Winner
 
 from components.network.model import split_model
-from components.train.fit import compile_model
+from components.train.optimizer import compile_model
 
 Step = tuple[float, dict[str, np.ndarray]]  # the loss, and gradients by the oracle's names
 

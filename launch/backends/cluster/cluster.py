@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 
 from components.images import ACCELERATED, image_for
+from components.raw.storage import GS
 from components.settings import STAGES
 from launch.backends.cluster.resources import Resources, parse_resources, resolve_resources
 
@@ -26,6 +27,7 @@ class Cluster:
         resources: stage to what it asks of its machine.
         environment: variables of every stage.
         labels: labels of what runs.
+        pipeline_root: where what XLA compiles is kept, too; empty where it is not known.
         service_account: that stages run as; empty for the target's default.
         network: full name of the network that Vertex's jobs are peered with; empty for none.
         secret_variables: (secret, key, variable) of Kubernetes secrets that every stage gets as a variable.
@@ -39,6 +41,7 @@ class Cluster:
     resources: dict[str, Resources]
     environment: dict[str, str]
     labels: dict[str, str]
+    pipeline_root: str = ""
     service_account: str = ""
     network: str = ""
     secret_variables: tuple[tuple[str, str, str], ...] = ()
@@ -46,9 +49,12 @@ class Cluster:
     pull_secrets: tuple[str, ...] = ()
 
     def environment_of(self, stage: str) -> dict[str, str]:
-        """Returns the variables of one stage: Keras computes with JAX where there is an accelerator."""
-        backend = {"KERAS_BACKEND": "jax"} if self.accelerator != "none" and stage in ACCELERATED else {}
-        return backend | self.environment
+        """Returns the variables of one stage: Keras computes with JAX where there is an accelerator, which keeps its programs."""
+        if self.accelerator == "none" or stage not in ACCELERATED:
+            return self.environment
+        root = self.pipeline_root.rstrip("/")
+        kept = {"VERDELTA_COMPILE_CACHE": f"{root}/.programs"} if root.startswith(GS) else {}
+        return {"KERAS_BACKEND": "jax"} | kept | self.environment
 
     def labels_of(self, stage: str) -> dict[str, str]:
         """Returns the labels of one stage."""

@@ -2,13 +2,16 @@
 
 import importlib.util
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from components.images import ACCELERATED, image_for
 
 TENSORFLOW, JAX = "tensorflow", "jax"
-CUDA_PLUGIN = "jax_cuda13_plugin"  # of requirements/gpu.txt: without it JAX sees no GPU
+CUDA_PLUGIN = "jax_cuda12_plugin"  # of requirements/gpu.txt: without it JAX sees no GPU
+COMPILE_CACHE = "VERDELTA_COMPILE_CACHE"  # components/network/compile_cache.py
+OF_A_GPU = 0.9  # of its memory: JAX takes three quarters for itself, which a second process beside it would not find
 LARGE_ENCODERS = ("B4", "B5", "B6", "B7")
 
 
@@ -29,11 +32,40 @@ def keras_backend() -> str:
     return backend
 
 
-def backend_environment() -> dict[str, str]:
-    """Returns the variables that give a stage's process that backend; JAX then fails where it should find a GPU and does not."""
+def backend_environment(programs: Path) -> dict[str, str]:
+    """Returns the variables that give a stage's process that backend; JAX then fails where it should find a GPU and does not.
+
+    Args:
+        programs: the folder in which stages find what XLA has compiled for others.
+    """
     backend = keras_backend()
-    platforms = {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS") or "cuda,cpu"} if backend == JAX and can_use_gpu() else {}
-    return {"KERAS_BACKEND": backend, **platforms}
+    if backend != JAX:
+        return {"KERAS_BACKEND": backend}
+    platforms = {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS") or "cuda,cpu"} if can_use_gpu() else {}
+    return {"KERAS_BACKEND": backend, COMPILE_CACHE: os.environ.get(COMPILE_CACHE) or str(programs), **platforms}
+
+
+def shown_gpus() -> list[str]:
+    """Returns the GPUs that a process sees here, by their numbers or by what CUDA_VISIBLE_DEVICES calls them."""
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name]
+    return [path.name.removeprefix("nvidia") for path in sorted(Path("/dev").glob("nvidia[0-9]*"))]
+
+
+def share_of_gpus(number: int, parallel: int, gpus: Sequence[str]) -> dict[str, str]:
+    """Returns the variables that give one of several processes at a time its share of the GPUs: whole ones, or of one's memory.
+
+    Args:
+        number: of the process, from 0.
+        parallel: how many run at a time.
+        gpus: as `shown_gpus` returns them.
+    """
+    if parallel == 1 or not gpus:
+        return {}
+    if len(gpus) >= parallel:
+        return {"CUDA_VISIBLE_DEVICES": ",".join(gpus[number::parallel])}
+    fraction = os.environ.get("XLA_PYTHON_CLIENT_MEM_FRACTION") or f"{OF_A_GPU / parallel:.2f}"
+    return {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)], "XLA_PYTHON_CLIENT_MEM_FRACTION": fraction}
 
 
 def computing_images() -> dict[str, str]:

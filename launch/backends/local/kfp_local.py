@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import logging
 import os
+import queue
 import shlex
 import tempfile
 import threading
@@ -20,7 +21,7 @@ from typing import Any
 from kfp import local
 
 from launch.backends.local.containers import connect, run_container
-from launch.backends.local.keras_backend import computing_images
+from launch.backends.local.keras_backend import JAX, can_use_gpu, computing_images, keras_backend, share_of_gpus, shown_gpus
 from launch.backends.local.kfp_tasks import (
     loop_part,
     memory_limit,
@@ -41,6 +42,7 @@ from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS
 from launch.runs.record import CACHED, EXECUTED, STAGE_FAILED, RunRecord, StageEntry
 
 RUN_LOG = "run.log"
+PROGRAMS = ".programs"  # beside the cache: what XLA has compiled
 LAST_LINES = 1000  # of a stage, in which the reason of a failure is looked for
 
 
@@ -85,7 +87,12 @@ class LocalRun:
         self.folder, self.record, self.terminal, self.containers = folder, record, terminal, containers
         self.cache = StageCache(str(cache_folder), {} if containers else computing_images())
         self.running = RunningStages()
-        self.slots = threading.Semaphore(parallel)
+        self.programs = cache_folder.with_name(PROGRAMS)
+        self.gpus = shown_gpus() if not containers and keras_backend() == JAX and can_use_gpu() else []
+        self.slots: queue.SimpleQueue[int] = queue.SimpleQueue()  # a number for each stage that may run at a time
+        self.parallel = parallel
+        for number in range(parallel):
+            self.slots.put(number)
         self.task = threading.local()  # kfp runs each fold's tasks in a thread of their own
         self.failures: list[Failure] = []
         self.outputs: dict[str, dict[str, Any]] = {}
@@ -117,7 +124,7 @@ class LocalRun:
         stage = stage_name(task)
         if stage is None:  # the importer
             return original(**task)
-        with self.slots:
+        with self.slot():
             if self.running.stopped_by:
                 return {}, Status.FAILURE
             inputs = task_arguments(task)
@@ -151,6 +158,15 @@ class LocalRun:
                 self.failures.append(Failure(stage, fold, shard if several else None, self.task.reason, self.task.log))
             return outputs, status
 
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[None]:
+        """Within the block a stage of this thread may run; its number says which share of the machine is its own."""
+        self.task.slot = self.slots.get()
+        try:
+            yield
+        finally:
+            self.slots.put(self.task.slot)
+
     def run_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:
         """Stands in for kfp's `run_single_task_implementation`: a stage that left a declared output out has failed."""
         self.task.memory_bytes = memory_limit(task["executor_spec"])
@@ -165,7 +181,8 @@ class LocalRun:
 
     def run_process(self, full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
         """Stands in for kfp's `run_local_subprocess`."""
-        environment = {**stage_environment(self.scratch), **(env_vars or {})}
+        share = share_of_gpus(self.task.slot, self.parallel, self.gpus)
+        environment = {**stage_environment(self.scratch, self.programs), **share, **(env_vars or {})}
         return self.follow(lambda on_line: (run_process(self.running, full_command, environment, on_line), False))
 
     def run_container(self, image: str, command: list[str], environment: dict[str, str] | None = None, **_: Any) -> int:

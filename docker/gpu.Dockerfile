@@ -1,6 +1,6 @@
 # The image of train and predict on GPUs: JAX with CUDA computes, TensorFlow for CPUs reads the data.
 # `make images` builds it once per stage, from a context that holds just the files that the image's tag is a hash of.
-# CUDA's libraries come as wheels from the lock, so the base needs none; the node brings the driver, 580 or later for CUDA 13. GKE
+# CUDA's libraries come as wheels from the lock, so the base needs none; the node brings the driver, 525 or later for CUDA 12. GKE
 # and Vertex AI mount it at /usr/local/nvidia, where nothing is looked for unless LD_LIBRARY_PATH says so; without it JAX would
 # compute on the CPU, which JAX_PLATFORMS and components/network/devices.py refuse.
 

@@ -21,7 +21,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """A function that sets the environment: with JAX's CUDA plugin or without, and variables."""
 
     def given(plugin: bool, **variables: str) -> None:
-        for name in ("KERAS_BACKEND", "JAX_PLATFORMS"):
+        for name in ("KERAS_BACKEND", "JAX_PLATFORMS", backend.COMPILE_CACHE):
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
@@ -44,8 +44,21 @@ def test_stages_compute_with_jax_where_it_can_use_a_gpu(
     environment: Callable[..., None], plugin: bool, variables: dict[str, str], expected: str, platforms: str | None
 ) -> None:
     environment(plugin, **variables)
-    told = stage_environment("/scratch")
-    assert (told["KERAS_BACKEND"], told.get("JAX_PLATFORMS")) == (expected, platforms)
+    given = stage_environment("/scratch", Path("/programs"))
+    assert (given["KERAS_BACKEND"], given.get("JAX_PLATFORMS")) == (expected, platforms)
+    assert given.get(backend.COMPILE_CACHE) == ("/programs" if expected == "jax" else None)
+
+
+def test_processes_side_by_side_have_a_gpu_each_or_share_the_memory_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_MEM_FRACTION", raising=False)
+    assert [backend.share_of_gpus(number, 2, ["0", "1", "2"]) for number in (0, 1)] == [
+        {"CUDA_VISIBLE_DEVICES": "0,2"},
+        {"CUDA_VISIBLE_DEVICES": "1"},
+    ]
+    on_one = [backend.share_of_gpus(number, 2, ["0"]) for number in (0, 1)]
+    assert [each["CUDA_VISIBLE_DEVICES"] for each in on_one] == ["0", "0"]
+    assert sum(float(each["XLA_PYTHON_CLIENT_MEM_FRACTION"]) for each in on_one) <= 1
+    assert backend.share_of_gpus(0, 1, ["0"]) == backend.share_of_gpus(0, 2, []) == {}
 
 
 def keys(folder: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 # make ui      compare the runs in MLflow's UI
 # make test    set up, lint, check types, test
 # make bench   how fast everything is beside the winner's recipe, in a quarter of an hour: writes the table of docs/performance.md
-# make images  build the stages' images: [REGISTRY=host/project/repository] [ACCELERATOR=gpu|tpu] [BASE=image] [PUSH=yes]
+# make images  build the stages' images: [REGISTRY=host/project/repository] [ACCELERATOR=gpu|tpu] [VARIANT=root] [BASE=image] [PUSH=yes]
 # make locks   resolve requirements/*.txt anew from pyproject.toml
 
 PYTHON ?= python3
@@ -35,7 +35,7 @@ bench: .venv/dev.done .venv-parity
 
 images: .venv/laptop.done
 	.venv/bin/python -m launch.backends.cluster.build_images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(ACCELERATOR),--accelerator $(ACCELERATOR)) \
-	  $(if $(BASE),--base $(BASE)) $(if $(PUSH),--push)
+	  $(if $(VARIANT),--variant $(VARIANT)) $(if $(BASE),--base $(BASE)) $(if $(PUSH),--push)
 
 lint: .venv/dev.done
 	.venv/bin/ruff check .

@@ -18,23 +18,25 @@ ROOT = Path(__file__).resolve().parents[1]
 TAG_LENGTH = 16
 
 ACCELERATORS = ("none", "gpu", "tpu")
+VARIANTS = {"": "10001:10001", "root": "0:0"}  # ends an image's name; the user that its stage runs as
 ACCELERATED = ("train", "predict")  # the stages that compute on the accelerator where there is one
 
 
-def image_for(stage: str, registry: str = "", accelerator: str = "none") -> str:
+def image_for(stage: str, registry: str = "", accelerator: str = "none", variant: str = "") -> str:
     """Returns the image that `stage` runs in.
 
     Args:
         stage: name of the stage's room in components/.
         registry: where the image is pulled from, such as "europe-docker.pkg.dev/project/repository"; empty for a local image.
         accelerator: none, gpu or tpu; what the stages that can use one compute on.
+        variant: a key of VARIANTS.
 
     Raises:
         ValueError: no such stage or accelerator.
         FileNotFoundError: a lock file is missing.
     """
     flavour = flavour_of(stage, accelerator)
-    name = f"{PROJECT}-{flavour}:{digest_of(source_files(stage, flavour))}"
+    name = f"{PROJECT}-{flavour}{'-' + variant if variant else ''}:{digest_of(source_files(stage, flavour))}"
     return f"{registry.rstrip('/')}/{name}" if registry else name
 
 

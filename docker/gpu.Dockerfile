@@ -1,6 +1,6 @@
 # The image of train and predict on GPUs: JAX with CUDA computes, TensorFlow for CPUs reads the data.
 # `make images` builds it once per stage, from a context that holds just the files that the image's tag is a hash of.
-# CUDA's libraries come as wheels from the lock, so the base needs none; the node brings the driver, 580 or later for CUDA 13. GKE
+# CUDA's libraries come as wheels from the lock, so the base needs none; the node brings the driver, 525 or later for CUDA 12. GKE
 # and Vertex AI mount it at /usr/local/nvidia, where nothing is looked for unless LD_LIBRARY_PATH says so; without it JAX would
 # compute on the CPU, which JAX_PLATFORMS and components/network/devices.py refuse.
 
@@ -33,7 +33,8 @@ RUN mkdir -m 1777 /gcs /s3 /minio && \
     find /usr \( -path '*/bin/pip*' -o -path '*-packages/pip' -o -path '*-packages/pip-*' -o -name ensurepip -o -name python-wheels \) \
     -prune -exec rm -rf {} +
 COPY --from=install /opt/venv /opt/venv
-# A number, which is what Kubernetes needs to see that a user is not root.
-USER 10001:10001
+# A number, which is what Kubernetes needs to see that a user is not root. On Vertex AI it is root: see VARIANTS in images.py.
+ARG USER=10001:10001
+USER ${USER}
 # Last, so that a change of code rebuilds this layer alone.
 COPY components /opt/verdelta/components

@@ -29,7 +29,8 @@ RUN mkdir -m 1777 /gcs /s3 /minio && \
     find /usr \( -path '*/bin/pip*' -o -path '*-packages/pip' -o -path '*-packages/pip-*' -o -name ensurepip -o -name python-wheels \) \
     -prune -exec rm -rf {} +
 COPY --from=install /opt/venv /opt/venv
-# A number, which is what Kubernetes needs to see that a user is not root.
-USER 10001:10001
+# A number, which is what Kubernetes needs to see that a user is not root. On Vertex AI it is root: see VARIANTS in images.py.
+ARG USER=10001:10001
+USER ${USER}
 # Last, so that a change of code rebuilds this layer alone.
 COPY components /opt/verdelta/components

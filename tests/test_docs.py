@@ -31,7 +31,10 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 
 
 def options(command: argparse.ArgumentParser) -> set[str]:
-    return {option for action in command._actions for option in action.option_strings if option.startswith("--")} - {"--help"}
+    """The options of a command, those of its actions included."""
+    own = {option for action in command._actions for option in action.option_strings if option.startswith("--")} - {"--help"}
+    below = (action.choices.values() for action in command._actions if isinstance(action, argparse._SubParsersAction))
+    return own.union(*(options(each) for actions in below for each in actions))
 
 
 def synopsis() -> dict[str, str]:

@@ -29,7 +29,7 @@ def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[
     """
     parts = in_order(catalogs)
     if len(parts) == 1:
-        shutil.copytree(parts[0], catalog, dirs_exist_ok=True)
+        copy_contents(parts[0], catalog)
         return
     tables = [read_images(part) for part in parts]
     records = [json.loads((part / schema.STAGE_RECORD).read_text(encoding="utf-8")) for part in parts]
@@ -52,6 +52,14 @@ def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[
     counts = count_photos(good, bad, records[0]["counts"]["other_files"]) | {name: first[name] for name in FIRST_SIZE}
     counts |= {name: number for name, number in facts.items() if number}
     write_json(catalog / schema.STAGE_RECORD, records[0] | {"counts": counts, "skipped": merge_skipped(records)})
+
+
+def copy_contents(folder: Path, copy: Path) -> None:
+    """Copies files without their times and modes, which in a mounted bucket nobody can set but who mounted it."""
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        target = copy / path.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
 
 
 def merge_skipped(records: Sequence[dict[str, Any]]) -> list[dict[str, str]]:

@@ -71,8 +71,8 @@ def require_accelerator() -> None:
     device = jax.devices()[0]
     if device.platform == "gpu" and float(getattr(device, "compute_capability", OLDEST_GPU)) < OLDEST_GPU:
         raise RuntimeError(
-            f"{device.device_kind} has compute capability {device.compute_capability}: expected {OLDEST_GPU} or later, a T4 or "
-            "newer, which cuDNN needs since its version 9.11 (a V100 is older). Use another GPU, or JAX_PLATFORMS=cpu."
+            f"{device.device_kind} has compute capability {device.compute_capability}, and cuDNN needs {OLDEST_GPU} or later "
+            "since its version 9.11: expected a T4 or newer (not a V100 or P100). Use another GPU, or JAX_PLATFORMS=cpu."
         )
     if wanted in ACCELERATORS and jax.default_backend() == "cpu":
         raise RuntimeError(

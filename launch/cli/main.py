@@ -5,13 +5,15 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from launch.backends.base import BackendError
-from launch.cli import check, compile, list, rerun, run, score, submit, ui
+from launch.cli import check, compile, list, profile, rerun, run, score, submit, ui
+from launch.cli.options import HERE
+from launch.cli.profile import with_profile
 
-COMMANDS = (check, run, rerun, score, compile, submit, list, ui)
+COMMANDS = (check, run, rerun, score, compile, submit, list, ui, profile)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,9 +27,21 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def commands_of(top: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
+    """Returns the parser of each command by its name."""
+    return next(action.choices for action in top._actions if isinstance(action, argparse._SubParsersAction))
+
+
 def main(pipeline: Callable[..., Any], arguments: Sequence[str] | None = None) -> int:
     """Does what the command line says with `pipeline`; 2 is the status of a command that cannot be, 1 of one that failed."""
-    parsed = parser().parse_args(arguments)
+    top = parser()
+    try:
+        parsed = top.parse_args(with_profile(sys.argv[1:] if arguments is None else arguments, commands_of(top)))
+    except ValueError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 2
+    if getattr(parsed, "target", None) == HERE:
+        parsed.target = None
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
         signal.signal(number, interrupt)
     try:

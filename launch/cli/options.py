@@ -14,6 +14,7 @@ from launch.runs.dag.wiring import Wiring, read_wiring
 from launch.runs.parameters import parse, resolve, table
 from launch.runs.presets import PRESETS
 
+HERE = "local"  # the target that is this machine, where a profile names another
 Parser = argparse.ArgumentParser | argparse._ArgumentGroup
 LOCAL: dict[str, Any] = {"runner": "subprocess", "runs_dir": Path("runs"), "parallel": 1}  # this machine's flags, their defaults
 ONLY_CLUSTERS = (
@@ -63,8 +64,9 @@ def add_local(parser: argparse.ArgumentParser, default_name: str) -> None:
 
 
 def add_target(parser: argparse.ArgumentParser, text: str, *, required: bool = False) -> None:
-    """Adds --target; `text` says what it is for."""
-    parser.add_argument("--target", choices=list(CLUSTERS), required=required, help=text)
+    """Adds --target and --profile, which may name the target; `text` says what it is for."""
+    parser.add_argument("--target", choices=[*CLUSTERS, *([] if required else [HERE])], required=required, help=text)
+    parser.add_argument("--profile", metavar="NAME", help="of the several in verdelta.toml (default: default)")
 
 
 def add_connection(parser: Parser, experiment: str = "verdelta", about: str = "") -> None:
@@ -179,5 +181,7 @@ def check_flags(arguments: argparse.Namespace) -> None:
     if not target:
         others = {name: given[name] not in NOT_GIVEN for name in ONLY_CLUSTERS if name in given}
     for name in (name for name, is_given in others.items() if is_given):
-        place = "of this machine; leave it out with --target" if target else "on a cluster; give --target, or leave it out"
+        place = (
+            "of this machine; leave it out, or give --target local" if target else "on a cluster; give --target, or leave it out"
+        )
         raise ValueError(f"--{name.replace('_', '-')}: for runs {place}.")

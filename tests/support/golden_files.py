@@ -46,7 +46,7 @@ def compiled(target: str, accelerator: str, *flags: str) -> tuple[dict[str, Any]
 
 def without_tags(text: str) -> str:
     """The text with zeros for content tags, which change with each edit of the code."""
-    return re.sub(r"(verdelta-[a-z]+):[0-9a-f]{16}\b", r"\1:0000000000000000", text)
+    return re.sub(r"(verdelta-[a-z-]+):[0-9a-f]{16}\b", r"\1:0000000000000000", text)
 
 
 if __name__ == "__main__":

@@ -112,6 +112,10 @@ class ClusterBackend(abc.ABC):
     def check_names(self, name: str, experiment: str) -> None:
         """Refuses names of a run and an experiment that cannot be there, and missing flags of sending; raises ValueError."""
 
+    def check_cluster(self, _cluster: Cluster, _stages: Sequence[str]) -> None:
+        """Refuses machines of `stages` that only this target cannot give as they are asked for; raises ValueError."""
+        return
+
     def stages_beside(self, _values: Mapping[str, Any]) -> Sequence[str]:
         """Returns the stages, beside the plan's, in whose images something runs there."""
         return []
@@ -145,10 +149,11 @@ class ClusterBackend(abc.ABC):
         placeholders = {"raw": plan.raw, "raw_digest": ""} if plan.raw else {}
         pipeline, values = plan.steps[0].build(plan, self.site, placeholders, {})
         check_parameters(values, cluster)
-        if "train" in plan.stages and (warning := check_memory(cluster.resources["train"], plan.parameters)):
-            print(f"WARNING: {warning}", flush=True)
+        if "train" in plan.stages and (doubt := check_memory(cluster.resources["train"], plan.parameters)):
+            print(f"doubtful: {doubt}", flush=True)
         self.check_values(values)
         self.check_names(name, experiment)
+        self.check_cluster(cluster, plan.stages)
         _ = self.connection
         if earlier and self.flags.accelerator is None:
             print(f"accelerator {cluster.accelerator}, as {earlier.name} had", flush=True)

@@ -1,7 +1,7 @@
 """Builds the stages' container images, and pushes them where a registry is given.
 
 make images
-make images REGISTRY=europe-docker.pkg.dev/project/repository ACCELERATOR=gpu PUSH=yes
+make images REGISTRY=europe-docker.pkg.dev/project/repository ACCELERATOR=gpu VARIANT=root PUSH=yes
 
 The context of each build holds just the files that the tag is a hash of, so that an image is what its name says. The images of
 one kind share every layer but the last, which is a few kilobytes of code.
@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.images import ACCELERATORS, ROOT, flavour_of, image_for, source_files
+from components.images import ACCELERATORS, ROOT, VARIANTS, flavour_of, image_for, source_files
 from components.settings import STAGES
 
 INSTALLER = "requirements/uv.txt"  # installs the packages; not in the image, so not in its tag
@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--registry", default="", help="where the images will be pulled from; their names begin with it")
     parser.add_argument("--accelerator", choices=ACCELERATORS, default="none", help="build train and predict for this")
     parser.add_argument("--stage", choices=list(STAGES), action="append", help="build this stage's alone; repeatable")
+    parser.add_argument("--variant", choices=list(VARIANTS), default="", help="root: for Vertex AI, where only root may write")
     parser.add_argument("--base", help="base image in place of the Dockerfile's, such as python@sha256:...")
     parser.add_argument("--push", action="store_true", help="push each image to its registry")
     parsed = parser.parse_args(arguments)
@@ -42,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("no `docker` on this machine: install Docker Engine and its command line.")
     try:
         for stage in parsed.stage or STAGES:
-            name = image_for(stage, parsed.registry, parsed.accelerator)
+            name = image_for(stage, parsed.registry, parsed.accelerator, parsed.variant)
             print(f"{stage:<16} {name}", flush=True)
-            build(stage, flavour_of(stage, parsed.accelerator), name, parsed.base)
+            build(stage, flavour_of(stage, parsed.accelerator), name, VARIANTS[parsed.variant], parsed.base)
             if parsed.push:
                 docker("push", "--quiet", name)
     except subprocess.CalledProcessError as error:
@@ -55,8 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def build(stage: str, flavour: str, name: str, base: str | None = None) -> None:
-    """Builds the image `name` of `stage`.
+def build(stage: str, flavour: str, name: str, user: str, base: str | None = None) -> None:
+    """Builds the image `name` of `stage`, which runs as `user`.
 
     Raises:
         subprocess.CalledProcessError: the build failed; Docker has said why.
@@ -70,6 +71,7 @@ def build(stage: str, flavour: str, name: str, base: str | None = None) -> None:
             copy.chmod(0o644)
             os.utime(copy, (BUILD_TIME, BUILD_TIME))
         arguments = ["--file", str(context / f"docker/{flavour}.Dockerfile"), "--tag", name, "--label", f"verdelta.stage={stage}"]
+        arguments += ["--build-arg", f"USER={user}"]
         docker("build", "--quiet", *arguments, *(["--build-arg", f"BASE={base}"] if base else []), str(context))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from components.images import ACCELERATORS, PROJECT
+from components.images import ACCELERATORS, PROJECT, VARIANTS
 
 SECONDS = 20.0  # for a server to answer
 MANIFESTS = ", ".join(
@@ -86,9 +86,10 @@ def check_images(images: Iterable[str], *, may_be_local: bool, given: Collection
 def remedies(missing: Sequence[str], given: Collection[str]) -> Iterator[str]:
     """Yields what to do about images that are not there: a command for each kind of image that this checkout builds."""
     own = [image for image in missing if image not in given]
-    kinds = dict.fromkeys((image.rpartition("/")[0], accelerator_of(image)) for image in own)
-    for registry, accelerator in kinds:
+    kinds = dict.fromkeys((image.rpartition("/")[0], accelerator_of(image), variant_of(image)) for image in own)
+    for registry, accelerator, variant in kinds:
         wanted = f" ACCELERATOR={accelerator}" if accelerator != "none" else ""
+        wanted += f" VARIANT={variant}" if variant else ""
         yield f"Build and push them: make images REGISTRY={registry} PUSH=yes{wanted}"
     if own:
         yield "This checkout is what their names are made of."
@@ -98,8 +99,18 @@ def remedies(missing: Sequence[str], given: Collection[str]) -> Iterator[str]:
 
 def accelerator_of(image: str) -> str:
     """Returns what an image of this project computes on: verdelta-gpu:TAG on gpu."""
-    flavour = image.rpartition("/")[2].partition(":")[0].removeprefix(f"{PROJECT}-")
+    flavour = kind_of(image).removesuffix(f"-{variant_of(image)}")
     return flavour if flavour in ACCELERATORS else "none"
+
+
+def variant_of(image: str) -> str:
+    """Returns the variant of an image of this project: that of verdelta-gpu-root:TAG is root."""
+    return next((variant for variant in VARIANTS if variant and kind_of(image).endswith(f"-{variant}")), "")
+
+
+def kind_of(image: str) -> str:
+    """Returns what is between the project's name and the tag."""
+    return image.rpartition("/")[2].partition(":")[0].removeprefix(f"{PROJECT}-")
 
 
 def ask_registry(image: str) -> str:

@@ -83,7 +83,7 @@ def cluster_from(
     return Cluster(
         target=name,
         accelerator=accelerator,
-        images=images_of(flags.registry, accelerator, flags.image),
+        images=images_of(flags.registry, accelerator, target.IMAGE_VARIANT, flags.image),
         resources=resources,
         environment=dict(pairs("--env", flags.env, VARIABLE)),
         labels=dict(pairs("--label", flags.label, LABEL, LABEL)),
@@ -98,13 +98,13 @@ def cluster_from(
     )
 
 
-def images_of(registry: str, accelerator: str, overrides: Iterable[str]) -> dict[str, str]:
+def images_of(registry: str, accelerator: str, variant: str, overrides: Iterable[str]) -> dict[str, str]:
     """Returns the image of every stage.
 
     Raises:
         ValueError: an image for no stage, or one whose name does not fix its content.
     """
-    images = {stage: image_for(stage, registry, accelerator) for stage in STAGES}
+    images = {stage: image_for(stage, registry, accelerator, variant) for stage in STAGES}
     for stage, image in pairs("--image", overrides):
         if stage not in images:
             raise ValueError(f"--image {stage}={image}: no stage {stage!r}; expected one of {', '.join(STAGES)}.")

@@ -32,6 +32,7 @@ class Resources(Settings):
     )
     node_pool: str = parameter("", "Kubeflow on GKE: the node pool; empty: any.")
     spot: bool = parameter(False, "Use spot machines: cheaper, and may be taken away (Vertex: with machine_type).")
+    flex_start: bool = parameter(False, "Vertex: wait for machines up to a day, at a lower price (with machine_type).")
     timeout_hours: float = parameter(24.0, "Ends a stage that takes longer (Vertex: with machine_type).", unit="h", at_least=0.01)
     retries: int = parameter(
         2, "Times a stage that ended with an error is tried again, later each time; Kubeflow's own settings may change that "

@@ -12,6 +12,7 @@ from launch.backends.kubeflow.copying import copy_artifact
 
 RUNS_AS = {copy_artifact.component_spec.name.replace("-", "_"): COPIES_AS}  # tasks that are no stage's: in whose image they run
 IMAGES_MAY_BE_LOCAL = True  # on every node
+IMAGE_VARIANT = ""
 DEVICES = {"gpu": "nvidia.com/gpu", "tpu": "google.com/tpu"}  # the resource and the taint of nodes that have it
 MODEL_LABELS = {"gpu": "cloud.google.com/gke-accelerator", "tpu": "cloud.google.com/gke-tpu-accelerator"}
 CHIPS_OF_HOST = {2: 8, 3: 4}  # the most that one host has, by the sides of its topology: 2x4 of v5e and v6e, 2x2x1 of v4 and v5p
@@ -31,8 +32,9 @@ def check_resources(stage: str, resources: Resources, given: set[str], accelerat
     Raises:
         ValueError: a machine type; a topology without TPU, of more chips than the stage's one pod asks for, or of several hosts.
     """
-    if "machine_type" in given:
-        raise ValueError(f"--resource {stage}.machine_type: Kubeflow's nodes are there already; choose a node_pool in its place.")
+    for name in ("machine_type", "flex_start"):
+        if name in given:
+            raise ValueError(f"--resource {stage}.{name}: Kubeflow's nodes are there already; choose a node_pool in its place.")
     if accelerator != "tpu" and resources.topology:
         raise ValueError(f"--resource {stage}.topology={resources.topology}: only TPUs have one; use --accelerator tpu.")
     if accelerator == "tpu" and resources.topology:

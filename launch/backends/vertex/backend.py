@@ -6,10 +6,14 @@ from typing import Any
 
 from launch.backends.base import Flag, FollowedRun
 from launch.backends.cluster.backend import ClusterBackend, Prepared
+from launch.backends.cluster.cluster import Cluster
 from launch.backends.cluster.records import ClusterRecord
 from launch.backends.vertex import client, records, target
 from launch.runs.dag.replay import Site, imported_item
+from launch.runs.parameters import FOLDS
 from launch.runs.summary import RunSummary
+
+LONGEST_LIST = 100  # artifacts: kubeflow/kubeflow issue 7513
 
 
 class VertexBackend(ClusterBackend):
@@ -41,7 +45,19 @@ class VertexBackend(ClusterBackend):
         return client.list_jobs(self.connection, self.flags)
 
     def check_values(self, values: Mapping[str, Any]) -> None:
-        """As `ClusterBackend`: there is nothing that Vertex alone cannot use."""
+        """As `ClusterBackend`: lists of more artifacts than the service takes."""
+        for name, count in (("num_shards", values.get("num_shards", 1)), (FOLDS, len(values.get(FOLDS, ())))):
+            if count > LONGEST_LIST:
+                raise ValueError(f"{name}: {count} of them; Vertex AI takes lists of at most {LONGEST_LIST} artifacts.")
+
+    def check_cluster(self, cluster: Cluster, stages: Sequence[str]) -> None:
+        """As `ClusterBackend`: custom jobs that would run as another account than the other stages."""
+        jobs = [stage for stage in stages if cluster.resources[stage].machine_type]
+        if jobs and not cluster.service_account:
+            raise ValueError(
+                f"--service-account: missing; {', '.join(jobs)} with a machine_type would run as another account (Vertex AI's "
+                "Custom Code agent) than the other stages. Expected the account that all of them run as."
+            )
 
     def check_names(self, name: str, experiment: str) -> None:
         """As `ClusterBackend`: a name that is no id, and no place for artifacts."""

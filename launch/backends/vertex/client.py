@@ -117,7 +117,7 @@ def create_job(aiplatform: Any, file: Path, prepared: Prepared, flags: argparse.
     network, account = cluster.network or None, cluster.service_account or None
     try:
         with talking_to(where, f"create {prepared.name}", uncertain=True):
-            job.submit(network=network, service_account=account, experiment=experiment)
+            job.submit(network=network, service_account=account, experiment=experiment, enable_preflight_validations=True)
     except (BackendError, RuntimeError) as error:
         if not is_created(job):
             raise

@@ -13,10 +13,12 @@ from components.images import ACCELERATED
 from components.settings import STAGES
 from launch.backends.cluster.cluster import Cluster
 from launch.backends.cluster.resources import Resources, chips
+from launch.backends.vertex.machines import require_machine
 
 RUNS_AS: dict[str, str] = {}  # tasks that are no stage's: in whose image they run
 IMAGES_MAY_BE_LOCAL = False
-CUSTOM_JOB_ONLY = ("spot", "timeout_hours")
+IMAGE_VARIANT = "root"  # files below /gcs belong to who mounted them, and nobody else may write there
+CUSTOM_JOB_ONLY = ("spot", "flex_start", "timeout_hours")
 ACCELERATED_DEFAULTS: dict[str, dict[str, Any]] = {
     "none": {},
     "gpu": {"accelerator": "NVIDIA_TESLA_A100", "count": 1},  # 40 GB: B7 at 512 px needs 32
@@ -31,8 +33,8 @@ def check_resources(stage: str, resources: Resources, given: set[str], accelerat
     """Refuses what Vertex cannot give a stage.
 
     Raises:
-        ValueError: a node pool; what only a custom job has, without a machine type; no such accelerator; a topology that is not
-            the machine's.
+        ValueError: a node pool; what only a custom job has, without a machine type; no such accelerator, or one that does not go
+            with the machine type; a topology that is not the machine's.
     """
     if "node_pool" in given:
         raise ValueError(f"--resource {stage}.node_pool: Vertex has no node pools; choose a machine_type in its place.")
@@ -48,6 +50,10 @@ def check_resources(stage: str, resources: Resources, given: set[str], accelerat
         )
     if resources.accelerator:
         require_accelerator(stage, resources.accelerator)
+    if resources.spot and resources.flex_start:
+        raise ValueError(f"--resource {stage}: spot and flex_start; a machine is had in one of the two ways.")
+    if resources.machine_type:
+        require_machine(stage, resources)
     if accelerator == "tpu":
         require_tpu(stage, resources)
     elif resources.topology:
@@ -143,7 +149,7 @@ def custom_job(stage: str, cluster: Cluster) -> dict[str, Any]:
         boot_disk_type="",  # the machine type's own: not every one takes the function's default
         timeout=f"{round(resources.timeout_hours * 3600)}s",
         restart_job_on_worker_restart=resources.spot,
-        strategy="SPOT" if resources.spot else "STANDARD",
+        strategy="SPOT" if resources.spot else "FLEX_START" if resources.flex_start else "STANDARD",
         service_account=cluster.service_account,
         network=cluster.network,
         labels=cluster.labels_of(stage),

@@ -1,5 +1,6 @@
 """Stages that fan out: whatever the number of shards, what the stages after them read is the same, to the byte."""
 
+import errno
 import importlib
 import json
 import os
@@ -83,6 +84,21 @@ def test_a_single_shard_says_nothing_of_shards_and_is_taken_as_it_is(raw: Path, 
     (images,), (catalog,) = resize_shards(raw, tmp_path, 1)
     assert not list(tmp_path.rglob("shard.json"))
     assert joined([images]) == images
+    merge_catalogs(catalogs=[catalog], catalog=tmp_path / "merged")
+    assert content(tmp_path / "merged") == content(catalog)
+
+
+def test_a_catalog_is_copied_where_nobody_may_set_times_and_modes(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a bucket that another user has mounted."""
+    _, (catalog,) = resize_shards(raw, tmp_path, 1)
+
+    def refuse(*_arguments: object, **_named: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    monkeypatch.setattr(os, "chmod", refuse)
     merge_catalogs(catalogs=[catalog], catalog=tmp_path / "merged")
     assert content(tmp_path / "merged") == content(catalog)
 

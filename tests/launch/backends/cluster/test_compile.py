@@ -102,7 +102,7 @@ def test_every_stage_runs_in_its_image_with_its_backend(target: str, accelerator
     spec, _ = compiled(target, accelerator)
     for stage in STAGES:
         container = executor(spec, stage)
-        assert container["image"] == image_for(stage, REGISTRY, accelerator)
+        assert container["image"] == image_for(stage, REGISTRY, accelerator, "root" if target == "vertex" else "")
         on_accelerator = accelerator != "none" and stage in ACCELERATED
         assert container.get("env", []) == ([{"name": "KERAS_BACKEND", "value": "jax"}] if on_accelerator else [])
 
@@ -276,6 +276,17 @@ def test_custom_job_takes_and_gives_what_the_stage_does(stage: str) -> None:
     assert all("defaultValue" in each or each.get("isOptional") for each in added.values()), "the task gives none of them"
 
 
+def test_a_stage_may_wait_for_machines_at_a_lower_price_on_vertex() -> None:
+    from google.cloud.aiplatform_v1.types import Scheduling
+
+    machine = ("machine_type=a2-highgpu-1g", "flex_start=true")
+    spec, _ = compiled("vertex", "gpu", *(flag for text in machine for flag in ("--resource", f"train.{text}")))
+    job = custom_job(spec, "train")
+    assert Scheduling.Strategy[job["strategy"]] == Scheduling.Strategy.FLEX_START
+    assert job["restart_job_on_worker_restart"] is False
+    assert job["max_wait_duration"] == "86400s"
+
+
 def test_spot_service_account_network_and_labels_reach_the_custom_job_on_vertex() -> None:
     from google.cloud.aiplatform_v1.types import Scheduling, WorkerPoolSpec
 
@@ -370,6 +381,11 @@ def refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str, acc
         ("vertex", "gpu", ["--resource", "train.accelerator=A100"], "Did you mean NVIDIA_"),
         ("vertex", "gpu", ["--resource", "train.accelerator="], "give both, or neither"),
         ("vertex", "gpu", ["--resource", "train.spot=true"], "only a stage with a machine_type has it"),
+        ("vertex", "gpu", ["--resource", "train.flex_start=true"], "only a stage with a machine_type has it"),
+        ("vertex", "gpu", ["--resource", "train.machine_type=a2-highgpu-1g", "--resource", "train.spot=true", "--resource",
+                           "train.flex_start=true"], "a machine is had in one of the two ways"),
+        ("vertex", "gpu", ["--resource", "train.machine_type=g2-standard-12"], "It comes with 1 of NVIDIA_L4"),
+        ("kubeflow", "gpu", ["--resource", "train.flex_start=true"], "choose a node_pool in its place"),
         ("vertex", "none", ["--resource", "report.timeout_hours=1"], "only a stage with a machine_type has it"),
         ("vertex", "tpu", ["--resource", "train.topology=2x2"], "machine_type ct5lp-hightpu-1t has 1"),
         ("vertex", "tpu", ["--resource", "train.machine_type=ct6e-standard-4t"], "none is given, and machine_type ct6e"),

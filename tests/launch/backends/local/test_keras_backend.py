@@ -21,7 +21,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """A function that sets the environment: with JAX's CUDA plugin or without, and variables."""
 
     def given(plugin: bool, **variables: str) -> None:
-        for name in ("KERAS_BACKEND", "JAX_PLATFORMS", "VERDELTA_COMPILE_CACHE"):
+        for name in ("KERAS_BACKEND", "JAX_PLATFORMS", backend.COMPILE_CACHE):
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
@@ -44,9 +44,9 @@ def test_stages_compute_with_jax_where_it_can_use_a_gpu(
     environment: Callable[..., None], plugin: bool, variables: dict[str, str], expected: str, platforms: str | None
 ) -> None:
     environment(plugin, **variables)
-    told = stage_environment("/scratch", Path("/runs/.programs"))
-    assert (told["KERAS_BACKEND"], told.get("JAX_PLATFORMS")) == (expected, platforms)
-    assert told.get("VERDELTA_COMPILE_CACHE") == ("/runs/.programs" if expected == "jax" else None)
+    given = stage_environment("/scratch", Path("/programs"))
+    assert (given["KERAS_BACKEND"], given.get("JAX_PLATFORMS")) == (expected, platforms)
+    assert given.get(backend.COMPILE_CACHE) == ("/programs" if expected == "jax" else None)
 
 
 def test_a_person_can_name_another_place_for_compiled_programs(environment: Callable[..., None]) -> None:

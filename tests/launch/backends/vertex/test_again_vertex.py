@@ -132,7 +132,7 @@ def test_the_new_job_is_of_the_runs_experiment_and_names_it(finished: FinishedVe
 
 
 def test_a_custom_job_in_place_of_a_stage_reads_the_imported_artifacts(finished: FinishedVertex) -> None:
-    assert again(finished, "rerun", "first", "train", "--accelerator", "tpu") == 0
+    assert again(finished, "rerun", "first", "train", "--accelerator", "tpu", "--service-account", "robot@x") == 0
     spec, _ = sent(finished)
     parameters = spec["components"]["comp-train"]["inputDefinitions"]["parameters"]
     (pool,) = parameters["worker_pool_specs"]["defaultValue"]
@@ -141,7 +141,20 @@ def test_a_custom_job_in_place_of_a_stage_reads_the_imported_artifacts(finished:
 
 
 def test_new_photos_are_scored_by_the_models_of_the_run(finished: FinishedVertex) -> None:
-    assert again(finished, "score", "first", "--raw", "gs://plants/new", "--resource", "report.machine_type=n1-standard-4") == 0
+    assert (
+        again(
+            finished,
+            "score",
+            "first",
+            "--raw",
+            "gs://plants/new",
+            "--resource",
+            "report.machine_type=n1-standard-4",
+            "--service-account",
+            "robot@x",
+        )
+        == 0
+    )
     spec, values = sent(finished)
     job = spec["components"]["comp-report"]["inputDefinitions"]
     assert job["parameters"]["worker_pool_specs"]["defaultValue"][0]["machine_spec"]["machine_type"] == "n1-standard-4"

@@ -315,3 +315,34 @@ def test_what_cannot_be_is_refused_before_anything_is_created(
     assert submit(vertex, *flags) == 2
     assert message in capsys.readouterr().err
     assert vertex.asked("POST", "/v1/.*") == []
+
+
+def test_the_service_is_asked_for_its_own_checks_before_the_job_runs(vertex: Vertex) -> None:
+    assert submit(vertex) == 0
+    assert vertex.job.preflight_validations is True
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--accelerator", "tpu"), "--service-account: missing; train, predict with a machine_type would run as another account"),
+        (("--set", "num_shards=101"), "num_shards: 101 of them; Vertex AI takes lists of at most 100"),
+    ],
+)
+def test_what_the_service_would_fail_on_later_is_refused_now(
+    vertex: Vertex, flags: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert submit(vertex, *flags) == 2
+    assert words in capsys.readouterr().err
+    assert vertex.asked("POST", f"{JOBS}.*") == []
+
+
+def test_a_step_that_may_not_fit_into_a_chip_is_told_and_sent(vertex: Vertex, capsys: pytest.CaptureFixture[str]) -> None:
+    """16 photos took 24.4 GB on a GPU; a v5e chip has 16."""
+    account = ("--accelerator", "tpu", "--service-account", "runner@x")
+    assert submit(vertex, "--preset", "fast", *account) == 0
+    assert "doubtful: training EfficientNet-B7 at 512 px with 16 images on a device needs about 25 GB" in capsys.readouterr().out
+    four = [f"{stage}.{name}" for stage in ("train", "predict") for name in ("machine_type=ct5lp-hightpu-4t", "topology=2x2")]
+    flags = [flag for text in four for flag in ("--resource", text)]
+    assert submit(vertex, "--preset", "fast", "--set", "cliques_per_batch=4", "--set", "clique_size=4", *account, *flags) == 0
+    assert "doubtful" not in capsys.readouterr().out

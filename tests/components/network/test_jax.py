@@ -70,7 +70,7 @@ def start(*arguments: Path | str, flags: str = "", **variables: str) -> subproce
     """Starts a Python process with the JAX backend on the CPU: train_and_predict.py, or what `-c` gives it."""
     if not JAX_PYTHON.exists():
         pytest.skip(f"no {JAX_PYTHON}: make .venv-jax/done")
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests/support")])
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": path}
     environment |= {"XLA_FLAGS": f"{QUICK_TO_COMPILE} {flags}", **variables}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}

@@ -211,7 +211,8 @@ def test_the_first_stage_reads_raw_data_as_it_is_now(kubeflow: FinishedKubeflow)
     values = sent(kubeflow)["runtime_config"]["parameters"]
     assert values == {
         "raw": "gs://plants/raw", "raw_digest": "train+test of gs://plants/raw",
-        "image_size": 64, "jpeg_quality": 75, "on_bad_photo": "fail", "num_shards": 1, "shards": [0],
+        "image_size": 64, "jpeg_quality": 75, "on_bad_photo": "fail", "days_from": "name", "on_equal_photos": "fail",
+        "num_shards": 1, "shards": [0],
     }  # fmt: skip
 
 

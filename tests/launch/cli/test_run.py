@@ -173,7 +173,15 @@ def test_the_record_holds_inputs_outputs_and_seconds_in_data_order(finished: tup
     assert (run["name"], run["preset"], run["state"], run["error"]) == ("first", None, "SUCCEEDED", None)
     resize, pairs, folds = run["stages"]
     assert resize["inputs"].pop("raw_digest") == content_digest(raw)
-    own = {"image_size": 16, "jpeg_quality": 75, "on_bad_photo": "fail", "days_from": "name", "on_equal_photos": "fail", "shard": 0, "num_shards": 1}
+    own = {
+        "image_size": 16,
+        "jpeg_quality": 75,
+        "on_bad_photo": "fail",
+        "days_from": "name",
+        "on_equal_photos": "fail",
+        "shard": 0,
+        "num_shards": 1,
+    }
     assert resize["inputs"] == {"raw": str(raw)} | own
     assert set(resize["outputs"]) == {"images", "catalog"}
     assert pairs["inputs"] == {"catalogs": [resize["outputs"]["catalog"]]}

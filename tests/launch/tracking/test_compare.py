@@ -27,7 +27,7 @@ from components.images import ROOT
 from components.report.mlflow_log import connect
 from components.report.report import write_report
 from components.report.settings import ReportSettings
-from launch.cli import ui
+from launch.tracking import server as mlflow_server
 from launch.tracking.mirror import SYNCED, Mirror
 
 FASTER = {**SCORES, "validation_rmse_days": 1.9024, "test_rmse_days_raw": 2.345}
@@ -295,9 +295,9 @@ def test_what_cannot_be_served_is_said_with_status_2(server: Server, tmp_path: P
 
 
 def test_without_an_mlflow_server_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ui, "ROOT", tmp_path)
+    monkeypatch.setattr(mlflow_server, "ROOT", tmp_path)
     with pytest.raises(ValueError, match="run `make ui`"):
-        ui.server_python()
+        mlflow_server.server_python()
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ NOTOP = "efficientnet-b0_noisy-student_notop.h5"
 
 
 def eventful_encoder(variant: str = "B0", seed: int = 3) -> keras.Model:
-    """An encoder none of whose weights is what a new one has."""
+    """An encoder none of whose weights is what a new one has, but for the input's Normalization layer: that is the identity."""
     encoder = build_encoder(variant, DIM)
     make_eventful(encoder, seed)
     return encoder
@@ -37,7 +37,9 @@ def eventful_encoder(variant: str = "B0", seed: int = 3) -> keras.Model:
 
 def make_eventful(encoder: keras.Model, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    encoder.set_weights([value + rng.uniform(0.01, 0.02, value.shape).astype(value.dtype) for value in encoder.get_weights()])
+    for layer in encoder.layers:
+        if not isinstance(layer, keras.layers.Normalization):
+            layer.set_weights([value + rng.uniform(0.01, 0.02, value.shape).astype(value.dtype) for value in layer.get_weights()])
 
 
 def assert_same_weights(found: keras.Model, expected: keras.Model) -> None:
@@ -56,6 +58,16 @@ def test_weights_file_round_trip(tmp_path: Path) -> None:
     source.save_weights(tmp_path / "encoder.weights.h5")
     load_checkpoint(encoder, str(tmp_path / "encoder.weights.h5"), "B0")
     assert_same_weights(encoder, source)
+
+
+def test_weights_that_want_another_scaling_of_the_input_are_refused(tmp_path: Path) -> None:
+    """keras.applications' own ImageNet files: the mean and variance of ImageNet's colours are in their Normalization layer."""
+    source = eventful_encoder()
+    (layer,) = (each for each in source.layers if isinstance(each, keras.layers.Normalization))
+    layer.set_weights([np.full_like(value, 0.485) if value.ndim else value for value in layer.get_weights()])
+    source.save_weights(tmp_path / "imagenet.weights.h5")
+    with pytest.raises(ValueError, match=r"imagenet\.weights\.h5 .*divides by 255 alone"):
+        load_checkpoint(build_encoder("B0", DIM), str(tmp_path / "imagenet.weights.h5"), "B0")
 
 
 def test_whole_legacy_model_file_round_trip(tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def test_a_second_run_compiles_nothing_and_predict_what_validation_has_compiled(
     assert [named[name] for name in ("jit_image_halves", "jit_days_of_pairs")] == [1, 1]  # the same in both stages
     # validation's; BatchNorm's, made ahead and for the fewer images there are; and predict's, which is validation's
     assert named["jit_stateless"] == 4
-    assert found >= 3 and compiled == sum(named.values()) - found
+    assert found >= 1 and compiled == sum(named.values()) - found  # found at least: predict's pass
     assert second == [named, 0, sum(named.values())]
     pd.testing.assert_frame_equal(*(pd.read_csv(tmp_path / name / "predictions/predictions.csv") for name in ("first", "second")))
 

@@ -190,7 +190,7 @@ def test_one_machine_installs_the_packages_that_the_tag_is_made_of(laptop: str, 
         ("components/calibrate/linear.py", {"calibrate"}),
         ("components/report/page.py", {"report"}),
         ("components/contract/schema.py", set(STAGES)),
-        ("components/raw/gcs.py", {"resize_images", "train"}),  # raw data and checkpoints in a bucket
+        ("components/raw/gcs.py", {"resize_images", "train", "predict"}),  # raw data and checkpoints in a bucket
         ("components/sample_dataset/write.py", set()),
         ("launch/cli/run.py", set()),
         ("docker/data.Dockerfile", {"resize_images", "generate_pairs", "split_folds", "calibrate", "report"}),

@@ -87,7 +87,7 @@ def cluster_from(
         resources=resources,
         environment=dict(pairs("--env", flags.env, VARIABLE)),
         labels=dict(pairs("--label", flags.label, LABEL, LABEL)),
-        pipeline_root=flags.pipeline_root,
+        pipeline_root=getattr(flags, "pipeline_root", ""),
         service_account=flags.service_account,
         network=flags.network,
         secret_variables=tuple(

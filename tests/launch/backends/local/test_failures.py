@@ -58,9 +58,6 @@ def assert_failed(raw: Path, done: CompletedProcess[str], name: str, stage: str,
     ("spoil", "parameters", "stage", "what", "fix"),
     [
         (text_for_a_photo, {}, "resize_images", "BC_01/DAT02.png", "on_bad_photo=skip"),
-        (stem_without_digits, {}, "resize_images", "LT_01/last.png", "DAT"),
-        (duplicate_test_stem, {}, "resize_images", "1004/idx_LT_1003_00001.png", "1003/idx_LT_1003_00001.png"),
-        (missing_test_photo, {}, "generate_pairs", "idx_LT_1003_00002", "idx"),
         (nothing, {"num_folds": 3}, "split_folds", "2 train series", "Set num_folds to at most 2"),
     ],
 )
@@ -70,6 +67,25 @@ def test_a_stage_that_fails_names_itself_the_file_and_the_fix(
     raw = write_raw(tmp_path / "raw")
     spoil(raw)
     assert_failed(raw, run(raw, "bad", **parameters), "bad", stage, what, fix)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what", "fix"),
+    [
+        (stem_without_digits, "LT_01/last.png", "DAT"),
+        (duplicate_test_stem, "1004/idx_LT_1003_00001.png", "1003/idx_LT_1003_00001.png"),
+        (missing_test_photo, "idx_LT_1003_00002", "idx"),
+    ],
+)
+def test_names_and_tables_that_cannot_be_understood_are_refused_before_anything_runs(
+    tmp_path: Path, spoil: Callable[[Path], None], what: str, fix: str
+) -> None:
+    raw = write_raw(tmp_path / "raw")
+    spoil(raw)
+    done = run(raw, "bad")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert what in done.stderr and fix in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "runs/bad").exists()
 
 
 def test_a_folder_without_train_photos_is_refused_before_anything_runs(tmp_path: Path) -> None:

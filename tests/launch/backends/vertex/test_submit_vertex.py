@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -115,6 +116,7 @@ def vertex(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     They are those that gcloud auth application-default login writes; the address that their tokens come from is a constant.
     """
     monkeypatch.setattr(raw, "content_digest", lambda place, *_: f"digest of {place}")
+    monkeypatch.setattr("launch.backends.cluster.backend.inspect_raw", lambda *_: SimpleNamespace(lines=[], refuse=lambda: None))
     monkeypatch.setattr(backend, "check_images", lambda *_, **__: [])
     monkeypatch.setattr(base, "POLL_SECONDS", 0.01)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket)

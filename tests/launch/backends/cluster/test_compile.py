@@ -243,7 +243,7 @@ def test_tpu_on_vertex_is_a_custom_job_with_machine_type_and_topology() -> None:
         (pool,) = (WorkerPoolSpec.from_json(json.dumps(each)) for each in custom_job(spec, stage)["worker_pool_specs"])
         assert (pool.machine_spec.machine_type, pool.machine_spec.tpu_topology) == machine
         assert pool.replica_count == 1
-        assert pool.container_spec.image_uri == image_for(stage, REGISTRY, "tpu")
+        assert pool.container_spec.image_uri == image_for(stage, REGISTRY, "tpu", "root")  # /gcs is root's on Vertex AI
         assert [(each.name, each.value) for each in pool.container_spec.env] == [("KERAS_BACKEND", "jax")]
         face = next(text for text in pool.container_spec.command if f"def {stage}(" in text)
         assert face in executor(compiled("vertex", "none")[0], stage)["command"]

@@ -448,7 +448,7 @@ def test_flags_of_this_machine_and_of_clusters_do_not_mix(command: str, capsys: 
 def test_every_flag_is_of_this_machine_or_of_clusters() -> None:
     commands = next(action.choices for action in parser()._actions if hasattr(action, "choices") and action.choices)
     there = {flag.destination for backend in CLUSTERS.values() for flag in backend.flags_there}
-    known = {"help", "run", "stage", "raw", "assignments", "downstream", "fold", "name", "target"}
+    known = {"help", "profile", "run", "stage", "raw", "assignments", "downstream", "fold", "name", "target"}
     for command in ("rerun", "score"):
         flags = {action.dest for action in commands[command]._actions} - known
         assert flags == {*LOCAL, *ONLY_CLUSTERS, *there}

@@ -117,7 +117,7 @@ def test_what_depends_on_a_stage_follows_with_the_recorded_artifacts_of_each_fol
     for item in values["folds"]:
         texts = {text for text in item.values() if str(text).startswith("gs://")}
         assert texts == {uri("train", output, int(item["fold"])) for output in ("model", "history", "out_of_fold")}
-    assert (values["tta_views"], values["prediction_batch_size"]) == (3, fast().get("prediction_batch_size", 32))
+    assert (values["tta_views"], values["prediction_batch_size"]) == (3, resolve(fast(), {})["prediction_batch_size"])
 
 
 def test_the_new_job_is_of_the_runs_experiment_and_names_it(finished: FinishedVertex, capsys: pytest.CaptureFixture[str]) -> None:

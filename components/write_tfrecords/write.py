@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, file_digest, write_json, write_record
-from components.contract.shards import WHOLE, Shard
 from components.contract.tables import read_images, read_table
 from components.write_tfrecords.settings import WriteTfrecordsSettings
 
@@ -39,24 +38,17 @@ def write_tfrecords(
     folded_pairs: Path | None,
     examples: Path,
     settings: WriteTfrecordsSettings,
-    shard: int | None = None,
 ) -> dict[str, Any]:
     """Writes `examples/`: TFRecords per fold and for the test set, images.csv, both pair tables, dataset.json, stage.json.
 
     Without `folded_pairs`, where nothing is trained, of the test set alone.
-
-    Args:
-        shard: which one of the `num_shards` files of each fold and of the test set to write; None for all. The first comes
-            with the tables, the others without.
 
     Returns:
         The stage record.
 
     Raises:
         FileNotFoundError: a photo that the catalog lists is not in `images`.
-        ValueError: no such shard.
     """
-    task = WHOLE if shard is None else Shard(shard=shard, num_shards=settings.num_shards)
     table = read_images(catalog)
     train = pd.DataFrame(columns=list(schema.FOLDED_PAIRS_COLUMNS))
     if folded_pairs is not None:
@@ -65,7 +57,7 @@ def write_tfrecords(
     path_of = {image_id: images / path for image_id, path in zip(table["image_id"], table["path"], strict=True)}
     require_files(path_of[name] for name in referenced_images(train, test))
     examples.mkdir(parents=True, exist_ok=True)
-    plan = list(plan_files(train, test, path_of, settings))[task.part]
+    plan = list(plan_files(train, test, path_of, settings))
     files = []
     total = sum(len(records) for _, records in plan)
     with tqdm(total=total, desc="write_tfrecords", unit="record", file=sys.stdout, mininterval=2, ncols=90) as progress:
@@ -73,10 +65,9 @@ def write_tfrecords(
             files.append(write_file(examples / name, records))
             progress.update(len(records))
     sources = {schema.IMAGES_CSV: catalog, schema.TRAIN_PAIRS_CSV: folded_pairs, schema.TEST_PAIRS_CSV: pairs}
-    tables = {name: folder / name for name, folder in sources.items() if folder is not None}
-    for name, path in tables.items() if task.is_first else ():
-        shutil.copyfile(path, examples / name)
-    task.write(examples, {"layout": settings.layout, "tables": {name: file_digest(path) for name, path in tables.items()}})
+    for name, folder in sources.items():
+        if folder is not None:
+            shutil.copyfile(folder / name, examples / name)
     counts = {
         "train_images": int((table["split"] == schema.TRAIN).sum()),
         "test_images": int((table["split"] == schema.TEST).sum()),

@@ -10,7 +10,6 @@ from launch.backends.cluster.records import ClusterRecord
 from launch.backends.kubeflow import client, records, target
 from launch.backends.kubeflow.copying import RUNS_AS, copied_addresses, copied_item
 from launch.runs.dag.replay import Site
-from launch.runs.parameters import SHARDS
 from launch.runs.summary import RunSummary
 
 
@@ -46,8 +45,8 @@ class KubeflowBackend(ClusterBackend):
         return client.list_runs(self.connection, self.flags.experiment or EXPERIMENT, self.flags)
 
     def check_values(self, values: Mapping[str, Any]) -> None:
-        """As `ClusterBackend`: several shards, which Kubeflow 2.17 runs without an error and wrongly."""
-        refuse_shards(values)
+        """As `ClusterBackend`: what would have to be copied and cannot be."""
+        copied_addresses(values)
 
     def check_names(self, name: str, experiment: str) -> None:
         """As `ClusterBackend`: Kubeflow takes any."""
@@ -55,23 +54,3 @@ class KubeflowBackend(ClusterBackend):
     def stages_beside(self, values: Mapping[str, Any]) -> Sequence[str]:
         """As `ClusterBackend`: what belongs to one of several folds is copied by a container."""
         return [RUNS_AS] if copied_addresses(values) else []
-
-
-def refuse_shards(values: Mapping[str, Any]) -> None:
-    """Refuses several shards, which Kubeflow 2.17 runs without an error and wrongly: a later loop reads the last one only.
-
-    Raises:
-        ValueError: says what to do instead.
-    """
-    reason = "Kubeflow hands the artifacts of only one shard to a later loop (kubeflow/pipelines issue 13900)"
-    if values.get("num_shards", 1) > 1:
-        raise ValueError(
-            f"num_shards={values['num_shards']}: {reason}. Expected 1 there; Vertex AI and this machine take more, and make of "
-            "them the same to the byte."
-        )
-    for name, value in values.items():
-        if name.endswith(f"_{SHARDS}") and isinstance(value, list) and len(value) > 1:
-            raise ValueError(
-                f"{name}: the run has {len(value)} of them, and {reason}. Expected one; begin the rerun at resize_images, with "
-                "--set num_shards=1 --downstream."
-            )

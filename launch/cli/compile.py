@@ -25,7 +25,7 @@ def add_parser(commands: Any) -> None:
         "--raw", metavar="GS", help="default of the raw data, gs://BUCKET/FOLDER (default: asked for at each run)"
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE.yaml", help="the file to write")
-    parser.set_defaults(command=compile_command)
+    parser.set_defaults(command=compile_command, pipeline_root="")  # which each run says
 
 
 def compile_command(arguments: argparse.Namespace, pipeline: Any) -> int:

@@ -66,7 +66,7 @@ class Scheduling(FinishedVertex):
             ("GET", f"{SCHEDULES}/77", lambda _: Answer(vertex_json(self.schedule))),
             ("POST", f"{SCHEDULES}/77:(pause|resume)", self.change_schedule),
             ("DELETE", f"{SCHEDULES}/77", self.delete_schedule),
-            ("POST", f"{JOBS}/first:cancel", lambda _: Answer({})),
+            ("POST", f"{JOBS}/[a-z0-9-]+:cancel", lambda _: Answer({})),
         ]
 
     def create_schedule(self, request: Request) -> Answer:

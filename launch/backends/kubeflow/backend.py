@@ -6,9 +6,12 @@ from typing import Any
 
 from launch.backends.base import Flag, FollowedRun, Schedule
 from launch.backends.cluster.backend import EXPERIMENT, ONLY_LATEST, ClusterBackend, Prepared
+from launch.backends.cluster.cluster import Cluster
 from launch.backends.cluster.records import ClusterRecord
 from launch.backends.kubeflow import client, records, schedules, target
+from launch.backends.kubeflow.client import KUBECONFIG
 from launch.backends.kubeflow.copying import RUNS_AS, copied_addresses, copied_item
+from launch.backends.kubeflow.retries import retry_warning
 from launch.runs.dag.replay import Site
 from launch.runs.summary import RunSummary
 
@@ -70,6 +73,13 @@ class KubeflowBackend(ClusterBackend):
 
     def check_names(self, name: str, experiment: str) -> None:
         """As `ClusterBackend`: Kubeflow takes any."""
+
+    def check_surroundings(self, cluster: Cluster, stages: Sequence[str]) -> None:
+        """As `ClusterBackend`; of the cluster that a kubeconfig names, also what it does with stages that fail."""
+        super().check_surroundings(cluster, stages)
+        retried = any(cluster.resources[stage].retries for stage in stages)
+        if retried and KUBECONFIG.expanduser().exists() and (warning := retry_warning()):
+            print(warning, flush=True)
 
     def stages_beside(self, values: Mapping[str, Any]) -> Sequence[str]:
         """As `ClusterBackend`: what belongs to one of several folds is copied by a container."""

@@ -23,6 +23,7 @@ from launch.runs.summary import RunSummary, local_time
 END_STATES = {"SUCCEEDED": True, "FAILED": False, "SKIPPED": False, "CANCELED": False}
 HOST_VARIABLE, PAGES_VARIABLE = "KF_PIPELINES_ENDPOINT", "KF_PIPELINES_UI_ENDPOINT"  # kfp's own
 NO_HOST = "the cluster of this pod or kubeconfig"
+KUBECONFIG = Path("~/.kube/config")
 NAMESPACE = "kubeflow"  # where runs are, unless there are several users
 
 
@@ -82,7 +83,7 @@ def connect(flags: argparse.Namespace) -> Any:
     """
     host = host_of(flags)
     in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
-    if not host and not in_cluster and not Path("~/.kube/config").expanduser().exists():
+    if not host and not in_cluster and not KUBECONFIG.expanduser().exists():
         raise ValueError(
             f"--host: not given, and neither ${HOST_VARIABLE} nor a kubeconfig says where Kubeflow is. Give its address, or "
             "kubectl port-forward --namespace kubeflow service/ml-pipeline-ui 8080:80 and --host http://localhost:8080"

@@ -23,7 +23,7 @@ from components.resize_images.component import resize_images
 from components.split_folds.component import split_folds
 from components.train.component import train
 from components.write_tfrecords.component import write_tfrecords
-from launch.runs.dag.collected import CollectedArtifacts
+from launch.runs.dag.loops import collected, each, number_of
 from launch.runs.dag.signatures import chosen_for, with_settings
 
 
@@ -46,46 +46,40 @@ def verdelta(
         shards: 0 to num_shards - 1, made from num_shards by the launcher: a loop needs a list.
         settings: a parameter for each field of the stages' settings classes, components/<stage>/settings.py.
     """
-    with dsl.ParallelFor(shards, name="each shard of the photos") as shard:
-        resized = resize_images(raw=raw, raw_digest=raw_digest, shard=shard, **chosen_for(resize_images, settings))
+    with each(shards, "each shard of the photos") as shard:
+        resized = resize_images(raw=raw, raw_digest=raw_digest, shard=number_of(shard), **chosen_for(resize_images, settings))
 
-    paired = generate_pairs(catalogs=CollectedArtifacts(resized.outputs["catalog"]))
+    paired = generate_pairs(catalogs=collected(resized.outputs["catalog"], shards))
     catalog, pairs = paired.outputs["catalog"], paired.outputs["pairs"]
     folded_pairs = split_folds(pairs=pairs, **chosen_for(split_folds, settings)).outputs["folded_pairs"]
 
-    with dsl.ParallelFor(shards, name="each shard of the records") as shard:
-        written = write_tfrecords(
-            images=CollectedArtifacts(resized.outputs["images"]),
-            catalog=catalog,
-            pairs=pairs,
-            folded_pairs=folded_pairs,
-            shard=shard,
-            **chosen_for(write_tfrecords, settings),
-        )
+    examples = write_tfrecords(
+        images=collected(resized.outputs["images"], shards),
+        catalog=catalog,
+        pairs=pairs,
+        folded_pairs=folded_pairs,
+        **chosen_for(write_tfrecords, settings),
+    ).outputs["examples"]
 
-    with dsl.ParallelFor(folds, name="each fold") as fold:
-        trained = train(examples=CollectedArtifacts(written.outputs["examples"]), fold=fold, **chosen_for(train, settings))
-        predicted = predict(
-            examples=CollectedArtifacts(written.outputs["examples"]),
-            model=trained.outputs["model"],
-            **chosen_for(predict, settings),
-        )
+    with each(folds, "each fold") as fold:
+        trained = train(examples=examples, fold=number_of(fold), **chosen_for(train, settings))
+        predicted = predict(examples=examples, model=trained.outputs["model"], **chosen_for(predict, settings))
 
     submission = calibrate(
         catalog=catalog,
-        predictions=CollectedArtifacts(predicted.outputs["predictions"]),
-        out_of_fold=CollectedArtifacts(trained.outputs["out_of_fold"]),
+        predictions=collected(predicted.outputs["predictions"], folds),
+        out_of_fold=collected(trained.outputs["out_of_fold"], folds),
         **chosen_for(calibrate, settings),
     ).outputs["submission"]
     report(
         catalog=catalog,
-        images=CollectedArtifacts(resized.outputs["images"]),
+        images=collected(resized.outputs["images"], shards),
         pairs=pairs,
         folded_pairs=folded_pairs,
-        examples=CollectedArtifacts(written.outputs["examples"]),
-        models=CollectedArtifacts(trained.outputs["model"]),
-        histories=CollectedArtifacts(trained.outputs["history"]),
-        predictions=CollectedArtifacts(predicted.outputs["predictions"]),
+        examples=examples,
+        models=collected(trained.outputs["model"], folds),
+        histories=collected(trained.outputs["history"], folds),
+        predictions=collected(predicted.outputs["predictions"], folds),
         submission=submission,
         **chosen_for(report, settings),
     )

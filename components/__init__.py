@@ -18,7 +18,7 @@ Imports run one way, which `make lint` sees to; no stage imports another:
     the stages, and sample_dataset, which writes synthetic plants
       -> network     what train and predict share: the model, its checkpoints, decoding, devices, inference
       -> raw         where photos come from: the challenge's layout, a folder, a bucket
-      -> contract    what crosses a stage boundary: names, artifacts, tables, the catalog, shards, examples
+      -> contract    what crosses a stage boundary: names, artifacts, tables, the catalog, shards
       -> images      the container image of each stage; the faces name theirs
       -> settings    the list of stages, and how each declares its parameters in its own settings.py
 """

@@ -21,8 +21,8 @@ PAGES = {
 README = PAGES["README.md"]
 DOCUMENTED = "\n".join(text for name, text in PAGES.items() if name == "README.md" or name.startswith("docs/"))
 OPTION = re.compile(r"--[a-z][a-z_-]*")
-COMMANDS_OF_OTHERS = re.compile(r"^(gcloud|kubectl) .*$|`(gcloud|kubectl) [^`]*`", re.MULTILINE)
-OPTIONS_OF_OTHERS = {"--help", "--xla_gpu_autotune_level"}
+COMMANDS_OF_OTHERS = re.compile(r"^(gcloud|kubectl|docs/infra/\S+) .*$|`(gcloud|kubectl) [^`]*`", re.MULTILINE)
+OPTIONS_OF_OTHERS = {"--help", "--dry-run", "--xla_gpu_autotune_level"}
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:

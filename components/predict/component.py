@@ -7,7 +7,7 @@ from components.images import image_for
 
 @dsl.component(base_image=image_for("predict"), install_kfp_package=False)
 def predict(
-    examples: dsl.Input[list[dsl.Dataset]],
+    examples: dsl.Input[dsl.Dataset],
     model: dsl.Input[dsl.Model],
     predictions: dsl.Output[dsl.Dataset],
     tta_views: int,
@@ -16,7 +16,7 @@ def predict(
     """Predicts the test pairs with test-time augmentation.
 
     Args:
-        examples: TFRecords and test_pairs.csv, one folder per shard of write_tfrecords.
+        examples: TFRecords and test_pairs.csv.
         model: model.keras.
         predictions: predictions.csv, one column per view and their mean.
         tta_views: how many of the ten transforms are averaged.
@@ -24,12 +24,11 @@ def predict(
     """
     from pathlib import Path
 
-    from components.contract.examples import join_examples
     from components.predict.predict import predict
     from components.predict.settings import PredictSettings
 
     record = predict(
-        examples=join_examples([Path(part.path) for part in examples]),
+        examples=Path(examples.path),
         model=Path(model.path),
         predictions=Path(predictions.path),
         settings=PredictSettings.of(locals()),

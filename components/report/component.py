@@ -11,7 +11,7 @@ def report(
     images: dsl.Input[list[dsl.Dataset]],
     pairs: dsl.Input[dsl.Dataset],
     folded_pairs: dsl.Input[dsl.Dataset],
-    examples: dsl.Input[list[dsl.Dataset]],
+    examples: dsl.Input[dsl.Dataset],
     models: dsl.Input[list[dsl.Model]],
     predictions: dsl.Input[list[dsl.Dataset]],
     submission: dsl.Input[dsl.Dataset],
@@ -28,7 +28,7 @@ def report(
         images: the resized photos, one folder per shard.
         pairs: the test pairs.
         folded_pairs: the train pairs with their folds.
-        examples: the TFRecords, one folder per shard, of which only the stage's record is read.
+        examples: the TFRecords, of which only the stage's record is read.
         models: one trained model per fold, of which only the stage's record is read.
         predictions: one set of test predictions per fold, in the order of the models.
         submission: the submissions, the calibrated out-of-fold predictions and the calibration.
@@ -41,7 +41,6 @@ def report(
     """
     from pathlib import Path
 
-    from components.contract.examples import join_examples
     from components.contract.shards import joined
     from components.report.report import write_report
     from components.report.settings import ReportSettings
@@ -51,7 +50,7 @@ def report(
         images=joined([Path(part.path) for part in images]),
         pairs=Path(pairs.path),
         folded_pairs=Path(folded_pairs.path),
-        examples=join_examples([Path(part.path) for part in examples]),
+        examples=Path(examples.path),
         models=[Path(model.path) for model in models],
         histories=histories and [Path(history.path) for history in histories],
         predictions=[Path(prediction.path) for prediction in predictions],

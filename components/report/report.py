@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from components.contract.artifacts import atomic_write
+from components.contract.photos import Photos
 from components.report.page import page_of, render_html, render_summary
 from components.report.read import read_run
 from components.report.scores import detailed_scores
@@ -56,8 +57,9 @@ def write_report(
     )  # fmt: skip
     shown = spread_pairs(run.test, settings.strip_pairs)
     errors = largest_errors(run.validation, 0 if run.is_score else LARGEST_ERRORS)
-    with tqdm(total=len(shown) + len(errors), desc="report", unit="pair", file=sys.stdout, mininterval=2, ncols=90) as bar:
-        strip, worst = (cards(chosen, run.images, images, bar.update) for chosen in (shown, errors))
+    bar = tqdm(total=len(shown) + len(errors), desc="report", unit="pair", file=sys.stdout, mininterval=2, ncols=90)
+    with Photos(images) as photos, bar:
+        strip, worst = (cards(chosen, run.images, photos, bar.update) for chosen in (shown, errors))
     page = page_of(run)
     written = {html: render_html(run, page, strip, worst), summary: render_summary(run, page)}
     for path, text in written.items():

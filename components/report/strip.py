@@ -5,10 +5,11 @@ import dataclasses
 import functools
 import io
 from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 from PIL import Image
+
+from components.contract.photos import Photos
 
 THUMBNAIL_PX = 240
 THUMBNAIL_QUALITY = 78
@@ -79,13 +80,13 @@ def largest_errors(pairs: pd.DataFrame, count: int) -> pd.DataFrame:
     return ordered.drop_duplicates("series").drop(columns="size").head(count)
 
 
-def cards(chosen: pd.DataFrame, images: pd.DataFrame, folder: Path, done: Callable[[], object]) -> list[Card]:
+def cards(chosen: pd.DataFrame, images: pd.DataFrame, photos: Photos, done: Callable[[], object]) -> list[Card]:
     """Returns the chosen pairs with their thumbnails; calls `done` after each.
 
     Args:
         chosen: rows of a table of pairs.
         images: the catalog's rows.
-        folder: the folder that the catalog's paths are relative to.
+        photos: the resized photos, by the catalog's paths.
         done: called after each pair, for a progress bar.
 
     Raises:
@@ -104,8 +105,8 @@ def cards(chosen: pd.DataFrame, images: pd.DataFrame, folder: Path, done: Callab
             name=str(row["pair_id"]),
             species=row["species"],
             series=row["series"],
-            before=thumbnail(folder / paths[ids[0]]),
-            after=thumbnail(folder / paths[ids[1]]),
+            before=thumbnail(photos, paths[ids[0]]),
+            after=thumbnail(photos, paths[ids[1]]),
             before_name=ids[0].rsplit("/", 1)[-1],
             after_name=ids[1].rsplit("/", 1)[-1],
             raw=row["raw_days"],
@@ -120,15 +121,15 @@ def cards(chosen: pd.DataFrame, images: pd.DataFrame, folder: Path, done: Callab
 
 
 @functools.lru_cache(maxsize=512)
-def thumbnail(path: Path) -> str:
+def thumbnail(photos: Photos, path: str) -> str:
     """Returns the photo at `path`, made small, as a JPEG data URI.
 
     Raises:
         FileNotFoundError: there is no such photo.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing, though the catalog lists it; run resize_images again.")
-    with Image.open(path) as photo:
+    if path not in photos:
+        raise FileNotFoundError(f"{photos.folder}/{path} is missing, though the catalog lists it; run resize_images again.")
+    with Image.open(io.BytesIO(photos.read(path))) as photo:
         photo.draft("RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX))  # decodes a JPEG at a fraction of its size: four times faster
         small = photo.convert("RGB")
     small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))

@@ -1,10 +1,11 @@
 """Resizes raw photos to JPEGs of one size, and writes their catalog."""
 
 import dataclasses
+import io
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,6 +18,7 @@ from components.contract.artifacts import atomic_write, text_digest, write_recor
 from components.contract.catalog import FACTS, FIRST_SIZE, RAW_PATH, count_photos, refuse_empty
 from components.contract.cores import available_cores
 from components.contract.naming import naming
+from components.contract.photos import write_photos
 from components.contract.shards import WHOLE, Shard
 from components.raw.layout import is_photo
 from components.raw.source import RawSource
@@ -35,11 +37,15 @@ KEPT_BLOCKS_PER_CORE = 4  # of 16 MB: one photo of 8 megapixels and what its res
 
 @dataclasses.dataclass(frozen=True)
 class Resized:
-    """What became of a photo: its own width and height in pixels and what to count of it, or why it was left out."""
+    """What became of a photo: its own width and height in pixels and what to count of it, or why it was left out.
+
+    The JPEG is there until it is written.
+    """
 
     size: tuple[int, int] | None
     reason: str | None
     facts: tuple[str, ...] = ()
+    jpeg: bytes = b""
 
 
 def resize_images(
@@ -55,7 +61,7 @@ def resize_images(
 
     Args:
         raw: folder or gs:// address, in the challenge's layout.
-        images: receives `<path in raw>.jpg`.
+        images: receives an archive of `<path in raw>.jpg`.
         catalog: receives images.csv, the raw data's tables and, last, stage.json.
         settings: size, quality, and what a photo that cannot be decoded does.
         splits: both, or test alone where nothing is trained: then train photos are neither needed nor looked at.
@@ -78,7 +84,8 @@ def resize_images(
     listing = understood.listing
     everything = build_catalog(listing, of_all(understood.series))
     photos = everything[shard.part]
-    resized = resize_all(photos, source, images, settings)
+    resized: list[Resized] = []
+    write_photos(images, resize_all(photos, source, settings, resized), shard)
     good = photos[pd.Series([each.reason is None for each in resized], photos.index, dtype=bool)]
     missed, others = (listing.bad, understood.noted()) if shard.is_first else ({}, {})
     if shard.is_whole:
@@ -113,23 +120,23 @@ def facts_of(resized: Iterable[Resized]) -> dict[str, int]:
     return {fact: found[fact] for fact in FACTS if found[fact]}
 
 
-def resize_all(photos: pd.DataFrame, source: RawSource, images: Path, settings: ResizeImagesSettings) -> list[Resized]:
-    """Resizes each photo and returns, in the catalog's order, what became of it.
+def resize_all(
+    photos: pd.DataFrame, source: RawSource, settings: ResizeImagesSettings, resized: list[Resized]
+) -> Iterator[tuple[str, bytes]]:
+    """Resizes each photo and yields, in the catalog's order, the path and the bytes of those that are good.
+
+    What became of each is added to `resized`.
 
     At most one decoded photo per core is in memory, and at most MAX_DECODED_BYTES of them.
     """
     # Pillow then uses its memory again: the system would clear anew, for every photo, what it gives
     Image.core.set_blocks_max(KEPT_BLOCKS_PER_CORE * available_cores())
-    for folder in {Path(path).parent for path in photos["path"]}:
-        (images / folder).mkdir(parents=True, exist_ok=True)
     paths = [PurePosixPath(path) for path in photos[RAW_PATH]]
-    targets = dict(zip(paths, (images / path for path in photos["path"]), strict=True))
-
     pixels = Budget(MAX_DECODED_BYTES)
 
     def work(path: PurePosixPath, content: bytes) -> Resized:
         try:
-            return resize_photo(content, targets[path], settings, pixels)
+            return resize_photo(content, settings, pixels)
         except BadPhotoError as error:
             return bad_photo(path, f"cannot be decoded as a photo: {error}")
 
@@ -141,29 +148,30 @@ def resize_all(photos: pd.DataFrame, source: RawSource, images: Path, settings: 
             "or set on_bad_photo=skip to leave such photos out."
         )
 
-    resized, read, total = [], 0, sum(map(source.size, paths))
+    read, total = 0, sum(map(source.size, paths))
     bar = tqdm(paths, "resize_images", unit="photo", file=sys.stdout, mininterval=2, ncols=90)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow's, about what decode_picture refuses or counts by itself
-        for path, each in zip(
-            bar, map_contents(source, paths, work, bad_photo), strict=True
+        for path, stored, each in zip(
+            bar, photos["path"], map_contents(source, paths, work, bad_photo), strict=True
         ):  # the first bad one in order is named
-            resized.append(each)
+            if each.reason is None:
+                yield stored, each.jpeg
+            resized.append(dataclasses.replace(each, jpeg=b""))
             read += source.size(path)
             bar.set_postfix_str("/".join(tqdm.format_sizeof(size, "B") for size in (read, total)), refresh=False)
-    return resized
 
 
-def resize_photo(content: bytes, target: Path, settings: ResizeImagesSettings, pixels: Budget) -> Resized:
-    """Writes one photo as a JPEG of `image_size` x `image_size` pixels.
+def resize_photo(content: bytes, settings: ResizeImagesSettings, pixels: Budget) -> Resized:
+    """Returns one photo as a JPEG of `image_size` x `image_size` pixels.
 
     Raises:
         BadPhotoError: a bad photo.
     """
     picture = decode_picture(content, pixels.holding)
-    with atomic_write(target) as partial:
-        picture.image.resize((settings.image_size, settings.image_size)).save(partial, "JPEG", quality=settings.jpeg_quality)
-    return Resized(picture.image.size, None, picture.facts)
+    jpeg = io.BytesIO()
+    picture.image.resize((settings.image_size, settings.image_size)).save(jpeg, "JPEG", quality=settings.jpeg_quality)
+    return Resized(picture.image.size, None, picture.facts, jpeg.getvalue())
 
 
 def first_size(resized: list[Resized]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from components.images import image_for
 
 @dsl.component(base_image=image_for("train"), install_kfp_package=False)
 def train(
-    examples: dsl.Input[list[dsl.Dataset]],
+    examples: dsl.Input[dsl.Dataset],
     model: dsl.Output[dsl.Model],
     history: dsl.Output[dsl.Dataset],
     out_of_fold: dsl.Output[dsl.Dataset],
@@ -37,7 +37,7 @@ def train(
     """Trains one model on all folds but one and validates it on that one.
 
     Args:
-        examples: TFRecords and train_pairs.csv, one folder per shard of write_tfrecords.
+        examples: TFRecords and train_pairs.csv.
         model: model.keras.
         history: history.csv, one row per epoch.
         out_of_fold: out_of_fold.csv, one row per pair of the held-out fold.
@@ -49,12 +49,11 @@ def train(
     """
     from pathlib import Path
 
-    from components.contract.examples import join_examples
     from components.train.fit import train
     from components.train.settings import TrainSettings
 
     record = train(
-        examples=join_examples([Path(part.path) for part in examples]),
+        examples=Path(examples.path),
         model=Path(model.path),
         history=Path(history.path),
         out_of_fold=Path(out_of_fold.path),

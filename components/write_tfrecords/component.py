@@ -13,19 +13,17 @@ def write_tfrecords(
     examples: dsl.Output[dsl.Dataset],
     layout: str,
     num_shards: int,
-    shard: int,
     folded_pairs: dsl.Input[dsl.Dataset] = None,
 ) -> None:
-    """Writes one shard of the photos of all pairs as TFRecords: one file per fold and one for the test set.
+    """Writes the photos of all pairs as TFRecords: num_shards files per fold and for the test set.
 
     Args:
         images: resized photos, one folder per shard of resize_images.
         catalog: images.csv.
         pairs: test_pairs.csv.
-        examples: TFRecords of this shard and dataset.json; in the first, the tables, too.
+        examples: TFRecords, dataset.json and the tables.
         layout: one record per image, or the winner's one per pair.
-        num_shards: tasks that share the work; files per fold and for the test set.
-        shard: which of them this is, from 0.
+        num_shards: files per fold and for the test set.
         folded_pairs: train_pairs.csv with folds, in stored order; none where nothing is trained: the test set alone.
     """
     from pathlib import Path
@@ -41,6 +39,5 @@ def write_tfrecords(
         folded_pairs=folded_pairs and Path(folded_pairs.path),
         examples=Path(examples.path),
         settings=WriteTfrecordsSettings.of(locals()),
-        shard=shard,
     )
-    examples.metadata.update(record["counts"], shard=shard)
+    examples.metadata.update(record["counts"])

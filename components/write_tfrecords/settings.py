@@ -16,7 +16,6 @@ class WriteTfrecordsSettings(Settings):
     )
     num_shards: int = parameter(
         1,
-        "Tasks that share resizing and TFRecord writing (Kubeflow: 1); each writes one TFRecord file per fold and one for the "
-        "test set.",
+        "Tasks that share the resizing of photos, and TFRecord files for each fold and for the test set.",
         at_least=1, at_most=1000,
     )  # fmt: skip

@@ -17,17 +17,17 @@ from tqdm import tqdm
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, file_digest, write_json, write_record
-from components.contract.shards import WHOLE, Shard
+from components.contract.photos import Photos
 from components.contract.tables import read_images, read_table
 from components.write_tfrecords.settings import WriteTfrecordsSettings
 
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """One TFRecord before serialization: photos by path; a label only in layout=pairs."""
+    """One TFRecord before serialization: photos by path, as the catalog has it; a label only in layout=pairs."""
 
     record_id: str
-    paths: tuple[Path, ...]
+    paths: tuple[str, ...]
     label_days: int | None = None
 
 
@@ -39,44 +39,37 @@ def write_tfrecords(
     folded_pairs: Path | None,
     examples: Path,
     settings: WriteTfrecordsSettings,
-    shard: int | None = None,
 ) -> dict[str, Any]:
     """Writes `examples/`: TFRecords per fold and for the test set, images.csv, both pair tables, dataset.json, stage.json.
 
     Without `folded_pairs`, where nothing is trained, of the test set alone.
-
-    Args:
-        shard: which one of the `num_shards` files of each fold and of the test set to write; None for all. The first comes
-            with the tables, the others without.
 
     Returns:
         The stage record.
 
     Raises:
         FileNotFoundError: a photo that the catalog lists is not in `images`.
-        ValueError: no such shard.
     """
-    task = WHOLE if shard is None else Shard(shard=shard, num_shards=settings.num_shards)
     table = read_images(catalog)
     train = pd.DataFrame(columns=list(schema.FOLDED_PAIRS_COLUMNS))
     if folded_pairs is not None:
         train = read_table(folded_pairs / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS)
     test = read_table(pairs / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
-    path_of = {image_id: images / path for image_id, path in zip(table["image_id"], table["path"], strict=True)}
-    require_files(path_of[name] for name in referenced_images(train, test))
-    examples.mkdir(parents=True, exist_ok=True)
-    plan = list(plan_files(train, test, path_of, settings))[task.part]
+    path_of = dict(zip(table["image_id"], table["path"], strict=True))
+    plan = list(plan_files(train, test, path_of, settings))
     files = []
     total = sum(len(records) for _, records in plan)
-    with tqdm(total=total, desc="write_tfrecords", unit="record", file=sys.stdout, mininterval=2, ncols=90) as progress:
+    bar = tqdm(total=total, desc="write_tfrecords", unit="record", file=sys.stdout, mininterval=2, ncols=90)
+    with Photos(images) as photos, bar as progress:
+        require_photos(photos, (path_of[name] for name in referenced_images(train, test)))
+        examples.mkdir(parents=True, exist_ok=True)
         for name, records in plan:
-            files.append(write_file(examples / name, records))
+            files.append(write_file(examples / name, records, photos))
             progress.update(len(records))
     sources = {schema.IMAGES_CSV: catalog, schema.TRAIN_PAIRS_CSV: folded_pairs, schema.TEST_PAIRS_CSV: pairs}
-    tables = {name: folder / name for name, folder in sources.items() if folder is not None}
-    for name, path in tables.items() if task.is_first else ():
-        shutil.copyfile(path, examples / name)
-    task.write(examples, {"layout": settings.layout, "tables": {name: file_digest(path) for name, path in tables.items()}})
+    for name, folder in sources.items():
+        if folder is not None:
+            shutil.copyfile(folder / name, examples / name)
     counts = {
         "train_images": int((table["split"] == schema.TRAIN).sum()),
         "test_images": int((table["split"] == schema.TEST).sum()),
@@ -91,7 +84,7 @@ def write_tfrecords(
 
 
 def plan_files(
-    train: pd.DataFrame, test: pd.DataFrame, path_of: dict[str, Path], settings: WriteTfrecordsSettings
+    train: pd.DataFrame, test: pd.DataFrame, path_of: dict[str, str], settings: WriteTfrecordsSettings
 ) -> Iterator[tuple[str, list[Record]]]:
     """Which records go into which file, in order: every num_shards-th record of its fold, or of the test set."""
     groups = [(schema.FOLD_TFRECORD.replace("{fold}", str(fold)), rows) for fold, rows in train.groupby("fold", sort=True)]
@@ -109,7 +102,7 @@ def referenced_images(*pair_tables: pd.DataFrame) -> list[str]:
     return sorted({name for table in pair_tables for column in ("before_image_id", "after_image_id") for name in table[column]})
 
 
-def pair_record(row: Any, path_of: dict[str, Path]) -> Record:
+def pair_record(row: Any, path_of: dict[str, str]) -> Record:
     """The winner's record of one pair; a test pair, whose days nobody knows, has label 0."""
     paths = (path_of[row.before_image_id], path_of[row.after_image_id])
     days = getattr(row, "time_delta_days", 0)
@@ -121,31 +114,31 @@ def pair_record(row: Any, path_of: dict[str, Path]) -> Record:
     return Record(row.pair_id, paths, int(days))
 
 
-def require_files(paths: Iterable[Path]) -> None:
+def require_photos(photos: Photos, paths: Iterable[str]) -> None:
     """Raises FileNotFoundError with the first missing photos, before anything is written."""
-    missing = [str(path) for path in paths if not path.is_file()]
+    missing = [f"{photos.folder}/{path}" for path in paths if path not in photos]
     if missing:
         raise FileNotFoundError(
             f"{len(missing)} photos of the catalog are missing, such as {', '.join(missing[:3])}; run resize_images again."
         )
 
 
-def write_file(path: Path, records: list[Record]) -> dict[str, Any]:
+def write_file(path: Path, records: list[Record], photos: Photos) -> dict[str, Any]:
     """Writes one TFRecord file and returns its entry of dataset.json: name, records, bytes, sha256."""
     with atomic_write(path) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
         for record in records:
-            writer.write(serialize(record))
+            writer.write(serialize(record, photos))
     return {"name": path.name, "records": len(records), "bytes": path.stat().st_size, "sha256": file_digest(path)}
 
 
-def serialize(record: Record) -> bytes:
+def serialize(record: Record, photos: Photos) -> bytes:
     """One tf.train.Example: image_id and image (one or two JPEGs); for pairs also label_id (text) and label (int64).
 
     A protobuf map has no order of its own: without `deterministic`, each process would write the features in another one.
     """
     feature = {
         schema.FEATURE_IMAGE_ID: bytes_feature(record.record_id.encode()),
-        schema.FEATURE_IMAGE: bytes_feature(*(path.read_bytes() for path in record.paths)),
+        schema.FEATURE_IMAGE: bytes_feature(*(photos.read(path) for path in record.paths)),
     }
     if record.label_days is not None:
         feature[schema.FEATURE_LABEL_ID] = bytes_feature(str(record.label_days).encode())

@@ -96,6 +96,23 @@ class Flag:
         return self.name.replace("-", "_")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """What starts a run again and again.
+
+    Attributes:
+        id: by which its place knows it.
+        name: of its runs.
+        cron: minute, hour, day of the month, month, day of the week.
+        state: the place's own word.
+    """
+
+    id: str
+    name: str
+    cron: str
+    state: str
+
+
 @dataclasses.dataclass(frozen=True)
 class Progress:
     """Where a run is.

@@ -25,7 +25,7 @@ def add_parser(commands: Any) -> None:
         "--raw", metavar="GS", help="default of the raw data, gs://BUCKET/FOLDER (default: asked for at each run)"
     )
     parser.add_argument("--output", type=Path, required=True, metavar="FILE.yaml", help="the file to write")
-    parser.set_defaults(command=compile_command)
+    parser.set_defaults(command=compile_command, pipeline_root="")  # which each run says
 
 
 def compile_command(arguments: argparse.Namespace, pipeline: Any) -> int:
@@ -48,7 +48,8 @@ def compile_command(arguments: argparse.Namespace, pipeline: Any) -> int:
     check_parameters(parameters, cluster)
     backend.check_values(parameters)
     data = raw_inputs(arguments.raw) if arguments.raw else {}
-    compile_pipeline(pipeline, cluster, backend.target, pipeline_inputs(parameters) | data, output)
+    built, values = backend.site.built(pipeline, pipeline_inputs(parameters) | data)
+    compile_pipeline(built, cluster, backend.target, values, output)
     print(f"{output}: for {cluster.target}, accelerator {cluster.accelerator}")
     for image in dict.fromkeys(cluster.images.values()):
         print(f"  {image}")

@@ -153,6 +153,14 @@ def backend_from(arguments: argparse.Namespace, pipeline: Any) -> Backend:
     return cluster_backend(arguments, wiring) if getattr(arguments, "target", None) else local_backend(arguments, wiring)
 
 
+def cluster_backend_from(arguments: argparse.Namespace, pipeline: Any) -> ClusterBackend:
+    """Returns the cluster that the command line names; raises ValueError where it names none, or a flag cannot be."""
+    if not arguments.target:
+        raise ValueError(f"--target: missing; expected one of {', '.join(CLUSTERS)}, or a profile that says it.")
+    check_flags(arguments)
+    return cluster_backend(arguments, read_wiring(pipeline))
+
+
 def local_backend(arguments: argparse.Namespace, wiring: Wiring) -> LocalBackend:
     """Returns this machine, as the command line says."""
     given = {**LOCAL, **{name: value for name, value in vars(arguments).items() if name in LOCAL}}

@@ -1,6 +1,7 @@
 """`submit`: the whole pipeline on Kubeflow or Vertex AI."""
 
 import argparse
+import re
 from typing import Any
 
 from launch.backends.base import execute
@@ -11,9 +12,12 @@ from launch.cli.options import (
     add_sending,
     add_target,
     backend_from,
+    cluster_backend_from,
     parameters_of,
 )
 from launch.runs.plan import training_plan
+
+CRON = re.compile(r"[^\s]+( [^\s]+){4}")
 
 
 def add_parser(commands: Any) -> None:
@@ -28,6 +32,7 @@ def add_parser(commands: Any) -> None:
     add_machines(parser)
     parser.add_argument("--raw", required=True, metavar="GS", help="the raw data, gs://BUCKET/FOLDER")
     parser.add_argument("--name", help="the run's name (default: the preset and the time)")
+    parser.add_argument("--cron", metavar="TIMES", help="run at these times, such as '0 6 * * 1' (UTC), in place of now")
     add_connection(parser)
     add_sending(parser)
     parser.set_defaults(command=submit)
@@ -44,4 +49,13 @@ def submit(arguments: argparse.Namespace, pipeline: Any) -> int:
     backend, preset = backend_from(arguments, pipeline), arguments.preset
     parameters = parameters_of(arguments, preset)
     plan = training_plan(pipeline, parameters, raw=arguments.raw, preset=preset, title=preset or "run", name=arguments.name)
-    return execute(backend, plan, wait=arguments.wait)
+    if arguments.cron is None:
+        return execute(backend, plan, wait=arguments.wait)
+    if not CRON.fullmatch(arguments.cron) or arguments.wait:
+        raise ValueError(
+            f"--cron {arguments.cron!r}: expected five fields (minute, hour, day of the month, month, day of the week), such as "
+            "'0 6 * * 1', and no --wait."
+        )
+    schedule = cluster_backend_from(arguments, pipeline).schedule(plan, arguments.cron)
+    print(f"schedule {schedule}: {arguments.cron}\nSee: python pipeline.py schedules list --target {arguments.target}")
+    return 0

@@ -87,8 +87,8 @@ def training_plan(
 ) -> Plan:
     """Returns the plan of the whole pipeline, from raw photos to the report."""
 
-    def build(plan: Plan, _site: Site, data: Mapping[str, str], _written: Artifacts) -> Built:
-        return pipeline, {**data, **pipeline_inputs(plan.parameters)}
+    def build(plan: Plan, site: Site, data: Mapping[str, str], _written: Artifacts) -> Built:
+        return site.built(pipeline, {**data, **pipeline_inputs(plan.parameters)})
 
     stages = tuple(STAGES)
     return Plan(title=title, name=name, preset=preset, parameters=parameters, stages=stages, steps=[Step(stages, build)], raw=raw)

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from components.images import ACCELERATORS
-from launch.backends.base import Flag, FollowedRun, follow
+from launch.backends.base import Flag, FollowedRun, Schedule, follow
 from launch.backends.cluster.checks import check_images, check_pipeline_root
 from launch.backends.cluster.cluster import Cluster, cluster_from
 from launch.backends.cluster.compile import check_parameters, compile_pipeline
@@ -105,6 +105,26 @@ class ClusterBackend(abc.ABC):
         """As `Backend`."""
 
     @abc.abstractmethod
+    def create_schedule(self, file: Path, prepared: Prepared, cron: str) -> str:
+        """Creates a schedule of a compiled pipeline and returns its id; raises BackendError where the target says no."""
+
+    @abc.abstractmethod
+    def schedules(self) -> Sequence[Schedule]:
+        """Returns the schedules there, oldest first."""
+
+    @abc.abstractmethod
+    def change_schedule(self, schedule: str, action: str) -> None:
+        """Pauses, resumes or deletes a schedule, by its id."""
+
+    @abc.abstractmethod
+    def stop(self, name: str) -> str:
+        """Ends a run and returns its page."""
+
+    @abc.abstractmethod
+    def page_of(self, name: str) -> str:
+        """Returns the page of a run."""
+
+    @abc.abstractmethod
     def check_values(self, values: Mapping[str, Any]) -> None:
         """Refuses a parameter of a pipeline that only this target cannot use; raises ValueError."""
 
@@ -182,6 +202,17 @@ class ClusterBackend(abc.ABC):
         given = [text.partition("=")[2] for text in flags.image]
         for line in check_images(images, given=given, may_be_local=self.target.IMAGES_MAY_BE_LOCAL):
             print(f"not checked: {line}", flush=True)
+
+    def schedule(self, plan: Plan, cron: str) -> str:
+        """Checks a plan, has it run at the times of a cron expression, and returns the schedule's id.
+
+        What lies in the raw data may be other photos each time: nothing of an earlier run's is taken for theirs.
+        """
+        prepared = self.prepare(plan)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "verdelta.yaml")
+            compile_pipeline(prepared.pipeline, prepared.cluster, self.target, {}, file, read_anew=True)
+            return self.create_schedule(file, prepared, cron)
 
     def submit(self, plan: Plan) -> FollowedRun:
         """As `Backend`; prints the run's link."""

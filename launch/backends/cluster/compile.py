@@ -21,6 +21,7 @@ from launch.runs.dag.kfp_internals import tasks_of_pipeline
 from launch.runs.parameters import SHARDS
 
 RETRY_AFTER = "60s"  # doubled at each retry: by then a machine that was taken away may be there again
+DIGEST, DUE = "raw_digest", "{{$.pipeline_job_schedule_time_utc}}"  # a parameter, and what both targets replace by the time
 LARGEST_PARAMETER = 10_000  # characters, on Kubeflow and on Vertex
 
 
@@ -53,7 +54,14 @@ def check_parameters(values: Mapping[str, Any], cluster: Cluster) -> None:
         )
 
 
-def compile_pipeline(pipeline: Any, cluster: Cluster, target: ModuleType, defaults: Mapping[str, Any], path: Path) -> None:
+def compile_pipeline(
+    pipeline: Any,
+    cluster: Cluster,
+    target: ModuleType,
+    defaults: Mapping[str, Any],
+    path: Path,
+    read_anew: bool = False,
+) -> None:
     """Writes `pipeline`, made for `cluster`, to `path`, whole.
 
     Args:
@@ -61,6 +69,8 @@ def compile_pipeline(pipeline: Any, cluster: Cluster, target: ModuleType, defaul
         cluster: on what it runs.
         target: what a stage is there.
         defaults: values of pipeline parameters where a run gives none; the others keep theirs, or have to be given.
+        path: of the file.
+        read_anew: whether each run reads the raw data whatever its digest was: that of a schedule is as old as the schedule.
     """
     from kfp import compiler
 
@@ -70,9 +80,24 @@ def compile_pipeline(pipeline: Any, cluster: Cluster, target: ModuleType, defaul
         text = draft.read_text(encoding="utf-8")
     header = "".join(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines(keepends=True)))
     spec, *platform = yaml.load_all(text, yaml.CSafeLoader)  # many times as fast as Python's own
+    if read_anew:
+        spec = with_times_for_digests(spec)
     with atomic_write(path) as partial:
         finished = [target.finish(spec, cluster), *platform]
         partial.write_text(header + yaml.dump_all(finished, Dumper=yaml.CSafeDumper), encoding="utf-8")
+
+
+def with_times_for_digests(spec: dict[str, Any]) -> dict[str, Any]:
+    """Returns a compiled pipeline whose stages get, in place of the raw data's digest, the time that their run was due at.
+
+    The digest is there for the cluster's cache alone, which looks at parameters and not at what lies in a folder.
+    """
+    for component in (spec["root"], *spec["components"].values()):
+        for task in component.get("dag", {}).get("tasks", {}).values():
+            wires = task.get("inputs", {}).get("parameters", {})
+            if "dag" not in spec["components"][task["componentRef"]["name"]] and DIGEST in wires:
+                wires[DIGEST] = {"runtimeValue": {"constant": DUE}}
+    return spec
 
 
 def decorated(pipeline: Any, cluster: Cluster, target: ModuleType) -> Any:

@@ -8,7 +8,7 @@ from components.settings import STAGES
 from launch.runs.dag.replay import key, shards_of
 from launch.runs.dag.wiring import Artifacts, Wiring
 from launch.runs.lineage import RERUN, Parent, RecordedRun, Task, artifacts_of, taken_over
-from launch.runs.parameters import FOLDS, LOOP, SHARD, fields
+from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS, default, fields
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,11 +68,11 @@ def recorded_run(record: ClusterRecord, read: Callable[[str], ClusterRecord], wi
     parent = parent_of(record.about)
     items = {name: [item for item in record.parameters.get(name, []) if isinstance(item, dict)] for name in lists(wiring)}
     own = artifacts_of(tasks_of(record, [item for each in items.values() for item in each], wiring), wiring)
-    parameters = record.parameters
+    parameters = complete(record.parameters)
     inherited: Artifacts = {}
     if parent and parent.kind == RERUN:
         older = recorded_run(read(parent.run), read, wiring)
-        parent = dataclasses.replace(parent, folds=[item[LOOP] for item in items[FOLDS]] or None)
+        parent = dataclasses.replace(parent, folds=folds_among(record.parameters) or None)
         inherited = taken_over(parent, lambda _: older, wiring)
         parameters = older.parameters | {name: value for name, value in parameters.items() if name != FOLDS}
     elif not parent:
@@ -107,20 +107,40 @@ def tasks_of(record: ClusterRecord, items: Sequence[Mapping[str, Any]], wiring: 
         ValueError: an artifact whose fold or shard cannot be told.
     """
     in_parts = wiring.per_fold | wiring.per_shard
+    alone = parts_alone(record.parameters, wiring)
     part_of = {value: item.get(LOOP, item.get(SHARD)) for item in items for name, value in item.items() if name in keys(wiring)}
     found = []
     order = list(STAGES)
     for task in sorted(record.tasks, key=lambda task: order.index(task.stage)):
-        part = part_of_task(task, wiring, part_of, record.run) if task.stage in in_parts else None
+        part = alone.get(task.stage)
+        if part is None and task.stage in in_parts:
+            part = part_of_task(task, wiring, part_of, record.run)
         inputs: dict[str, dict[int | None, str]] = {}
         for name, source in wiring.inputs[task.stage].items():
             uris = task.inputs.get(name, ())
+            if source.stage in alone:
+                inputs[name] = dict(zip([alone[source.stage]], uris, strict=False))
+                continue
             inputs[name] = {part_of.get(uri): uri for uri in uris if source.stage not in in_parts or uri in part_of}
         if part is not None:
             part_of |= {uris[0]: part for uris in task.outputs.values()} if task.succeeded else {}
         outputs = {name: uris[0] for name, uris in task.outputs.items()}
         found.append(Task(stage=task.stage, part=part, succeeded=task.succeeded, inputs=inputs, outputs=outputs))
     return found
+
+
+def parts_alone(parameters: Mapping[str, Any], wiring: Wiring) -> dict[str, int]:
+    """Returns the fold, or the shard, of each stage that a run has executed for one only: nothing tells it apart there."""
+    folds = folds_among(parameters)
+    found = dict.fromkeys(wiring.per_fold, folds[0]) if len(folds) == 1 else {}
+    sharded = any(len(parameters.get(name, ())) > 1 for name in (SHARDS, *map(shards_of, wiring.per_shard)))
+    return found | ({} if sharded else dict.fromkeys(wiring.per_shard, 0))
+
+
+def complete(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the parameters of a run, with those that its pipeline lacks because they could have no other value there."""
+    known = {name: default(fields()[name]) for name in ("num_shards",)} | dict(parameters)
+    return known | ({FOLDS: folds_among(parameters)} if LOOP in parameters and FOLDS not in parameters else {})
 
 
 def part_of_task(task: ClusterTask, wiring: Wiring, part_of: Mapping[str, int], run: str) -> int | None:
@@ -191,10 +211,11 @@ def listed_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
 
     The others say what the launcher made of these: addresses of what is imported, their digests, lists for loops.
     """
-    found = {name: as_declared(name, given[name]) for name in fields() if name in given}
-    return found | ({FOLDS: folds_among(found)} if FOLDS in found else {})
+    found = {FOLDS: folds_among(given)} if {FOLDS, LOOP} & given.keys() else {}
+    return found | {name: as_declared(name, given[name]) for name in fields() if name in given and name != FOLDS}
 
 
 def folds_among(values: Mapping[str, Any]) -> list[int]:
-    """Returns the folds of a run by its parameters; in a rerun each is in an item with what is imported for it."""
-    return [int(item[LOOP] if isinstance(item, Mapping) else item) for item in values.get(FOLDS, [])]
+    """Returns the folds of a run by its parameters: `fold` where there is one; in a rerun, items with what is imported."""
+    items = values.get(FOLDS, [values[LOOP]] if LOOP in values else [])
+    return [int(item[LOOP] if isinstance(item, Mapping) else item) for item in items]

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from launch.backends.base import Flag, FollowedRun
+from launch.backends.base import Flag, FollowedRun, Schedule
 from launch.backends.cluster.backend import EXPERIMENT, ONLY_LATEST, ClusterBackend, Prepared
+from launch.backends.cluster.cluster import Cluster
 from launch.backends.cluster.records import ClusterRecord
-from launch.backends.kubeflow import client, records, target
+from launch.backends.kubeflow import client, records, schedules, target
+from launch.backends.kubeflow.client import KUBECONFIG
 from launch.backends.kubeflow.copying import RUNS_AS, copied_addresses, copied_item
+from launch.backends.kubeflow.retries import retry_warning
 from launch.runs.dag.replay import Site
-from launch.runs.parameters import SHARDS
 from launch.runs.summary import RunSummary
 
 
@@ -45,33 +47,40 @@ class KubeflowBackend(ClusterBackend):
         """As `Backend`."""
         return client.list_runs(self.connection, self.flags.experiment or EXPERIMENT, self.flags)
 
+    def create_schedule(self, file: Path, prepared: Prepared, cron: str) -> str:
+        """As `ClusterBackend`."""
+        return schedules.create_schedule(self.connection, file, prepared, cron, self.flags)
+
+    def schedules(self) -> Sequence[Schedule]:
+        """As `ClusterBackend`: those of the experiment."""
+        return schedules.list_schedules(self.connection, self.flags.experiment or EXPERIMENT, self.flags)
+
+    def change_schedule(self, schedule: str, action: str) -> None:
+        """As `ClusterBackend`."""
+        schedules.change_schedule(self.connection, schedule, action, self.flags)
+
+    def stop(self, name: str) -> str:
+        """As `ClusterBackend`."""
+        return schedules.stop_run(self.connection, name, self.flags.experiment or EXPERIMENT, self.flags)
+
+    def page_of(self, name: str) -> str:
+        """As `ClusterBackend`."""
+        return schedules.page_of(self.connection, name, self.flags.experiment or EXPERIMENT, self.flags)
+
     def check_values(self, values: Mapping[str, Any]) -> None:
-        """As `ClusterBackend`: several shards, which Kubeflow 2.17 runs without an error and wrongly."""
-        refuse_shards(values)
+        """As `ClusterBackend`: what would have to be copied and cannot be."""
+        copied_addresses(values)
 
     def check_names(self, name: str, experiment: str) -> None:
         """As `ClusterBackend`: Kubeflow takes any."""
 
+    def check_surroundings(self, cluster: Cluster, stages: Sequence[str]) -> None:
+        """As `ClusterBackend`; of the cluster that a kubeconfig names, also what it does with stages that fail."""
+        super().check_surroundings(cluster, stages)
+        retried = any(cluster.resources[stage].retries for stage in stages)
+        if retried and KUBECONFIG.expanduser().exists() and (warning := retry_warning()):
+            print(warning, flush=True)
+
     def stages_beside(self, values: Mapping[str, Any]) -> Sequence[str]:
         """As `ClusterBackend`: what belongs to one of several folds is copied by a container."""
         return [RUNS_AS] if copied_addresses(values) else []
-
-
-def refuse_shards(values: Mapping[str, Any]) -> None:
-    """Refuses several shards, which Kubeflow 2.17 runs without an error and wrongly: a later loop reads the last one only.
-
-    Raises:
-        ValueError: says what to do instead.
-    """
-    reason = "Kubeflow hands the artifacts of only one shard to a later loop (kubeflow/pipelines issue 13900)"
-    if values.get("num_shards", 1) > 1:
-        raise ValueError(
-            f"num_shards={values['num_shards']}: {reason}. Expected 1 there; Vertex AI and this machine take more, and make of "
-            "them the same to the byte."
-        )
-    for name, value in values.items():
-        if name.endswith(f"_{SHARDS}") and isinstance(value, list) and len(value) > 1:
-            raise ValueError(
-                f"{name}: the run has {len(value)} of them, and {reason}. Expected one; begin the rerun at resize_images, with "
-                "--set num_shards=1 --downstream."
-            )

@@ -23,6 +23,7 @@ from launch.runs.summary import RunSummary, local_time
 END_STATES = {"SUCCEEDED": True, "FAILED": False, "SKIPPED": False, "CANCELED": False}
 HOST_VARIABLE, PAGES_VARIABLE = "KF_PIPELINES_ENDPOINT", "KF_PIPELINES_UI_ENDPOINT"  # kfp's own
 NO_HOST = "the cluster of this pod or kubeconfig"
+KUBECONFIG = Path("~/.kube/config")
 NAMESPACE = "kubeflow"  # where runs are, unless there are several users
 
 
@@ -82,7 +83,7 @@ def connect(flags: argparse.Namespace) -> Any:
     """
     host = host_of(flags)
     in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
-    if not host and not in_cluster and not Path("~/.kube/config").expanduser().exists():
+    if not host and not in_cluster and not KUBECONFIG.expanduser().exists():
         raise ValueError(
             f"--host: not given, and neither ${HOST_VARIABLE} nor a kubeconfig says where Kubeflow is. Give its address, or "
             "kubectl port-forward --namespace kubeflow service/ml-pipeline-ui 8080:80 and --host http://localhost:8080"
@@ -157,29 +158,55 @@ def create_run(client: Any, file: Path, prepared: Prepared, flags: argparse.Name
     """
     import kfp_server_api
 
-    spec, *platform = yaml.load_all(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
     host = host_of(flags) or NO_HOST
-    with talking_to(host, f"find or make experiment {prepared.experiment}"), contextlib.redirect_stdout(io.StringIO()):
-        experiment = client.create_experiment(prepared.experiment, namespace=flags.namespace or None)
     run = kfp_server_api.V2beta1Run(
-        experiment_id=experiment.experiment_id,
-        display_name=prepared.name,
-        description=" ".join(f"{name}={value}" for name, value in prepared.about.items()),
-        pipeline_spec={"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec,
-        runtime_config=kfp_server_api.V2beta1RuntimeConfig(parameters=prepared.values, pipeline_root=flags.pipeline_root or None),
-        service_account=prepared.cluster.service_account or None,
+        experiment_id=experiment_id(client, prepared.experiment, flags),
+        **run_of(prepared, flags),
+        pipeline_spec=sent_pipeline(file),
     )
     with talking_to(host, f"create run {prepared.name}", uncertain=True):
         created = client.runs.run_service_create_run(run=run)
-    pages = os.environ.get(PAGES_VARIABLE) or host_of(flags) or "/pipeline"
     return KubeflowRun(
         client,
         host,
         created.run_id,
-        link=f"{pages.rstrip('/')}/#/runs/details/{created.run_id}",
+        link=link_of(created.run_id, flags),
         folds=folds_among(prepared.values),
         namespace=flags.namespace or NAMESPACE,
     )
+
+
+def experiment_id(client: Any, experiment: str, flags: argparse.Namespace) -> str:
+    """Returns the id of an experiment, which is made where there is none."""
+    doing = talking_to(host_of(flags) or NO_HOST, f"find or make experiment {experiment}")
+    with doing, contextlib.redirect_stdout(io.StringIO()):
+        return str(client.create_experiment(experiment, namespace=flags.namespace or None).experiment_id)
+
+
+def run_of(prepared: Prepared, flags: argparse.Namespace) -> dict[str, Any]:
+    """Returns what runs and recurring runs are made with alike; words about them are their description."""
+    import kfp_server_api
+
+    return {
+        "display_name": prepared.name,
+        "description": " ".join(f"{name}={value}" for name, value in prepared.about.items()),
+        "runtime_config": kfp_server_api.V2beta1RuntimeConfig(
+            parameters=prepared.values, pipeline_root=flags.pipeline_root or None
+        ),
+        "service_account": prepared.cluster.service_account or None,
+    }
+
+
+def sent_pipeline(file: Path) -> dict[str, Any]:
+    """Returns a compiled pipeline as the server takes it."""
+    spec, *platform = yaml.load_all(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    return {"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec
+
+
+def link_of(run_id: str, flags: argparse.Namespace) -> str:
+    """Returns the page of a run."""
+    pages = os.environ.get(PAGES_VARIABLE) or host_of(flags) or "/pipeline"
+    return f"{pages.rstrip('/')}/#/runs/details/{run_id}"
 
 
 def list_runs(client: Any, experiment: str, flags: argparse.Namespace) -> list[RunSummary]:

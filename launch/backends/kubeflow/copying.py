@@ -13,7 +13,7 @@ from kfp import dsl
 from components.images import image_for
 from launch.runs.dag.replay import CONTENT, key
 from launch.runs.dag.wiring import Source
-from launch.runs.parameters import FOLDS
+from launch.runs.parameters import FOLDS, SHARDS
 
 RUNS_AS = "calibrate"  # a stage whose image holds Google's library, and whose machine is a small one
 COPY, ADDRESS = "copy", "uri"  # the output and the parameter of the component
@@ -53,7 +53,7 @@ def copied_item(item: Any, sources: Sequence[Source]) -> dict[Source, Any]:
 
 
 def copied_addresses(values: Mapping[str, Any]) -> list[str]:
-    """Returns the addresses of what a run on Kubeflow will copy: what belongs to one of several folds.
+    """Returns the addresses of what a run on Kubeflow will copy: what belongs to one of several folds or shards.
 
     Args:
         values: the run's parameters.
@@ -61,16 +61,15 @@ def copied_addresses(values: Mapping[str, Any]) -> list[str]:
     Raises:
         ValueError: an address that the copying container cannot read.
     """
-    items = [item for item in values.get(FOLDS, []) if isinstance(item, dict)]  # else the numbers of a whole run's folds
-    if len(items) < 2:
-        return []
+    lists = (value for name, value in values.items() if name.endswith((FOLDS, SHARDS)) and isinstance(value, list))
+    items = [item for each in lists for item in each if isinstance(item, dict)]  # else the numbers of a whole run's folds
     found = [uri for item in items for name, uri in item.items() if isinstance(uri, str) and not name.endswith(CONTENT)]
     elsewhere = [uri for uri in found if not uri.startswith("gs://")]
     if elsewhere:
         raise ValueError(
-            f"{elsewhere[0]}: Kubeflow imports nothing inside a loop (kubeflow/pipelines issue 10860), so what the run's "
-            f"{len(items)} folds have written has to be copied, which can be done from gs:// only. Expected a run with "
-            "--pipeline-root gs://BUCKET/FOLDER, or of one fold; or begin the rerun at train with --downstream, which reads "
-            "nothing of single folds."
+            f"{elsewhere[0]}: Kubeflow imports nothing inside a loop (kubeflow/pipelines issue 10860), so what the run's folds "
+            "or shards have written has to be copied, which can be done from gs:// only. Expected a run with --pipeline-root "
+            "gs://BUCKET/FOLDER, or of one fold and shard; or begin the rerun, with --downstream, at train, which reads nothing "
+            "of single folds."
         )
     return found

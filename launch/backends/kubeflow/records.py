@@ -41,11 +41,7 @@ def read_record(client: Any, name: str, experiment: str, flags: argparse.Namespa
     from launch.backends.kubeflow.metadata_store import stored_tasks  # its messages take a while to import
 
     host = host_of(flags) or NO_HOST
-    run = (
-        run_by_id(client, host, name)
-        if RUN_ID.fullmatch(name)
-        else run_by_name(client, host, name, experiment, flags.namespace or None)
-    )
+    run = find_run(client, name, experiment, flags)
     with talking_to(host, f"read the experiment of run {run.run_id}"):
         its_experiment = client.get_experiment(experiment_id=run.experiment_id).display_name
     with talking_to(
@@ -65,6 +61,14 @@ def read_record(client: Any, name: str, experiment: str, flags: argparse.Namespa
         experiment=its_experiment,
         tasks=[task_of(each, stage, originals) for each in stored if (stage := stage_of(each.name))],
     )
+
+
+def find_run(client: Any, name: str, experiment: str, flags: argparse.Namespace) -> Any:
+    """Returns a run by its id, or by its name in an experiment; raises as `read_record`."""
+    host = host_of(flags) or NO_HOST
+    if RUN_ID.fullmatch(name):
+        return run_by_id(client, host, name)
+    return run_by_name(client, host, name, experiment, flags.namespace or None)
 
 
 def spec_of(client: Any, host: str, run: Any) -> Any:

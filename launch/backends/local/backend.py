@@ -32,7 +32,7 @@ from launch.runs.summary import RunSummary, headline
 DOCKER = "docker"
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RESUME = "Repeat the command (under another --name, if you gave one): stages that succeeded are taken from the cache."
-SITE = Site(content=content_of, in_loop=imported_item)
+SITE = Site(content=content_of, in_loop=imported_item, loops_of_one=True)
 
 
 class StartedRun(NamedTuple):

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from launch.backends.base import Flag, FollowedRun
+from launch.backends.base import Flag, FollowedRun, Schedule
 from launch.backends.cluster.backend import ClusterBackend, Prepared
 from launch.backends.cluster.cluster import Cluster
 from launch.backends.cluster.records import ClusterRecord
-from launch.backends.vertex import client, records, target
+from launch.backends.vertex import client, records, schedules, target
 from launch.runs.dag.replay import Site, imported_item
 from launch.runs.parameters import FOLDS
 from launch.runs.summary import RunSummary
@@ -43,6 +43,26 @@ class VertexBackend(ClusterBackend):
     def runs(self) -> Sequence[RunSummary]:
         """As `Backend`."""
         return client.list_jobs(self.connection, self.flags)
+
+    def create_schedule(self, file: Path, prepared: Prepared, cron: str) -> str:
+        """As `ClusterBackend`."""
+        return schedules.create_schedule(self.connection, file, prepared, cron, self.flags)
+
+    def schedules(self) -> Sequence[Schedule]:
+        """As `ClusterBackend`."""
+        return schedules.list_schedules(self.connection, self.flags)
+
+    def change_schedule(self, schedule: str, action: str) -> None:
+        """As `ClusterBackend`."""
+        schedules.change_schedule(self.connection, schedule, action, self.flags)
+
+    def stop(self, name: str) -> str:
+        """As `ClusterBackend`."""
+        return schedules.stop_run(self.connection, name, self.flags)
+
+    def page_of(self, name: str) -> str:
+        """As `ClusterBackend`."""
+        return schedules.page_of(self.connection, name, self.flags)
 
     def check_values(self, values: Mapping[str, Any]) -> None:
         """As `ClusterBackend`: lists of more artifacts than the service takes."""

@@ -104,14 +104,7 @@ def create_job(aiplatform: Any, file: Path, prepared: Prepared, flags: argparse.
         BackendError: the service does not answer, or says no.
     """
     where, cluster = place_of(flags), prepared.cluster
-    job = aiplatform.PipelineJob(
-        display_name=prepared.name,
-        job_id=prepared.name,
-        template_path=str(file),
-        pipeline_root=flags.pipeline_root,
-        parameter_values=prepared.values,
-        labels=OURS | prepared.about | cluster.labels,
-    )
+    job = job_of(aiplatform, file, prepared, flags)
     with talking_to(where, f"find or make experiment {prepared.experiment}"):
         experiment = aiplatform.Experiment.get_or_create(prepared.experiment)
     network, account = cluster.network or None, cluster.service_account or None
@@ -123,6 +116,18 @@ def create_job(aiplatform: Any, file: Path, prepared: Prepared, flags: argparse.
             raise
         print(f"It runs, but is no run of experiment {prepared.experiment}: {error.__cause__ or error}", flush=True)
     return VertexRun(job, where, LINK.format(**where, job=prepared.name))
+
+
+def job_of(aiplatform: Any, file: Path, prepared: Prepared, flags: argparse.Namespace) -> Any:
+    """Returns the job of a compiled pipeline, which the service does not know yet."""
+    return aiplatform.PipelineJob(
+        display_name=prepared.name,
+        job_id=prepared.name,
+        template_path=str(file),
+        pipeline_root=flags.pipeline_root,
+        parameter_values=prepared.values,
+        labels=OURS | prepared.about | prepared.cluster.labels,
+    )
 
 
 def list_jobs(aiplatform: Any, flags: argparse.Namespace) -> list[RunSummary]:

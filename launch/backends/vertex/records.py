@@ -1,6 +1,7 @@
 """Reads what Vertex AI knows of a run: what it was given, what its stages read and wrote."""
 
 import argparse
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -28,26 +29,9 @@ def read_record(aiplatform: Any, name: str, flags: argparse.Namespace) -> Cluste
         FileNotFoundError: no such run.
         BackendError: the service does not answer, or says no.
     """
-    from google.api_core.exceptions import NotFound
-
-    where = place_of(flags)
-    if not (JOB_ID.fullmatch(name) or RESOURCE.fullmatch(name)):
-        raise ValueError(
-            f"{name}: no id of a run on Vertex AI. Expected lower-case letters, digits and '-', or projects/.../pipelineJobs/ID. "
-            "See: python pipeline.py list --target vertex"
-        )
-    job = None
-    with talking_to(where, f"read run {name}"):
-        try:
-            job = aiplatform.PipelineJob.get(name)
-            experiment = job.get_associated_experiment()
-        except NotFound:
-            if job is not None:
-                raise
-    if job is None:
-        raise FileNotFoundError(
-            f"{flags.project}, {flags.region} has no run {name}. See: python pipeline.py list --target vertex"
-        )
+    job = find_job(aiplatform, name, flags)
+    with talking_to(place_of(flags), f"read run {name}"):
+        experiment = job.get_associated_experiment()
     resource = job.gca_resource
     state = state_of(resource)
     given = defaults_of(plain(resource.pipeline_spec)) | dict(resource.runtime_config.parameter_values)
@@ -60,6 +44,25 @@ def read_record(aiplatform: Any, name: str, flags: argparse.Namespace) -> Cluste
         experiment=experiment.name if experiment else "",
         tasks=[task_of(each, stage) for each in resource.job_detail.task_details if (stage := stage_of(each.task_name))],
     )
+
+
+def find_job(aiplatform: Any, name: str, flags: argparse.Namespace) -> Any:
+    """Returns a job by its id or resource name; raises as `read_record`."""
+    from google.api_core.exceptions import NotFound
+
+    if not (JOB_ID.fullmatch(name) or RESOURCE.fullmatch(name)):
+        raise ValueError(
+            f"{name}: no id of a run on Vertex AI. Expected lower-case letters, digits and '-', or projects/.../pipelineJobs/ID. "
+            "See: python pipeline.py list --target vertex"
+        )
+    job = None
+    with talking_to(place_of(flags), f"read run {name}"), contextlib.suppress(NotFound):
+        job = aiplatform.PipelineJob.get(name)
+    if job is None:
+        raise FileNotFoundError(
+            f"{flags.project}, {flags.region} has no run {name}. See: python pipeline.py list --target vertex"
+        )
+    return job
 
 
 def task_of(detail: Any, stage: str) -> ClusterTask:

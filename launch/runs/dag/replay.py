@@ -11,7 +11,8 @@ from typing import Any
 
 from kfp import dsl
 
-from launch.runs.dag.collected import CollectedArtifacts, list_of_one
+from launch.runs.dag.collected import list_of_one
+from launch.runs.dag.loops import collected, each, number_of, without_loops_of_one
 from launch.runs.dag.signatures import chosen_for, declared, scalars_of, with_parameters
 from launch.runs.dag.wiring import Artifacts, Source, Wiring
 from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS
@@ -26,10 +27,16 @@ class Site:
     Attributes:
         content: tells the URIs of different content apart; it is in the cache keys, which the content itself is not.
         in_loop: returns the channels of the artifacts of one fold or shard, by the item of the loop that they are in.
+        loops_of_one: whether a loop is kept that is gone through once.
     """
 
     content: Callable[[str], str]
     in_loop: Callable[[Any, Sequence[Source]], dict[Source, Any]]
+    loops_of_one: bool = False
+
+    def built(self, pipeline: Any, values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Returns a pipeline, and its arguments, with the loops that the place needs."""
+        return (pipeline, dict(values)) if self.loops_of_one else without_loops_of_one(pipeline, values)
 
 
 def pipeline_of(
@@ -89,32 +96,38 @@ def pipeline_of(
         known = {source: imported(uri := artifacts[source, None], site.content(uri), source) for source in whole}
         single = {source: imported(uri := artifacts[source, part], site.content(uri), source) for source, part in alone.items()}
         of_only_fold = {source: single[source] for source in by_fold if source in single}  # no list in the loop
-        parts: dict[Source, Any] = {}  # what was written or imported in loops that have ended
+        parts: dict[Source, tuple[Any, Any]] = {}  # what was written or imported in loops that have ended, and their lists
 
         def readable() -> dict[Source, Any]:  # kfp wants new lists for each stage
             ones = {source: list_of_one(channel) for source, channel in single.items()}
-            return known | ones | {source: CollectedArtifacts(channel) for source, channel in parts.items()}
+            return known | ones | {source: collected(channel, items) for source, (channel, items) in parts.items()}
+
+        def ended(channels: Mapping[Source, Any], items: Any) -> None:
+            parts.update({source: (channel, items) for source, channel in channels.items()})
 
         for stage in shards:
-            with dsl.ParallelFor(given[shards_of(stage)], name=f"each shard of {stage}") as item:
-                parts |= imported_item(item, by_shard[stage])
+            with each(items := given[shards_of(stage)], f"each shard of {stage}") as item:
+                channels = site.in_loop(item, by_shard[stage])
+            ended(channels, items)
         for stage in before:
             if stage in wiring.per_shard:
-                with dsl.ParallelFor(given[SHARDS], name=f"each shard of {stage}") as shard:
-                    parts |= called(stage, wiring, readable(), given | {SHARD: shard})
+                with each(items := given[SHARDS], f"each shard of {stage}") as shard:
+                    channels = called(stage, wiring, readable(), given | {SHARD: number_of(shard)})
+                ended(channels, items)
             else:
                 known |= called(stage, wiring, readable(), given)
         if looped or in_loop:
-            with dsl.ParallelFor(given[FOLDS], name="each fold") as item:
+            with each(items := given[FOLDS], "each fold") as item:
                 by_loop = site.in_loop(item, in_loop)
                 for stage in looped:
-                    by_loop |= called(stage, wiring, readable() | of_only_fold | by_loop, given | {LOOP: item.fold})
-            parts |= by_loop
+                    by_loop |= called(stage, wiring, readable() | of_only_fold | by_loop, given | {LOOP: number_of(item, LOOP)})
+            ended(by_loop, items)
         for stage in after:
             known |= called(stage, wiring, readable(), given)
 
     name = f"verdelta-again-{stages[0].replace('_', '-')}"
-    return dsl.pipeline(name=name)(with_parameters(again, [declared(name, kinds[name]) for name in arguments])), arguments
+    pipeline = dsl.pipeline(name=name)(with_parameters(again, [declared(name, kinds[name]) for name in arguments]))
+    return site.built(pipeline, arguments)
 
 
 def loop_item(

@@ -15,8 +15,9 @@ from components.predict.component import predict
 from components.report.component import report
 from components.resize_images.component import resize_images
 from components.write_tfrecords.component import write_tfrecords
-from launch.runs.dag.collected import CollectedArtifacts, list_of_one
-from launch.runs.dag.replay import CONTENT, Site, imported, key, loop_item
+from launch.runs.dag.collected import list_of_one
+from launch.runs.dag.loops import collected, each, number_of
+from launch.runs.dag.replay import Site, imported, loop_item
 from launch.runs.dag.signatures import chosen_for, with_settings
 from launch.runs.dag.wiring import Artifacts, Source
 from launch.runs.parameters import FOLDS, LOOP, pipeline_inputs
@@ -26,12 +27,17 @@ FOLDED_PAIRS, SUBMISSION = Source("split_folds", "folded_pairs"), Source("calibr
 TRAINED = [MODEL, FOLDED_PAIRS, SUBMISSION]  # what a run must have, so that its models can score
 
 
-def score_pipeline(site: Site, alone: tuple[str, str] | None = None) -> Any:
+Recorded = tuple[str, str]  # the URI of an artifact, and what tells its content apart
+
+
+def score_pipeline(site: Site, folded_pairs: Recorded, calibrated: Recorded, alone: Recorded | None = None) -> Any:
     """Returns the pipeline that predicts new photos.
 
     Args:
         site: of the backend.
-        alone: URI of the only model, and what tells its content apart, where it is imported outside of the loop.
+        folded_pairs: the run's train pairs, for the report.
+        calibrated: what calibrate wrote in the run.
+        alone: the only model, where it is imported outside of the loop.
     """
 
     @dsl.pipeline(
@@ -43,10 +49,6 @@ def score_pipeline(site: Site, alone: tuple[str, str] | None = None) -> Any:
         raw_digest: str,
         folds: list,
         shards: list[int],
-        split_folds_folded_pairs: str,
-        split_folds_folded_pairs_content: str,
-        calibrate_submission: str,
-        calibrate_submission_content: str,
         **settings: Any,
     ) -> None:
         """Predicts the days between the photos of new test pairs, with the models and the calibration of a trained run.
@@ -56,54 +58,47 @@ def score_pipeline(site: Site, alone: tuple[str, str] | None = None) -> Any:
             raw_digest: a digest of its content.
             folds: for each model {"fold", "train_model", "train_model_content"}: its fold, its URI, what tells its content apart.
             shards: 0 to num_shards - 1.
-            split_folds_folded_pairs: URI of the run's train pairs, for the report.
-            split_folds_folded_pairs_content: what tells their content apart.
-            calibrate_submission: URI of what calibrate wrote in the run.
-            calibrate_submission_content: what tells its content apart.
             settings: a parameter for each field of the settings classes of the stages named above; the values that the run had.
         """
-        folded_pairs = imported(split_folds_folded_pairs, split_folds_folded_pairs_content, FOLDED_PAIRS)
-        calibrated = imported(calibrate_submission, calibrate_submission_content, SUBMISSION)
-        with dsl.ParallelFor(shards, name="each shard of the photos") as shard:
+        pairs_of_training, submission_of_training = imported(*folded_pairs, FOLDED_PAIRS), imported(*calibrated, SUBMISSION)
+        with each(shards, "each shard of the photos") as shard:
             resized = resize_images(
-                raw=raw, raw_digest=raw_digest, shard=shard, splits=[schema.TEST], **chosen_for(resize_images, settings)
+                raw=raw,
+                raw_digest=raw_digest,
+                shard=number_of(shard),
+                splits=[schema.TEST],
+                **chosen_for(resize_images, settings),
             )
 
-        paired = generate_pairs(catalogs=CollectedArtifacts(resized.outputs["catalog"]), splits=[schema.TEST])
+        paired = generate_pairs(catalogs=collected(resized.outputs["catalog"], shards), splits=[schema.TEST])
         catalog, pairs = paired.outputs["catalog"], paired.outputs["pairs"]
 
-        with dsl.ParallelFor(shards, name="each shard of the records") as shard:
-            written = write_tfrecords(
-                images=CollectedArtifacts(resized.outputs["images"]),
-                catalog=catalog,
-                pairs=pairs,
-                shard=shard,
-                **chosen_for(write_tfrecords, settings),
-            )
+        examples = write_tfrecords(
+            images=collected(resized.outputs["images"], shards),
+            catalog=catalog,
+            pairs=pairs,
+            **chosen_for(write_tfrecords, settings),
+        ).outputs["examples"]
 
         only_model = imported(*alone, MODEL) if alone else None
-        with dsl.ParallelFor(folds, name="each fold") as fold:
+        with each(folds, "each fold") as fold:
             model = only_model or site.in_loop(fold, [MODEL])[MODEL]
-            predicted = predict(
-                examples=CollectedArtifacts(written.outputs["examples"]),
-                model=model,
-                **chosen_for(predict, settings),
-            ).outputs["predictions"]
+            predicted = predict(examples=examples, model=model, **chosen_for(predict, settings)).outputs["predictions"]
 
         submission = calibrate(
             catalog=catalog,
-            predictions=CollectedArtifacts(predicted),
-            calibrated=calibrated,
+            predictions=collected(predicted, folds),
+            calibrated=submission_of_training,
             **chosen_for(calibrate, settings),
         ).outputs["submission"]
         report(
             catalog=catalog,
-            images=CollectedArtifacts(resized.outputs["images"]),
+            images=collected(resized.outputs["images"], shards),
             pairs=pairs,
-            folded_pairs=folded_pairs,
-            examples=CollectedArtifacts(written.outputs["examples"]),
-            models=list_of_one(only_model) if only_model else CollectedArtifacts(model),
-            predictions=CollectedArtifacts(predicted),
+            folded_pairs=pairs_of_training,
+            examples=examples,
+            models=list_of_one(only_model) if only_model else collected(model, folds),
+            predictions=collected(predicted, folds),
             submission=submission,
             **chosen_for(report, settings),
         )
@@ -123,11 +118,13 @@ def scoring(
         artifacts: the trained run's, TRAINED at least.
         site: of the backend.
     """
+
+    def recorded(source: Source, fold: int | None = None) -> Recorded:
+        return artifacts[source, fold], site.content(artifacts[source, fold])
+
+    alone = recorded(MODEL, folds[0]) if len(folds) == 1 else None
+    pipeline = score_pipeline(site, recorded(FOLDED_PAIRS), recorded(SUBMISSION), alone)
     arguments: dict[str, Any] = {**raw, FOLDS: [loop_item(LOOP, fold, [MODEL], artifacts, site.content) for fold in folds]}
-    for source in (FOLDED_PAIRS, SUBMISSION):
-        uri = artifacts[source, None]
-        arguments |= {key(source): uri, f"{key(source)}{CONTENT}": site.content(uri)}
-    uri = artifacts[MODEL, folds[0]]
-    pipeline = score_pipeline(site, (uri, site.content(uri)) if len(folds) == 1 else None)
     values = pipeline_inputs(parameters)
-    return pipeline, arguments | {name: values[name] for name in pipeline.component_spec.inputs if name not in arguments}
+    arguments |= {name: values[name] for name in pipeline.component_spec.inputs if name not in arguments}
+    return site.built(pipeline, arguments)

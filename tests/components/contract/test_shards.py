@@ -13,8 +13,8 @@ import tensorflow as tf
 from kfp import dsl
 from PIL import Image
 from small_dataset import write_sources
+from stored_photos import stored_photos
 
-from components.contract.examples import join_examples
 from components.contract.shards import Shard, in_order, joined
 from components.generate_pairs.catalogs import merge_catalogs
 from components.resize_images.resize import resize_images
@@ -73,8 +73,8 @@ def test_photos_and_catalog_of_all_shards_are_those_of_one(raw: Path, tmp_path: 
     assert content(tmp_path / "merged") == content(whole_catalog)
     assert len(content(whole_catalog)["images.csv"].splitlines()) == 1 + 8
     assert json.loads(content(whole_catalog)["stage.json"])["counts"]["bad_photos"] == 2
-    assert content(joined(images[::-1])) == content(whole_images)
-    sizes = [len(content(folder)) for folder in images]
+    assert stored_photos(joined(images[::-1])) == stored_photos(whole_images)
+    sizes = [len(stored_photos(folder)) for folder in images]
     assert sum(sizes) == 8
     assert max(sizes) - min(sizes) <= 1 + 2  # bad photos are dealt out like the others
     assert [name for folder in catalogs[1:] for name in content(folder) if "test_data" in name or "sample" in name] == []
@@ -180,70 +180,28 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return write_sources(tmp_path_factory.mktemp("sources"))
 
 
-def write_shards(sources: dict[str, Path], into: Path, num_shards: int = 3, layout: str = "images") -> list[Path]:
-    """The folders that the shards write."""
-    settings = WriteTfrecordsSettings(layout=layout, num_shards=num_shards)
-    parts = [into / f"examples-{shard}" for shard in range(num_shards)]
-    for shard, part in enumerate(parts):
-        write_tfrecords(**sources, examples=part, settings=settings, shard=shard)
-    return parts
-
-
-@pytest.mark.parametrize(("layout", "num_shards"), [("images", 3), ("pairs", 3), ("images", 7)])
-def test_examples_of_all_shards_are_those_of_one_call(
-    sources: dict[str, Path], tmp_path: Path, layout: str, num_shards: int
-) -> None:
-    settings = WriteTfrecordsSettings(layout=layout, num_shards=num_shards)
-    write_tfrecords(**sources, examples=tmp_path / "one-call", settings=settings)
-    parts = write_shards(sources, tmp_path, num_shards, layout)
-    assert content(join_examples(parts[::-1])) == content(tmp_path / "one-call")
-
-
-def test_each_shard_holds_every_third_record(sources: dict[str, Path], tmp_path: Path) -> None:
-    write_tfrecords(**sources, examples=tmp_path / "whole", settings=WriteTfrecordsSettings())
-    parts = write_shards(sources, tmp_path)
+def test_each_file_holds_every_third_record(sources: dict[str, Path], tmp_path: Path) -> None:
+    for name, num_shards in (("whole", 1), ("parts", 3)):
+        write_tfrecords(**sources, examples=tmp_path / name, settings=WriteTfrecordsSettings(num_shards=num_shards))
     for group in ("fold.0", "fold.1", "fold.2", "test"):
         records = list(tf.data.TFRecordDataset(str(tmp_path / f"whole/{group}.tfrecord-00000-of-00001")).as_numpy_iterator())
-        for shard, part in enumerate(parts):
+        for shard in (0, 1, 2):
             with tf.io.TFRecordWriter(str(tmp_path / "expected")) as writer:
                 for record in records[shard::3]:
                     writer.write(record)
             expected = (tmp_path / "expected").read_bytes()
-            assert (part / f"{group}.tfrecord-0000{shard}-of-00003").read_bytes() == expected
-    assert [len(list(part.glob("*.tfrecord-*"))) for part in parts] == [4, 4, 4]
-    tables = [sorted(path.name for path in part.glob("*.csv")) for part in parts]
-    assert tables == [["images.csv", "test_pairs.csv", "train_pairs.csv"], [], []]
+            assert (tmp_path / f"parts/{group}.tfrecord-0000{shard}-of-00003").read_bytes() == expected
 
 
 def test_train_sees_the_same_images_and_pairs(sources: dict[str, Path], tmp_path: Path) -> None:
     """All that training starts from; what it makes of them is the same from there on."""
-    write_tfrecords(**sources, examples=tmp_path / "whole", settings=WriteTfrecordsSettings())
+    for name, num_shards in (("whole", 1), ("parts", 3)):
+        write_tfrecords(**sources, examples=tmp_path / name, settings=WriteTfrecordsSettings(num_shards=num_shards))
     settings = TrainSettings(fold=1, dim=32)
-    one, many = (load_fold(folder, settings) for folder in (tmp_path / "whole", join_examples(write_shards(sources, tmp_path))))
+    one, many = (load_fold(tmp_path / name, settings) for name in ("whole", "parts"))
     assert one.images.tobytes() == many.images.tobytes()
     for name in ("table", "train", "validation"):
         assert getattr(one, name).equals(getattr(many, name))
-
-
-def test_shards_of_other_pairs_are_refused(sources: dict[str, Path], tmp_path: Path) -> None:
-    other = dict(sources) | {"folded_pairs": tmp_path / "folded_pairs"}
-    shutil.copytree(sources["folded_pairs"], tmp_path / "folded_pairs")
-    table = tmp_path / "folded_pairs/train_pairs.csv"
-    table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
-    parts, others = write_shards(sources, tmp_path / "a"), write_shards(other, tmp_path / "b")
-    with pytest.raises(ValueError, match=r"examples-2: tables is .* run that stage again"):
-        join_examples([*parts[:2], others[2]])
-
-
-@pytest.mark.parametrize("name", ["fold.1.tfrecord-00000-of-00003", "train_pairs.csv"])
-def test_a_file_that_was_cut_short_or_lost_is_named(sources: dict[str, Path], tmp_path: Path, name: str) -> None:
-    parts = write_shards(sources, tmp_path)
-    os.truncate(parts[0] / name, 10)
-    with pytest.raises(ValueError, match=rf"examples-0/{name}: not what write_tfrecords wrote"):
-        join_examples(parts)
-    (parts[0] / name).unlink()
-    with pytest.raises(FileNotFoundError, match=rf"{name}: missing in the examples of all shards"):
-        join_examples(parts)
 
 
 # Faces.
@@ -261,7 +219,7 @@ def test_faces_pass_lists_of_shards_on(raw: Path, tmp_path: Path, splits: list[s
     arguments: dict[str, Any] = {"raw": str(raw), "raw_digest": "d", "image_size": 16, "jpeg_quality": 75, "on_bad_photo": "skip"}
     arguments["splits"] = splits
     arguments |= {"days_from": "name", "on_equal_photos": "fail"}
-    images, catalogs, examples = ([made(name, shard) for shard in (0, 1)] for name in ("images", "catalogs", "examples"))
+    images, catalogs = ([made(name, shard) for shard in (0, 1)] for name in ("images", "catalogs"))
     for shard in (0, 1):
         resize(images=images[shard], catalog=catalogs[shard], **arguments, shard=shard, num_shards=2)
     catalog, pairs = made("catalog"), made("pairs")
@@ -270,12 +228,10 @@ def test_faces_pass_lists_of_shards_on(raw: Path, tmp_path: Path, splits: list[s
     if "train" in splits:
         split_folds(pairs=Path(pairs.path), folded_pairs=tmp_path / "folded_pairs", settings=SplitFoldsSettings(num_folds=2))
         folded = {"folded_pairs": made("folded_pairs")}
-    settings = {"layout": "images", "num_shards": 2}
-    for shard in (1, 0):
-        write(images=images[::-1], catalog=catalog, pairs=pairs, **folded, examples=examples[shard], **settings, shard=shard)
-    for made_by_shard in (images, catalogs, examples):
+    examples = made("examples")
+    write(images=images[::-1], catalog=catalog, pairs=pairs, **folded, examples=examples, layout="images", num_shards=2)
+    for made_by_shard in (images, catalogs):
         assert [each.metadata["shard"] for each in made_by_shard] == [0, 1]
     groups = ["fold.0", "fold.1", "test"] if folded else ["test"]
-    whole = join_examples([Path(part.path) for part in examples])
     names = [f"{group}.tfrecord-0000{shard}-of-00002" for group in groups for shard in (0, 1)]
-    assert sorted(path.name for path in whole.glob("*.tfrecord-*")) == names
+    assert sorted(path.name for path in Path(examples.path).glob("*.tfrecord-*")) == names

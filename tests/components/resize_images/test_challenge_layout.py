@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+from stored_photos import stored_photos
+
 from components.generate_pairs.generate import generate_pairs
 from components.generate_pairs.settings import GeneratePairsSettings
 from components.resize_images.resize import resize_images
@@ -24,7 +26,10 @@ def digest(folder: Path) -> str:
     """Of names and bytes of all files but the stage's record."""
     found = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != "stage.json":
+        if path.suffix == ".zip":
+            for name, content in sorted(stored_photos(path.parent).items()):
+                found.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+        elif path.is_file() and path.name != "stage.json":
             found.update(path.relative_to(folder).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return found.hexdigest()
 

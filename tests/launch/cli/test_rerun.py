@@ -241,7 +241,7 @@ def test_every_rerun_compiles_for_a_cluster(tmp_path: Path, stage: str, downstre
         for source in wiring.read_by(stages)
         for part in wiring.parts_of(source.stage, [0, 3], shards)
     }
-    site = Site(content=lambda uri: f"content of {uri}", in_loop=imported_item)
+    site = Site(content=lambda uri: f"content of {uri}", in_loop=imported_item, loops_of_one=True)
     pipeline, arguments = pipeline_of(
         wiring,
         stages,

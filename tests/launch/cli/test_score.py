@@ -201,7 +201,7 @@ def calibrated_tables(place: Path, settings: CalibrateSettings) -> tuple[Path, P
 def test_it_compiles_for_a_cluster_with_the_arguments_of_a_run(tmp_path: Path) -> None:
     artifacts = {(source, fold): f"gs://b/{source.output}-{fold}" for source in TRAINED for fold in (None, 0, 1, 2, 3, 4)}
     raw = {"raw": "gs://bucket/new", "raw_digest": "abc"}
-    site = Site(content=str.upper, in_loop=imported_item)
+    site = Site(content=str.upper, in_loop=imported_item, loops_of_one=True)
     pipeline, arguments = scoring(
         raw=raw,
         folds=range(5),

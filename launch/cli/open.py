@@ -1,0 +1,53 @@
+"""`open`: shows a run: its page on a cluster, or the report of one of this machine."""
+
+import argparse
+import os
+import sys
+import webbrowser
+from typing import Any
+
+from launch.cli.options import add_connection, add_runs_dir, add_target, cluster_backend_from
+
+REPORT = "report.html"
+
+
+def add_parser(commands: Any) -> None:
+    """Adds `open` to the command line."""
+    parser = commands.add_parser(
+        "open",
+        help="show a run's page or report",
+        description="Prints where a run is to be seen, its page on a cluster or its report here, and opens that in a browser "
+        "where there is a display.",
+    )
+    parser.add_argument("run", metavar="RUN", help="the run's name; on Vertex AI its id, on Kubeflow either")
+    add_runs_dir(parser)
+    add_target(parser, "where the run is (default: this machine)")
+    add_connection(parser, about="Kubeflow: the experiment that a name is looked for in (default: verdelta)")
+    parser.set_defaults(command=open_run)
+
+
+def open_run(arguments: argparse.Namespace, pipeline: Any) -> int:
+    """Shows the run and returns the exit status.
+
+    Raises:
+        ValueError: a flag that cannot be.
+        FileNotFoundError: no such run, or it has no report.
+        BackendError: the cluster cannot be talked to, or says no.
+    """
+    page = cluster_backend_from(arguments, pipeline).page_of(arguments.run) if arguments.target else report_of(arguments)
+    print(page)
+    if sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        webbrowser.open(page)
+    return 0
+
+
+def report_of(arguments: argparse.Namespace) -> str:
+    """Returns the address of the report of a run of this machine.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    path = (arguments.runs_dir / arguments.run / REPORT).absolute()
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: missing. Expected a run that has ended well. See: python pipeline.py list")
+    return path.as_uri()

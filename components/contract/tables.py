@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
+from components.contract.naming import names_first, naming
 
 NAMES = {"image_id", "split", "species", "series", "path", "pair_id", "before_image_id", "after_image_id"}
 
 
+@names_first
 def read_table(path: Path, columns: Sequence[str], *, names: Collection[str] = NAMES) -> pd.DataFrame:
     """Returns `columns` of a CSV file, in this order; the first tells rows apart.
 
@@ -69,7 +71,8 @@ def read_images(catalog: Path) -> pd.DataFrame:
     """
     path = catalog / schema.IMAGES_CSV
     images = read_table(path, schema.IMAGES_COLUMNS, names=schema.IMAGES_COLUMNS)
-    images["day"] = whole_where_all_are(images["day"])
+    with naming(path):
+        images["day"] = whole_where_all_are(images["day"])
     dayless = images[(images["split"] == schema.TRAIN) & images["day"].isna()]
     if len(dayless):
         raise ValueError(f"{path}: train photo {dayless['image_id'].iloc[0]} has no day. Expected a number in column day.")

@@ -14,6 +14,7 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.by_idx import read_labels
+from components.contract.naming import names_first
 from components.contract.tables import read_images, read_table, require_table
 from components.report.records import read_record
 
@@ -147,6 +148,7 @@ def renamed(table: pd.DataFrame, **names: str) -> pd.DataFrame:
     return table.rename(columns=names)
 
 
+@names_first
 def read_history(folder: Path) -> pd.DataFrame:
     """Returns history.csv with an `epoch` column that counts from 1; other columns as they are."""
     require_table(path := folder / schema.HISTORY_CSV)

@@ -18,6 +18,7 @@ from components.raw.walk import printable
 from components.resize_images.day_names import read_name
 from components.resize_images.days import HELP, MAX_DAY, DaysError, SeriesDays, longest_gap, read_series, tidy
 from components.resize_images.picture import FORMATS
+from components.resize_images.read_ahead import map_contents
 
 NAME, EXIF, TABLE = "name", "exif", "table"
 COLUMNS = ("species", "series", "file")  # of days.csv, and one of VALUES
@@ -171,7 +172,7 @@ def by_exif(source: RawSource, paths: Sequence[PurePosixPath]) -> SeriesDays:
     Raises:
         DaysError: photos without such a time, or two of one time.
     """
-    moments = [exif_days(source.read(path)) for path in paths]
+    moments = list(map_contents(source, paths, lambda _, content: exif_days(content), lambda *_: None))
     if missing := [path.name for path, moment in zip(paths, moments, strict=True) if moment is None]:
         raise DaysError(missing, f"{len(missing)} photos have no EXIF DateTimeOriginal")
     days = since_first([moment for moment in moments if moment is not None])

@@ -13,7 +13,7 @@ from PIL import Image
 
 from components.contract.schema import DAY_DECIMALS
 from components.raw.layout import DAYS_TABLE, RawListing
-from components.raw.source import RawSource
+from components.raw.source import UNREADABLE, RawSource
 from components.raw.walk import printable
 from components.resize_images.day_names import read_name
 from components.resize_images.days import HELP, MAX_DAY, DaysError, SeriesDays, longest_gap, read_series, tidy
@@ -41,6 +41,11 @@ class DatedSeries:
     photos: Mapping[PurePosixPath, float]
     way: str
 
+    @property
+    def has_fractions(self) -> bool:
+        """Whether any day is no whole number."""
+        return any(day % 1 for day in self.photos.values())
+
     def __str__(self) -> str:
         days = sorted(self.photos.values())
         first = min(self.photos, key=lambda path: (self.photos[path], path))
@@ -56,19 +61,19 @@ def date_photos(source: RawSource, listing: RawListing, days_from: str) -> tuple
 
     Args:
         days_from: name (a series that days.csv has is read from there), exif or table.
-
-    Raises:
-        ValueError: days.csv cannot be read, or is there beside days_from=exif, or missing with days_from=table.
     """
     series: dict[Series, list[PurePosixPath]] = {}
     for path in sorted(listing.train):
         series.setdefault((path.parts[1], path.parts[2]), []).append(path)
     place = f"{source}/{DAYS_TABLE}"
     if listing.days is None and days_from == TABLE:
-        raise ValueError(f"{place}: missing, and days_from=table. Expected {','.join(COLUMNS)},day; add it.")
+        return [], [f"{place}: missing, and days_from=table. Expected {','.join(COLUMNS)},day; add it."]
     if listing.days is not None and days_from == EXIF:
-        raise ValueError(f"{place}: is there, and days_from=exif would not read it. Remove one of the two.")
-    table = read_days_table(source.read(listing.days), place) if listing.days else {}
+        return [], [f"{place}: is there, and days_from=exif would not read it. Remove one of the two."]
+    try:
+        table = read_days_table(source.read(listing.days), place) if listing.days else {}
+    except (ValueError, *UNREADABLE) as error:
+        return [], [str(error)]
     unknown = [key for key in table if key not in series]
     problems = [f"{place}: {'/'.join(key)} is no train series. Correct its rows or remove them." for key in unknown]
     found = []

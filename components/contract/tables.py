@@ -85,9 +85,9 @@ def whole_where_all_are(days: pd.Series) -> pd.Series:
     return numbers.astype("Int64") if bool((numbers.dropna() % 1 == 0).all()) else numbers
 
 
-def refuse_missing_columns(found: Sequence[str], expected: Sequence[str], path: Path) -> None:
+def refuse_missing_columns(found: Sequence[str], expected: Sequence[str], place: object) -> None:
     """Raises ValueError, naming both lists, where one of the expected columns is missing or there twice."""
     if any(found.count(name) != 1 for name in expected):
         raise ValueError(
-            f"{path}: columns {', '.join(found)}. Expected {', '.join(expected)}, each once; correct the first line."
+            f"{place}: columns {', '.join(found)}. Expected {', '.join(expected)}, each once; correct the first line."
         )

@@ -1,6 +1,5 @@
 """Finds the days of train photos where they are said: in days.csv, in the photos' names, or in their EXIF data; never mixed."""
 
-import csv
 import dataclasses
 import datetime
 import io
@@ -12,6 +11,7 @@ from pathlib import PurePosixPath
 from PIL import Image
 
 from components.contract.schema import DAY_DECIMALS
+from components.contract.user_tables import hint_of, read_cells
 from components.raw.layout import DAYS_TABLE, RawListing
 from components.raw.source import UNREADABLE, RawSource
 from components.raw.walk import printable
@@ -101,29 +101,19 @@ def read_days_table(content: bytes, place: str) -> dict[Series, dict[str, tuple[
     """Returns {(species, series): {file: (form, days)}} of a table of days, a file without its ending in lower case.
 
     Raises:
-        ValueError: no UTF-8, a column missing, a row that says no day, or says it twice; names the line.
+        ValueError: as `read_cells`, or a row that says no day, or says it twice; names the line.
     """
-    try:
-        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), skipinitialspace=True, strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{place}: {error}. Expected a CSV file in UTF-8 with the columns {','.join(COLUMNS)},day.") from error
-    header = [name.strip().lower() for name in rows[0]] if rows else []
-    value = [name for name in VALUES if name in header]
-    if not set(COLUMNS) <= set(header) or len(value) != 1:
+    lines, header, rows = read_cells(content, place, COLUMNS)
+    value = [name for name in VALUES if header.count(name) == 1]
+    if len(value) != 1:
         raise ValueError(f"{place}: columns {', '.join(header)}. Expected {', '.join(COLUMNS)}, and day or date.")
     found: dict[Series, dict[str, tuple[str, float]]] = {}
-    for line, row in enumerate(rows[1:], 2):
-        if not any(cell.strip() for cell in row):
-            continue
-        cells = dict(zip(header, (cell.strip() for cell in row), strict=False))
-        if len(row) < len(header):
-            raise ValueError(f"{place}, line {line}: {len(row)} fields. Expected {len(header)}, as in the first line.")
-        files = found.setdefault((cells["species"], cells["series"]), {})
-        if (
-            files.setdefault(key_of(cells["file"]), said := days_in(cells[value[0]], value[0], f"{place}, line {line}"))
-            is not said
-        ):
+    for line, row in zip(lines, rows, strict=True):
+        cells = {name: cell.strip() for name, cell in zip(header, row, strict=True)}
+        files, file = found.setdefault((cells["species"], cells["series"]), {}), key_of(cells["file"])
+        if file in files:
             raise ValueError(f"{place}, line {line}: {cells['file']} of {cells['series']} is there twice. Remove a row.")
+        files[file] = days_in(cells[value[0]], value[0], f"{place}, line {line}")
     return found
 
 
@@ -139,7 +129,9 @@ def days_in(text: str, column: str, place: str) -> tuple[str, float]:
         except ValueError:
             days = math.nan
         if not abs(days) <= MAX_DAY:
-            raise ValueError(f"{place}: day={text!r}. Expected a number of days, such as 7 or 7.5, of at most {MAX_DAY}.")
+            raise ValueError(
+                f"{place}: day={text!r}{hint_of(text)}. Expected a number of days, such as 7 or 7.5, of at most {MAX_DAY}."
+            )
         return column, days
     dates = read_name(text).dates
     if len(dates) != 1:

@@ -27,6 +27,7 @@ from components.report.facts import series_rows
 from components.report.page import as_markdown
 from components.report.plots import binned
 from components.report.report import write_report
+from components.report.scores import by_delta
 from components.report.settings import ReportSettings
 from components.report.strip import largest_errors, spread_pairs
 
@@ -230,6 +231,38 @@ def test_of_very_many_series_those_of_the_longest_gaps_are_shown() -> None:
     assert [row.series for row in rows] == [f"LT_{number:03d}" for number in range(len(rows))]  # gaps from 298 days downwards
     [single], _ = series_rows(SimpleNamespace(images=images[images["species"] == "BC"]))
     assert (single.longest_gap, single.gap_days) == ((7, 7), 0)
+
+
+@pytest.mark.parametrize(
+    ("days", "bins"),
+    [
+        (
+            [-12.5, -5, 0, 1, 3, 3.5],
+            {"below 0 days": [-12.5, -5], "same day": [0], "over 0 to 3 days": [1, 3], "over 3 to 7 days": [3.5]},
+        ),
+        ([0, 0, 1, 4], {"same day": [0, 0], "1 to 3 days": [1], "4 to 7 days": [4]}),
+        ([-1, 28, 29, 400], {"below 0 days": [-1], "22 to 28 days": [28], "over 28 days": [29, 400]}),
+        ([0.25, 0.5], {"over 0 to 3 days": [0.25, 0.5]}),
+        ([-0.001, 0.001], {"below 0 days": [-0.001], "over 0 to 3 days": [0.001]}),
+    ],
+)
+def test_deltas_of_no_days_and_below_have_bins_of_their_own(days: list[float], bins: dict[str, list[float]]) -> None:
+    found = by_delta(pd.DataFrame({"true_days": days}))
+    assert {name: group["true_days"].tolist() for name, group in found} == bins
+    assert sum(len(group) for _, group in found) == len(days)
+
+
+def test_labels_of_no_days_and_below_are_on_the_page(tmp_path: Path) -> None:
+    run = FakeRun(root=tmp_path).write()
+    path = tmp_path / "catalog/test_labels.csv"
+    labels = pd.read_csv(path)
+    labels.loc[0, "time_delta"], labels.loc[1, "time_delta"] = -4, 0
+    labels.to_csv(path, index=False)
+    html, summary, _ = written(run, strip_pairs=200)
+    rows = markdown_rows(summary, "Test")
+    assert rows["below 0 days"][0] == rows["same day"][0] == "1"
+    assert "<span>true \N{MINUS SIGN}4</span>" in html
+    assert not Page(html).open
 
 
 def test_what_the_stages_noticed_is_on_the_page(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from components.calibrate.linear import apply_held_out_lines, apply_lines, apply
 from components.calibrate.settings import CalibrateSettings
 from components.calibrate.tables import CALIBRATED, RAW
 from components.contract import schema
+from components.contract.naming import names_first
 
 TEST_SCORES = "test_"  # how the names of metrics of test pairs begin
 Skipped = list[tuple[str, str]]  # what, and why
@@ -84,6 +85,7 @@ def calibrate_as_before(test: pd.DataFrame, calibrated: Path) -> tuple[dict[str,
     return calibration, scores, [(name, why) for name in unknown]
 
 
+@names_first
 def read_json(path: Path) -> dict[str, Any]:
     """Returns the content of a file that calibrate wrote.
 

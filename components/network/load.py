@@ -72,17 +72,18 @@ def load_images(
 
 
 def damaged(files: list[str]) -> str:
-    """Returns what to say of the first TFRecord file, and record of it, that cannot be read; nothing where all can."""
+    """Returns what to say of the first TFRecord file, and record of it, that cannot be read; nothing where all can be."""
     for file in files:
-        read = 0
+        place = "at its beginning"
         try:
-            for _, jpegs in tf.data.TFRecordDataset([file]).map(parse):
+            for number, (record_id, jpegs) in enumerate(tf.data.TFRecordDataset([file]).map(parse), 1):
+                place = f"record {number} ({record_id.numpy().decode(errors='replace')})"
                 for jpeg in jpegs:
                     tf.io.decode_jpeg(jpeg, channels=3)
-                read += 1
+                place = f"after {place}"
         except tf.errors.OpError as error:
             said = error.message.splitlines()[0]
-            return f"{file}, after record {read}: {said}. The file is not what write_tfrecords wrote; run that stage again."
+            return f"{file}, {place}: {said}. The file is not what write_tfrecords wrote; run that stage again."
     return ""
 
 

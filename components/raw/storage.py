@@ -6,7 +6,7 @@ A source is where the raw data lies: RawFolder, or components.raw.gcs.GcsFolder,
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
@@ -27,6 +27,7 @@ class RawFolder:
 
     def __init__(self, root: Path) -> None:
         self.root, self.concurrency = root, available_cores()
+        self.sizes: Mapping[PurePosixPath, int] = {}
 
     def __str__(self) -> str:
         return str(self.root)
@@ -52,11 +53,12 @@ class RawFolder:
                 found_here.leave(path, NOT_LOOKED_INTO)
             else:
                 look_at(self.root, path, entry, found_here, ())
+        self.sizes = found_here.sizes
         return found_here
 
     def size(self, path: PurePosixPath) -> int:
-        """Returns a file's size in bytes."""
-        return (self.root / path).stat().st_size
+        """Returns a file's size in bytes when it was listed; it may be gone by now."""
+        return self.sizes[path]
 
     def read(self, path: PurePosixPath) -> bytes:
         """Returns a file's bytes."""

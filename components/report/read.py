@@ -14,7 +14,8 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.by_idx import read_labels
-from components.contract.tables import read_table, require_table
+from components.contract.naming import names_first
+from components.contract.tables import read_images, read_table, require_table
 from components.report.records import read_record
 
 
@@ -26,7 +27,7 @@ class Run:
         records: stage.json of every stage, in data order; one per fold for train and predict.
         folds: the fold held out by each model, in the order of the models.
         num_folds: folds that the train series are divided into.
-        images: the catalog's rows: image_id, split, species, series, path.
+        images: the catalog's rows.
         train_pairs: every train pair, whatever fold.
         validation: the out-of-fold pairs, with `fold`.
         test: the test pairs, with `idx`, and with the `lowest_days` and `highest_days` of the models.
@@ -88,7 +89,7 @@ def read_run(
         records=records,
         folds=folds,
         num_folds=train_pairs["fold"].nunique(),
-        images=read_table(catalog / schema.IMAGES_CSV, ("image_id", "split", "species", "series", "path")),
+        images=read_images(catalog),
         train_pairs=train_pairs,
         validation=read_validation(submission, train_pairs),
         test=test.assign(baseline_days=baseline),
@@ -147,6 +148,7 @@ def renamed(table: pd.DataFrame, **names: str) -> pd.DataFrame:
     return table.rename(columns=names)
 
 
+@names_first
 def read_history(folder: Path) -> pd.DataFrame:
     """Returns history.csv with an `epoch` column that counts from 1; other columns as they are."""
     require_table(path := folder / schema.HISTORY_CSV)

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, file_digest, write_json, write_record
+from components.contract.naming import names_first
 from components.contract.photos import Photos
 from components.contract.tables import read_images, read_table
 from components.write_tfrecords.settings import WriteTfrecordsSettings
@@ -123,6 +124,7 @@ def require_photos(photos: Photos, paths: Iterable[str]) -> None:
         )
 
 
+@names_first
 def write_file(path: Path, records: list[Record], photos: Photos) -> dict[str, Any]:
     """Writes one TFRecord file and returns its entry of dataset.json: name, records, bytes, sha256."""
     with atomic_write(path) as partial, tf.io.TFRecordWriter(str(partial)) as writer:

@@ -53,9 +53,17 @@ def write_record(
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes a JSON file, whole."""
+    """Writes a JSON file, whole.
+
+    Raises:
+        ValueError: a number that JSON does not have, infinite or none.
+    """
+    try:
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}. Expected finite numbers; where a training diverged, lower learning_rate.") from error
     with atomic_write(path) as partial:
-        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def text_digest(texts: Iterable[str]) -> str:

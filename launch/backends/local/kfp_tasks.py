@@ -1,6 +1,5 @@
 """Reads what kfp.local says of a task: its stage, fold, URIs and missing outputs."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from kfp import dsl
 
+from components.contract.artifacts import write_json
 from components.images import ROOT
 from launch.backends.local.keras_backend import backend_environment
 
@@ -82,7 +82,7 @@ def write_metrics(outputs: Mapping[str, Any]) -> None:
     """Writes the file of every metrics artifact: kfp keeps metrics in metadata alone, and its cache asks for the file."""
     for artifact in outputs.values():
         if isinstance(artifact, dsl.Metrics) and artifact.metadata and not Path(artifact.path).exists():
-            Path(artifact.path).write_text(json.dumps(artifact.metadata, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            write_json(Path(artifact.path), dict(sorted(artifact.metadata.items())))
 
 
 def missing_outputs(component: Any, outputs: Mapping[str, Any]) -> list[str]:

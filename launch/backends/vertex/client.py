@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from components.contract.verdict import VERDICT
 from launch.backends.base import BackendError, Progress, stages_among
 from launch.backends.cluster.backend import MOST_LISTED, Prepared
 from launch.backends.cluster.records import listed_parameters, parent_of
@@ -154,6 +155,7 @@ def summary_of(job: Any) -> RunSummary:
         parent=parent_of(about),
         parameters=listed_parameters(dict(job.runtime_config.parameter_values)),
         scores=headline(metrics),
+        verdict=str(metrics.get(VERDICT, "")),
     )
 
 

@@ -1,6 +1,5 @@
 """Makes a run's submissions of its models' predictions: averaged, calibrated, and scored where the truth is known."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from components.calibrate.ways import calibrate_as_before, calibrate_tables
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_json, write_record
 from components.contract.by_idx import read_order, require_same_idx
+from components.contract.verified import read_bytes
 
 
 def calibrate(
@@ -63,7 +63,7 @@ def calibrate(
         write_table(out_of_fold_csv, validation)
     else:
         calibration, scores, skipped = calibrate_as_before(test, calibrated)
-        shutil.copyfile(calibrated / out_of_fold_csv.name, out_of_fold_csv)
+        out_of_fold_csv.write_bytes(read_bytes(calibrated / out_of_fold_csv.name))
     scores |= score_test(test, catalog)
     for name, column in ((schema.SUBMISSION_RAW_CSV, RAW), (schema.SUBMISSION_CALIBRATED_CSV, CALIBRATED)):
         write_table(submission / name, test[["idx", column]].set_axis(list(schema.SUBMISSION_COLUMNS), axis=1))

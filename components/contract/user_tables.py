@@ -10,6 +10,7 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.tables import refuse_missing_columns
+from components.contract.verified import is_there, read_bytes
 
 TEST_DATA_COLUMNS = ("idx", "before_file_path", "after_file_path")
 
@@ -22,7 +23,7 @@ def read_test_data(catalog: Path) -> pd.DataFrame:
         ValueError: as `read_user_table`.
     """
     path = catalog / schema.TEST_DATA_CSV
-    if not path.is_file():
+    if not is_there(path):
         raise FileNotFoundError(f"{path}: missing. Expected a copy of the raw data's {schema.RAW_TEST_DATA}.")
     return read_user_table(path, TEST_DATA_COLUMNS)
 
@@ -67,7 +68,7 @@ def read_rows(path: Path) -> tuple[list[int], list[tuple[str, ...]]]:
         ValueError: the file is not UTF-8, or its quotes do not pair.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ValueError(

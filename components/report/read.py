@@ -5,7 +5,7 @@ calibrated_days and, where the truth is known, true_days; all in days, float64.
 """
 
 import dataclasses
-import json
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pandas as pd
 from components.contract import schema
 from components.contract.by_idx import read_labels
 from components.contract.tables import read_table, require_table
+from components.contract.verified import is_there, read_bytes, read_json
 from components.report.records import read_record
 
 
@@ -94,7 +95,7 @@ def read_run(
         test=test.assign(baseline_days=baseline),
         has_test_labels="true_days" in test,
         histories=[(fold, read_history(folder)) for fold, folder in zip(folds, histories or [], strict=histories is not None)],
-        calibration=json.loads(calibration.read_text(encoding="utf-8")) if calibration.is_file() else {},
+        calibration=read_json(calibration) if is_there(calibration) else {},
     )
 
 
@@ -150,5 +151,5 @@ def renamed(table: pd.DataFrame, **names: str) -> pd.DataFrame:
 def read_history(folder: Path) -> pd.DataFrame:
     """Returns history.csv with an `epoch` column that counts from 1; other columns as they are."""
     require_table(path := folder / schema.HISTORY_CSV)
-    history = pd.read_csv(path)
+    history = pd.read_csv(io.BytesIO(read_bytes(path)))
     return history.assign(epoch=range(1, len(history) + 1))

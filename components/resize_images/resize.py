@@ -14,7 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from components.contract import schema
-from components.contract.artifacts import atomic_write, text_digest, write_record
+from components.contract.artifacts import atomic_write, text_digest, write_manifest, write_record
 from components.contract.catalog import FACTS, FIRST_SIZE, RAW_PATH, count_photos, refuse_empty
 from components.contract.cores import available_cores
 from components.contract.naming import naming
@@ -93,6 +93,7 @@ def resize_images(
     listed = {"raw": str(source), "photos": text_digest(everything[RAW_PATH])}
     for folder in (images, catalog):
         shard.write(folder, listed)
+    write_manifest(images, "resize_images")
     catalog.mkdir(parents=True, exist_ok=True)
     for name, path in (listing.tables if shard.is_first else {}).items():
         with naming(f"{source}/{path}"), atomic_write(catalog / name) as copy:

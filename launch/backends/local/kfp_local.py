@@ -27,6 +27,7 @@ from launch.backends.local.kfp_tasks import (
     memory_limit,
     missing_outputs,
     recorded_inputs,
+    single_digests,
     stage_environment,
     stage_name,
     uri_of,
@@ -73,6 +74,7 @@ class LocalRun:
     Attributes:
         failures: every stage that failed, in the order in which they did.
         outputs: stage name to the outputs (artifact name to URI) of its last task.
+        digests: URI to SHA-256 of outputs that are one file.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class LocalRun:
         self.task = threading.local()  # kfp runs each fold's tasks in a thread of their own
         self.failures: list[Failure] = []
         self.outputs: dict[str, dict[str, Any]] = {}
+        self.digests: dict[str, str] = {}
         self.logs, self.artifacts, self.scratch = folder / "logs", folder / "artifacts", ""
 
     def execute(self, pipeline: Callable[..., Any], parameters: Mapping[str, Any]) -> bool:
@@ -154,6 +157,7 @@ class LocalRun:
             self.terminal.stage_ended(label, state, entry.seconds)
             self.record.add(entry)
             self.outputs[stage] = entry.outputs
+            self.digests |= single_digests(outputs)
             if state == STAGE_FAILED and not self.running.stopped_by:
                 self.failures.append(Failure(stage, fold, shard if several else None, self.task.reason, self.task.log))
             return outputs, status

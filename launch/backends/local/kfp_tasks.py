@@ -65,6 +65,13 @@ def uri_of(value: Any) -> Any:
     return value.uri if isinstance(value, dsl.Artifact) else value
 
 
+def single_digests(outputs: Mapping[str, Any]) -> dict[str, str]:
+    """Returns, by URI, the SHA-256 of artifacts that are one file, where the metadata of the stage's artifacts say it."""
+    artifacts = {name: each for name, each in outputs.items() if isinstance(each, dsl.Artifact)}
+    said = {key: value for each in artifacts.values() for key, value in each.metadata.items()}
+    return {each.uri: said[f"{name}_sha256"] for name, each in artifacts.items() if f"{name}_sha256" in said}
+
+
 def recorded_inputs(component: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the inputs of a task for its record: artifacts as URIs; as a list what the component declares as a list.
 

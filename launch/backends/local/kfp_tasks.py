@@ -14,17 +14,19 @@ from launch.backends.local.keras_backend import backend_environment
 LOOP_ITEM = "pipelinechannel--{}-loop-item"  # kfp's name for the fold, or shard, of the loop that a task is in
 
 
-def stage_environment(scratch: str, programs: Path) -> dict[str, str]:
+def stage_environment(scratch: str, programs: Path, code: Path = ROOT) -> dict[str, str]:
     """Returns the environment of a stage's process: it finds the components, writes unbuffered, and is quiet.
 
     Args:
         scratch: the folder for what is temporary.
         programs: as `backend_environment`.
+        code: the folder that holds the components.
     """
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(code), *filter(None, [os.environ.get("PYTHONPATH")])]
     defaults = {"TF_CPP_MIN_LOG_LEVEL": "2"}
     # kfp leaves a folder per task in TMPDIR
     fixed = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "TMPDIR": scratch}
+    fixed["PYTHONSAFEPATH"] = "1"  # else components are found in the current folder before they are in `code`
     return {**defaults, **os.environ, **backend_environment(programs), **fixed}
 
 

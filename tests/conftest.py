@@ -1,4 +1,4 @@
-"""Settings of all tests, and the order in which files of tests are begun."""
+"""Settings of all tests, the order in which files of tests are begun, and what they have counted."""
 
 import hypothesis
 import pytest
@@ -30,3 +30,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if missing := [str(path) for path in rank if not path.is_file()]:
         raise pytest.UsageError(f"{__file__}: FIRST names files that are not there: {missing}")
     items.sort(key=lambda item: rank.get(item.path, len(FIRST)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what tests have counted, which they say by `record_property("counted", text)`."""
+    passed = terminalreporter.stats.get("passed", [])
+    counted = [text for report in passed for name, text in report.user_properties if name == "counted"]
+    if counted:
+        terminalreporter.section("counted")
+    for text in counted:
+        terminalreporter.write_line(text)

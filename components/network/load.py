@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from components.contract import schema
 from components.contract.cores import available_cores
+from components.contract.verified import require_complete, unchanged
 from components.network.augment import transform, transform_any
 from components.network.cliques import Cliques
 from components.network.image_file import DecodedImages, ImageFile
@@ -46,10 +47,13 @@ def load_images(
         [N, dim, dim, 3] uint8.
 
     Raises:
-        ValueError: the files do not hold every image of `table`.
+        ValueError: the files do not hold every image of `table`, or are not what was written.
+        FileNotFoundError: one of them is missing.
         OSError: the images exceed the budget, and the temporary folder has no space for them.
     """
-    files = sorted(str(path) for path in examples.glob("test.tfrecord-*" if split == schema.TEST else "fold.*.tfrecord-*"))
+    require_complete(examples)
+    pattern = "test.tfrecord-*" if split == schema.TEST else "fold.*.tfrecord-*"
+    files = [str(unchanged(path)) for path in sorted(examples.glob(pattern))]
     images, missing = allocate((len(table), dim, dim, 3), memory_budget_gb), set(range(len(table)))
     # not from a generator: with one TensorFlow sets M_TRIM_THRESHOLD, and from then on training pays for memory again and again
     decoded = stored_images(files, table, pairs).map(

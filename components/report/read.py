@@ -5,18 +5,19 @@ calibrated_days and, where the truth is known, true_days; all in days, float64.
 """
 
 import dataclasses
-import json
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from components.contract import schema
+from components.contract import schema, verified
 from components.contract.by_idx import read_labels
 from components.contract.naming import names_first
 from components.contract.tables import read_images, read_table, require_table
 from components.contract.verdict import VERDICT, Finding
+from components.contract.verified import is_there, read_bytes
 from components.report.records import read_record
 
 
@@ -149,7 +150,7 @@ def with_columns_of(table: pd.DataFrame, other: pd.DataFrame, key: str, path: Pa
 
 def read_json(path: Path) -> dict[str, Any]:
     """Returns what a file that calibrate wrote says; nothing where an earlier version wrote none."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return verified.read_json(path) if is_there(path) else {}
 
 
 def renamed(table: pd.DataFrame, **names: str) -> pd.DataFrame:
@@ -161,5 +162,5 @@ def renamed(table: pd.DataFrame, **names: str) -> pd.DataFrame:
 def read_history(folder: Path) -> pd.DataFrame:
     """Returns history.csv with an `epoch` column that counts from 1; other columns as they are."""
     require_table(path := folder / schema.HISTORY_CSV)
-    history = pd.read_csv(path)
+    history = pd.read_csv(io.BytesIO(read_bytes(path)))
     return history.assign(epoch=range(1, len(history) + 1))

@@ -17,7 +17,7 @@ from launch.backends.local.packages import require_packages
 from launch.backends.local.places import linked_places
 from launch.backends.local.records import read_recorded_run, recorded_tasks
 from launch.backends.local.results import collect_results, score_table, shown_results, validation_scores, verdict_lines
-from launch.backends.local.stage_cache import content_of
+from launch.backends.local.stage_cache import content_of_uri
 from launch.backends.local.terminal import Terminal
 from launch.runs.checkpoint import pin_checkpoint
 from launch.runs.dag.replay import Site, imported_item
@@ -33,7 +33,7 @@ from launch.runs.summary import RunSummary, headline
 DOCKER = "docker"
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RESUME = "Repeat the command (under another --name, if you gave one): stages that succeeded are taken from the cache."
-SITE = Site(content=content_of, in_loop=imported_item, loops_of_one=True)
+SITE = Site(content=content_of_uri, in_loop=imported_item, loops_of_one=True)
 
 
 class StartedRun(NamedTuple):
@@ -122,7 +122,7 @@ class LocalBackend:
                 say(f"\nFAILED: {failure}\n  log: {failure.log}")
             say(f"  {RESUME}")
             return 1
-        found = collect_results(run.folder, run.outputs) or validation_scores(record)
+        found = collect_results(run.folder, run.outputs, run.digests) or validation_scores(record)
         metrics, verdict = headline(found), found.get(VERDICT, [])
         record.finish(SUCCEEDED, None, metrics, verdict)
         scores = f"\n{score_table(metrics)}\n" if metrics else ""

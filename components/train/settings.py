@@ -37,3 +37,10 @@ class TrainSettings(NetworkSettings):
         8.0, "Decoded images above this go to a file in the temporary folder.", unit="GB", at_least=0.0
     )
     seed: int = parameter(547_895, "Seed of weights, order and augmentation; the fold's number is added.", at_least=0)
+    checkpoint_minutes: float = parameter(
+        5.0,
+        "A training that is stopped goes on, when repeated, where it was at most so long before; 0 starts it from the beginning. "
+        "Changes no result.",
+        unit="minutes",
+        at_least=0.0,
+    )

@@ -69,7 +69,8 @@ def write_tfrecords(
     sources = {schema.IMAGES_CSV: catalog, schema.TRAIN_PAIRS_CSV: folded_pairs, schema.TEST_PAIRS_CSV: pairs}
     for name, folder in sources.items():
         if folder is not None:
-            shutil.copyfile(folder / name, examples / name)
+            with atomic_write(examples / name) as partial:
+                shutil.copyfile(folder / name, partial)
     counts = {
         "train_images": int((table["split"] == schema.TRAIN).sum()),
         "test_images": int((table["split"] == schema.TEST).sum()),

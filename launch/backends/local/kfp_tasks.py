@@ -14,18 +14,18 @@ from launch.backends.local.keras_backend import backend_environment
 LOOP_ITEM = "pipelinechannel--{}-loop-item"  # kfp's name for the fold, or shard, of the loop that a task is in
 
 
-def stage_environment(scratch: str, programs: Path) -> dict[str, str]:
+def stage_environment(scratch: str, runs: Path) -> dict[str, str]:
     """Returns the environment of a stage's process: it finds the components, writes unbuffered, and is quiet.
 
     Args:
         scratch: the folder for what is temporary.
-        programs: as `backend_environment`.
+        runs: as `kept_environment` of keras_backend.py.
     """
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     defaults = {"TF_CPP_MIN_LOG_LEVEL": "2"}
     # kfp leaves a folder per task in TMPDIR
     fixed = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "TMPDIR": scratch}
-    return {**defaults, **os.environ, **backend_environment(programs), **fixed}
+    return {**defaults, **os.environ, **backend_environment(runs), **fixed}
 
 
 def stage_name(task: Mapping[str, Any]) -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contract import schema
+from components.contract.full_disk import naming_full_disk
 from components.settings import Settings
 
 PARTIAL = ".partial-"
@@ -21,8 +22,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]  # a prefix would make a long name too long
     partial = path.with_name(f"{PARTIAL}{digest}{path.suffix}")
     try:
-        yield partial
-        os.replace(partial, path)  # noqa: PTH105 - the atomic rename, by its name
+        with naming_full_disk(path):
+            yield partial
+            os.replace(partial, path)  # noqa: PTH105 - the atomic rename, by its name
     finally:
         partial.unlink(missing_ok=True)
 

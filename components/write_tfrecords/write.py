@@ -70,7 +70,8 @@ def write_tfrecords(
     sources = {schema.IMAGES_CSV: catalog, schema.TRAIN_PAIRS_CSV: folded_pairs, schema.TEST_PAIRS_CSV: pairs}
     for name, folder in sources.items():
         if folder is not None:
-            (examples / name).write_bytes(read_bytes(folder / name))
+            with atomic_write(examples / name) as partial:
+                partial.write_bytes(read_bytes(folder / name))
     counts = {
         "train_images": int((table["split"] == schema.TRAIN).sum()),
         "test_images": int((table["split"] == schema.TEST).sum()),

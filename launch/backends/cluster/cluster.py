@@ -28,7 +28,7 @@ class Cluster:
         resources: stage to what it asks of its machine.
         environment: variables of every stage.
         labels: labels of what runs.
-        pipeline_root: where what XLA compiles is kept, too; empty where it is not known.
+        pipeline_root: where what XLA compiles and trainings that go on are kept, too; empty where it is not known.
         service_account: that stages run as; empty for the target's default.
         network: full name of the network that Vertex's jobs are peered with; empty for none.
         secret_variables: (secret, key, variable) of Kubernetes secrets that every stage gets as a variable.
@@ -52,12 +52,13 @@ class Cluster:
     notified: Notified | None = None
 
     def environment_of(self, stage: str) -> dict[str, str]:
-        """Returns the variables of one stage: Keras computes with JAX where there is an accelerator, which keeps its programs."""
-        if self.accelerator == "none" or stage not in ACCELERATED:
-            return self.environment
-        root = self.pipeline_root.rstrip("/")
-        kept = {"VERDELTA_COMPILE_CACHE": f"{root}/.programs"} if root.startswith(GS) else {}
-        return {"KERAS_BACKEND": "jax"} | kept | self.environment
+        """Returns the variables of one stage: Keras computes with JAX on an accelerator, and what is kept is in a bucket."""
+        found, root = {}, self.pipeline_root.rstrip("/")
+        if self.accelerator != "none" and stage in ACCELERATED:
+            found = {"KERAS_BACKEND": "jax"} | ({"VERDELTA_COMPILE_CACHE": f"{root}/.programs"} if root.startswith(GS) else {})
+        if stage == "train" and root.startswith(GS):
+            found["VERDELTA_CHECKPOINTS"] = f"{root}/.training"
+        return found | self.environment
 
     def labels_of(self, stage: str) -> dict[str, str]:
         """Returns the labels of one stage."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from components.contract.verdict import VERDICT, in_short
 from components.images import ACCELERATED, flavour_of, image_for
 from components.raw.storage import content_digest, locate_raw
-from launch.backends.local.containers import connect, require_images
+from launch.backends.local.containers import connect, remove_abandoned, require_images
 from launch.backends.local.keras_backend import JAX, TENSORFLOW, can_use_gpu, keras_backend, remarks
 from launch.backends.local.kfp_local import LocalRun
 from launch.backends.local.packages import require_packages
@@ -23,9 +23,10 @@ from launch.runs.checkpoint import pin_checkpoint
 from launch.runs.dag.replay import Site, imported_item
 from launch.runs.dag.wiring import Wiring
 from launch.runs.inspection import inspect_raw
+from launch.runs.leftovers import among_runs
 from launch.runs.lineage import Parent, RecordedRun, artifacts_of
 from launch.runs.plan import SAMPLE, Plan
-from launch.runs.record import FAILED, SUCCEEDED, RunRecord
+from launch.runs.record import FAILED, SUCCEEDED, RunRecord, is_running
 from launch.runs.sample import sample_dataset
 from launch.runs.store import read_runs
 from launch.runs.summary import RunSummary, headline
@@ -85,7 +86,10 @@ class LocalBackend:
     def follow(self, handle: StartedRun) -> int:
         """As `Backend`; a signal ends the run as a failed stage does, and the status is then 128 + its number."""
         (plan, record), terminal = handle, Terminal()
-        with failing_into(record):
+        with failing_into(record), among_runs(self.runs_dir):
+            if self.in_containers:
+                with contextlib.closing(connect()) as client:
+                    remove_abandoned(client, self.runs_dir, is_running)
             terminal.say("\n  ".join([f"run {record.folder.name} in {record.folder}", *plan.lines()]))
             data = self.data(plan)
             backend = TENSORFLOW if self.in_containers else keras_backend()  # the images for this machine compute with TensorFlow

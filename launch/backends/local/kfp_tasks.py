@@ -14,12 +14,12 @@ from launch.backends.local.keras_backend import backend_environment
 LOOP_ITEM = "pipelinechannel--{}-loop-item"  # kfp's name for the fold, or shard, of the loop that a task is in
 
 
-def stage_environment(scratch: str, programs: Path, code: Path = ROOT) -> dict[str, str]:
+def stage_environment(scratch: str, runs: Path, code: Path = ROOT) -> dict[str, str]:
     """Returns the environment of a stage's process: it finds the components, writes unbuffered, and is quiet.
 
     Args:
         scratch: the folder for what is temporary.
-        programs: as `backend_environment`.
+        runs: as `kept_environment` of keras_backend.py.
         code: the folder that holds the components.
     """
     paths = [str(code), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -27,7 +27,7 @@ def stage_environment(scratch: str, programs: Path, code: Path = ROOT) -> dict[s
     # kfp leaves a folder per task in TMPDIR
     fixed = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "TMPDIR": scratch}
     fixed["PYTHONSAFEPATH"] = "1"  # else components are found in the current folder before they are in `code`
-    return {**defaults, **os.environ, **backend_environment(programs), **fixed}
+    return {**defaults, **os.environ, **backend_environment(runs), **fixed}
 
 
 def stage_name(task: Mapping[str, Any]) -> str | None:

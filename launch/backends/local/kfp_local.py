@@ -20,6 +20,7 @@ from typing import Any
 
 from kfp import local
 
+from components.contract.shown import shown
 from launch.backends.local.containers import connect, run_container
 from launch.backends.local.keras_backend import JAX, can_use_gpu, computing_images, keras_backend, share_of_gpus, shown_gpus
 from launch.backends.local.kfp_tasks import (
@@ -223,6 +224,7 @@ class LocalRun:
         with self.task.log.open("w", encoding="utf-8", buffering=1) as log:
 
             def on_line(line: str) -> None:
+                line = shown(line)  # people look at logs in terminals, too
                 lines.append(line)
                 log.write(line + "\n")
                 if text := watched.shown(line):

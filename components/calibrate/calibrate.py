@@ -15,6 +15,7 @@ from components.calibrate.ways import calibrate_as_before, calibrate_tables
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_json, write_record
 from components.contract.by_idx import read_labels, read_order, require_same_idx
+from components.contract.cells import guarded
 from components.contract.tables import read_table
 from components.contract.verdict import VERDICT
 from components.contract.verified import read_bytes
@@ -98,4 +99,4 @@ def in_submission_order(test: pd.DataFrame, order: pd.Series, source: Path) -> p
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Writes a CSV, whole, with floats in the fewest digits that read back exactly."""
     with atomic_write(path) as partial:
-        table.to_csv(partial, index=False)
+        guarded(table).to_csv(partial, index=False)

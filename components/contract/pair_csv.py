@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from components.contract.cells import guarded
+
 QUOTED = (",", '"', "\r", "\n")  # a field that holds one of these may have to be quoted
 ROWS_AT_A_TIME = 16384
 
 
 def write_pairs(path: Path, table: pd.DataFrame, order: np.ndarray | None = None) -> None:
-    """Writes what `table.take(order).to_csv(path, index=False)` does.
+    """Writes what `guarded(table).take(order).to_csv(path, index=False)` does.
 
     That function looks at each character of each cell. Here a column is searched once, as one text, and its cells are joined as
     they are; a table with a name that may need quotes is left to that function. Joined before they are put in order, the cells of
@@ -22,6 +24,7 @@ def write_pairs(path: Path, table: pd.DataFrame, order: np.ndarray | None = None
         table: columns of text without missing values, and of numbers.
         order: positions of the rows, in the file's order; None for all as they are.
     """
+    table = guarded(table)
     columns = [cells(table[name]) for name in table]
     if any(mark in text for text in map("".join, columns) for mark in QUOTED):
         (table if order is None else table.take(order)).to_csv(path, index=False)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
+from components.contract.cells import unguarded
 from components.contract.naming import names_first, naming
 from components.contract.verified import is_there, read_bytes
 
@@ -37,8 +38,7 @@ def read_table(path: Path, columns: Sequence[str], *, names: Collection[str] = N
     if len(twice):
         raise ValueError(f"{path}: {key} {twice.iloc[0]} is there twice. Expected each once; run the stage that wrote it again.")
     for name in columns:
-        if name not in text:
-            table[name] = finite_numbers(table[name], table[key], path)
+        table[name] = unguarded(table[name]) if name in text else finite_numbers(table[name], table[key], path)
     return table
 
 

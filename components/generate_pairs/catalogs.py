@@ -9,6 +9,7 @@ import pandas as pd
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_json, write_manifest
 from components.contract.catalog import FACTS, FIRST_SIZE, count_photos, in_catalog_order, refuse_empty
+from components.contract.cells import guarded
 from components.contract.shards import in_order, read_shard
 from components.contract.tables import read_images, whole_where_all_are
 from components.contract.verified import is_there, read_bytes, read_json, require_complete
@@ -42,7 +43,7 @@ def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[
         if is_there(parts[0] / name):
             (catalog / name).write_bytes(read_bytes(parts[0] / name))
     with atomic_write(catalog / schema.IMAGES_CSV) as path:
-        good.to_csv(path, columns=list(schema.IMAGES_COLUMNS), index=False)
+        guarded(good).to_csv(path, columns=list(schema.IMAGES_COLUMNS), index=False)
     first = next(
         record["counts"]
         for table, record in zip(tables, records, strict=True)

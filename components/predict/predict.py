@@ -13,6 +13,7 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_record
+from components.contract.cells import guarded
 from components.contract.tables import read_table
 from components.contract.verified import is_there, read_json, unchanged
 from components.network.compile_cache import keep_programs
@@ -68,7 +69,7 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
         return {"counts": counts}
     predictions.mkdir(parents=True, exist_ok=True)
     with atomic_write(predictions / schema.PREDICTIONS_CSV) as partial:
-        results.to_csv(partial, index=False)
+        guarded(results).to_csv(partial, index=False)
     return write_record(predictions, "predict", settings, counts, ())
 
 

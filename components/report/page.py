@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 
+from components.contract.shown import one_line
 from components.contract.verdict import sentences
 from components.report import plots
 from components.report.charts import Chart, tick_text
@@ -152,7 +153,7 @@ def render_summary(run: Run, page: Page) -> str:
 
 def as_markdown(value: object) -> str:
     """Escapes a value for a Markdown text or table cell: HTML, and the signs that Markdown reads as markup, line breaks too."""
-    text = html.escape(" ".join(str(value).split()), quote=False)
+    text = html.escape(one_line(" ".join(str(value).split())), quote=False)
     return re.sub(r"([\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", text)  # between letters or digits, _ is no markup
 
 

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from components.contract import schema
 from components.contract.artifacts import atomic_write, text_digest, write_manifest, write_record
 from components.contract.catalog import FACTS, FIRST_SIZE, RAW_PATH, count_photos, refuse_empty
+from components.contract.cells import guarded
 from components.contract.cores import available_cores
 from components.contract.naming import naming
 from components.contract.photos import write_photos
@@ -102,7 +103,7 @@ def resize_images(
             copy.write_bytes(source.read(path))
     require_digest(source, listing.paths(), raw_digest)
     with atomic_write(catalog / schema.IMAGES_CSV) as table:
-        good.to_csv(table, columns=list(schema.IMAGES_COLUMNS), index=False)
+        guarded(good).to_csv(table, columns=list(schema.IMAGES_COLUMNS), index=False)
     undecoded = {path: each.reason for path, each in zip(photos[RAW_PATH], resized, strict=True) if each.reason}
     bad = sorted([*undecoded.items(), *((printable(path), f"not read: {why}") for path, why in missed.items())])
     skipped = bad + [(printable(path), reason_to_ignore(path, why)) for path, why in sorted(others.items())]

@@ -15,6 +15,7 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_record
+from components.contract.cells import guarded
 from components.contract.scores import rmse_days
 from components.contract.tables import read_images, read_table
 from components.network.checkpoint import load_checkpoint
@@ -100,7 +101,7 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
         epochs = pd.DataFrame(resume.epochs)
         for table, path in ((epochs, history / schema.HISTORY_CSV), (results, out_of_fold / schema.OUT_OF_FOLD_CSV)):
             with atomic_write(path) as partial:
-                table.to_csv(partial, index=False)
+                guarded(table).to_csv(partial, index=False)
         for folder in (history, out_of_fold):
             write_record(folder, "train", settings, counts, ())
         return write_record(model, "train", settings, counts, ())

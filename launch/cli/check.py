@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from components.contract.shown import one_line
 from launch.cli.options import add_parameters, parameters_of
 from launch.runs.inspection import inspect_raw
 
@@ -30,8 +31,8 @@ def check(arguments: argparse.Namespace, _pipeline: Any) -> int:
         print(f"PROBLEM: {error}\n\n1 problem")
         return 1
     for line in found.lines:
-        print(line)
+        print(one_line(line))
     for problem in found.problems:
-        print(f"PROBLEM: {problem}")
+        print(f"PROBLEM: {one_line(problem)}")
     print(f"\n{len(found.problems) or 'no'} problem{'' if len(found.problems) == 1 else 's'}")
     return 1 if found.problems else 0

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from components.contract.shown import one_line
 from launch.cli.options import add_runs_dir
 
 WIDTH = 9
@@ -50,7 +51,7 @@ def clean(arguments: argparse.Namespace, _pipeline: Any) -> int:
     plan = plan_cleaning(runs_dir, arguments.keep, arguments.older_than)
     said = "would go" if arguments.dry_run else "deleted"
     for name, why in plan.left.items():
-        print(f"{'kept':<{WIDTH}} {name}: {why}")
+        print(f"{'kept':<{WIDTH}} {one_line(name)}: {one_line(why)}")
     groups: list[tuple[str, list[Path], Callable[[Path], None]]] = [(folder.name, [folder], delete_run) for folder in plan.runs]
     groups += [(name, paths, delete) for name, paths in plan.others.items()]
     freed = list[int | None]()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.contract import schema
+from components.contract.shown import one_line
 from components.contract.verdict import VERDICT
 from launch.cli.options import add_connection, add_runs_dir, add_target, backend_from
 from launch.runs.summary import RunSummary, differing_parameters
@@ -56,8 +57,8 @@ def runs_table(runs: Sequence[RunSummary]) -> str:
     for run in runs:
         values = [json.dumps(run.parameters[name]) if name in run.parameters else "-" for name in differing]
         scores = [f"{run.scores[name]:.2f}" if run.scores.get(name) is not None else "-" for name in metrics]
-        about = [run.name, run.state, run.preset or "-", run.started[:16].replace("T", " ") or "-"]
-        rows.append([*about, *([str(run.parent or "-")] if related else []), *map(cut, values), *scores])
+        about = [one_line(run.name), run.state, run.preset or "-", run.started[:16].replace("T", " ") or "-"]
+        rows.append([*about, *([one_line(str(run.parent or "-"))] if related else []), *map(cut, values), *scores])
         rows[-1] += [run.verdict or "-"] if judged else []
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)

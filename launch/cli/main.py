@@ -12,6 +12,7 @@ from launch.backends.base import BackendError
 from launch.cli import check, clean, compile, list, open, profile, rerun, run, schedules, score, stop, submit, ui
 from launch.cli.options import HERE
 from launch.cli.profile import with_profile
+from launch.cli.screen import safe_screen
 
 COMMANDS = (check, run, rerun, score, compile, submit, list, clean, open, stop, schedules, profile, ui)
 
@@ -34,6 +35,12 @@ def commands_of(top: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentP
 
 def main(pipeline: Callable[..., Any], arguments: Sequence[str] | None = None) -> int:
     """Does what the command line says with `pipeline`; 2 is the status of a command that cannot be, 1 of one that failed."""
+    with safe_screen():
+        return status_of(pipeline, arguments)
+
+
+def status_of(pipeline: Callable[..., Any], arguments: Sequence[str] | None) -> int:
+    """As `main`."""
     top = parser()
     try:
         parsed = top.parse_args(with_profile(sys.argv[1:] if arguments is None else arguments, commands_of(top)))

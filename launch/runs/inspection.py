@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from components.contract import schema
+from components.contract.shown import one_line
 from components.raw.source import GS, RawSource
 from components.raw.storage import open_raw
 from components.resize_images.settings import ResizeImagesSettings
@@ -37,7 +38,7 @@ class Inspection:
         """Raises ValueError with the problems, if there are any."""
         more = [f"and {len(self.problems) - SHOWN} more; `check` shows them all"] if len(self.problems) > SHOWN else []
         if self.problems:
-            raise ValueError("\n".join([*self.problems[:SHOWN], *more]))
+            raise ValueError("\n".join([*map(one_line, self.problems[:SHOWN]), *more]))
 
 
 def inspect_raw(

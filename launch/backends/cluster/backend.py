@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from components.contract.shown import one_line
 from components.images import ACCELERATORS
 from launch.backends.base import Flag, FollowedRun, Schedule, follow
 from launch.backends.cluster.checks import check_images, check_pipeline_root
@@ -197,7 +198,7 @@ class ClusterBackend(abc.ABC):
         data = raw_inputs(plan.raw, plan.splits) if plan.raw else {}
         if plan.raw:
             found = inspect_raw(plan.raw, plan.parameters, plan.splits)
-            print("\n".join(found.lines), flush=True)
+            print("\n".join(map(one_line, found.lines)), flush=True)
             found.refuse()
         return Prepared(
             plan=plan.with_parameters(pinned),

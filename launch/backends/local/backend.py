@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from components.contract.shown import one_line
 from components.contract.verdict import VERDICT, in_short
 from components.images import ACCELERATED, flavour_of, image_for
 from components.raw.storage import content_digest, locate_raw
@@ -62,7 +63,7 @@ class LocalBackend:
         raw = None if plan.raw == SAMPLE else plan.raw
         if raw:
             found = inspect_raw(raw, plan.parameters, plan.splits)
-            print("\n".join(found.lines), flush=True)
+            print("\n".join(map(one_line, found.lines)), flush=True)
             found.refuse()
         if self.in_containers:
             require_images(connect(), map(image_for, plan.stages))

@@ -20,6 +20,7 @@ from typing import Any
 
 from kfp import local
 
+from components.contract.shown import shown
 from components.images import ROOT
 from components.raw.storage import GS
 from launch.backends.local.code import copy_code, require_same_code
@@ -257,6 +258,7 @@ class LocalRun:
         with self.task.log.open("w", encoding="utf-8", buffering=1) as log:
 
             def on_line(line: str) -> None:
+                line = shown(line)  # people look at logs in terminals, too
                 lines.append(line)
                 log.write(line + "\n")
                 if text := watched.shown(line):

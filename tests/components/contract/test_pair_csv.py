@@ -1,5 +1,6 @@
 """The pair tables' writer against `DataFrame.to_csv`, byte for byte."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ def written(tmp_path: Path, table: pd.DataFrame, order: np.ndarray | None = None
 
 
 def expected(tmp_path: Path, table: pd.DataFrame) -> bytes:
+    table = table.map(lambda cell: f"'{cell}" if isinstance(cell, str) and re.match("[=+@'\t\r\n-]", cell) else cell)
     table.to_csv(tmp_path / "expected.csv", index=False)
     return (tmp_path / "expected.csv").read_bytes()
 
@@ -39,7 +41,9 @@ def test_short_tables(tmp_path: Path, rows: int) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(NAMES, NAMES, st.integers(-(2**63), 2**63 - 1)), min_size=1, max_size=5), data=st.data())
-def test_any_name_is_written_as_pandas_writes_it(tmp_path: Path, rows: list[tuple[str, str, int]], data: st.DataObject) -> None:
+def test_any_name_is_written_as_pandas_writes_it_but_for_its_guard(
+    tmp_path: Path, rows: list[tuple[str, str, int]], data: st.DataObject
+) -> None:
     table = pd.DataFrame(rows, columns=["series", "image_id", "days"]).astype({"series": str, "image_id": str, "days": "int64"})
     order = np.array(data.draw(st.permutations(range(len(rows)))))
     assert written(tmp_path, table) == expected(tmp_path, table)

@@ -1,5 +1,6 @@
 """Reads the tables that stages write for each other, and refuses those that are not what they should be."""
 
+import io
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.naming import names_first, naming
+from components.contract.verified import is_there, read_bytes
 
 NAMES = {"image_id", "split", "species", "series", "path", "pair_id", "before_image_id", "after_image_id"}
 
@@ -23,12 +25,13 @@ def read_table(path: Path, columns: Sequence[str], *, names: Collection[str] = N
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a column is missing, a row is there twice, or a number is none or not finite.
+        ValueError: a column is missing, a row is there twice, a number is none or not finite; as `read_bytes`.
     """
     require_table(path)
-    refuse_missing_columns(list(pd.read_csv(path, nrows=0).columns), columns, path)
+    content = read_bytes(path)
+    refuse_missing_columns(list(pd.read_csv(io.BytesIO(content), nrows=0).columns), columns, path)
     text = {name: str for name in columns if name in names}
-    table = pd.read_csv(path, usecols=list(columns), dtype=text, keep_default_na=False)[list(columns)]
+    table = pd.read_csv(io.BytesIO(content), usecols=list(columns), dtype=text, keep_default_na=False)[list(columns)]
     key = columns[0]
     twice = table[key][table[key].duplicated()]
     if len(twice):
@@ -41,7 +44,7 @@ def read_table(path: Path, columns: Sequence[str], *, names: Collection[str] = N
 
 def require_table(path: Path) -> None:
     """Raises FileNotFoundError where there is no such table, and says which stage writes it."""
-    if not path.is_file():
+    if not is_there(path):
         raise FileNotFoundError(f"{path}: missing. Expected what {schema.WRITERS[path.name]} writes; run that stage first.")
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.tables import refuse_missing_columns
+from components.contract.verified import is_there, read_bytes
 
 TEST_DATA_COLUMNS = ("idx", "before_file_path", "after_file_path")
 
@@ -23,7 +24,7 @@ def read_test_data(catalog: Path) -> pd.DataFrame:
         ValueError: as `read_user_table`.
     """
     path = catalog / schema.TEST_DATA_CSV
-    if not path.is_file():
+    if not is_there(path):
         raise FileNotFoundError(f"{path}: missing. Expected a copy of the raw data's {schema.RAW_TEST_DATA}.")
     return read_user_table(path, TEST_DATA_COLUMNS)
 
@@ -42,7 +43,7 @@ def read_user_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
         ValueError: no UTF-8, no CSV, no row; a column is missing or there twice; a row of more or fewer fields than the first
             line; an idx that is no whole number >= 0, or is there twice. Names the file and, where there is one, the line.
     """
-    lines, header, rows = read_cells(path.read_bytes(), path, columns)
+    lines, header, rows = read_cells(read_bytes(path), path, columns)
     table = pd.DataFrame({name: [row[header.index(name)] for row in rows] for name in columns}, dtype=str)
     table["idx"] = check_idx(table["idx"].str.strip(), lines, path)
     return table

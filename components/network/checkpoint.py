@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from components.contract.artifacts import file_digest
+from components.contract.verified import unchanged
 from components.network.model import load_model
 from components.raw.source import GS
 
@@ -48,7 +49,7 @@ def load_checkpoint(encoder: keras.Model, checkpoint: str, variant: str, *, dige
             f"checkpoint={checkpoint!r}: no such file; expected none, {', '.join(NAMED_CHECKPOINTS)}, "
             "or the path or gs:// address of a .h5 or .keras file."
         )
-    load_weights(encoder, path, str(path), variant, digest)
+    load_weights(encoder, unchanged(path), str(path), variant, digest)
 
 
 def load_weights(encoder: keras.Model, path: Path, name: str, variant: str, digest: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 
+from components.contract.verdict import sentences
 from components.report import plots
 from components.report.charts import Chart, tick_text
 from components.report.facts import (
@@ -37,6 +38,7 @@ class Page:
     """Everything that both texts show, apart from charts and photos."""
 
     verdict: str
+    findings: list[str]
     validation: ScoreTable
     test: ScoreTable | None
     data: list[DataRow]
@@ -68,7 +70,8 @@ def page_of(run: Run) -> Page:
     species = sorted({*run.images["species"], *run.validation["species"], *run.test["species"]})
     mode = next((str(record["settings"].get("calibration", "")) for record in run.records if record["stage"] == "calibrate"), "")
     return Page(
-        verdict=verdict(validation.overall, test.overall if test else None),
+        verdict=verdict(validation.overall, test.overall if test else None, run.findings),
+        findings=sentences(run.findings),
         validation=validation,
         test=test,
         data=data_rows(run),

@@ -5,17 +5,19 @@ calibrated_days and, where the truth is known, true_days; all in days, float64.
 """
 
 import dataclasses
-import json
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from components.contract import schema
+from components.contract import schema, verified
 from components.contract.by_idx import read_labels
 from components.contract.naming import names_first
 from components.contract.tables import read_images, read_table, require_table
+from components.contract.verdict import VERDICT, Finding
+from components.contract.verified import is_there, read_bytes
 from components.report.records import read_record
 
 
@@ -34,6 +36,7 @@ class Run:
         has_test_labels: whether `test` has true_days.
         histories: (fold, history) of each model, one row per epoch; none where an earlier run's models scored new photos.
         calibration: what calibrate did, as it wrote it down.
+        findings: what it found wrong with a model that learned nothing.
     """
 
     records: list[dict[str, Any]]
@@ -46,6 +49,7 @@ class Run:
     has_test_labels: bool
     histories: list[tuple[int, pd.DataFrame]]
     calibration: dict[str, Any]
+    findings: list[Finding]
 
     @property
     def is_score(self) -> bool:
@@ -84,7 +88,7 @@ def read_run(
     train_pairs = read_table(folded_pairs / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS)
     baseline = float(train_pairs["time_delta_days"].mean())
     test = read_test(pairs, submission, predictions, catalog)
-    calibration = submission / schema.CALIBRATION_JSON
+    calibration, metrics = (read_json(submission / name) for name in (schema.CALIBRATION_JSON, schema.METRICS_JSON))
     return Run(
         records=records,
         folds=folds,
@@ -95,7 +99,8 @@ def read_run(
         test=test.assign(baseline_days=baseline),
         has_test_labels="true_days" in test,
         histories=[(fold, read_history(folder)) for fold, folder in zip(folds, histories or [], strict=histories is not None)],
-        calibration=json.loads(calibration.read_text(encoding="utf-8")) if calibration.is_file() else {},
+        calibration=calibration,
+        findings=metrics.get(VERDICT, []),
     )
 
 
@@ -143,6 +148,11 @@ def with_columns_of(table: pd.DataFrame, other: pd.DataFrame, key: str, path: Pa
     return table.merge(other, on=key, how="left")
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Returns what a file that calibrate wrote says; nothing where an earlier version wrote none."""
+    return verified.read_json(path) if is_there(path) else {}
+
+
 def renamed(table: pd.DataFrame, **names: str) -> pd.DataFrame:
     """Returns `table` with columns renamed, old=new."""
     return table.rename(columns=names)
@@ -152,5 +162,5 @@ def renamed(table: pd.DataFrame, **names: str) -> pd.DataFrame:
 def read_history(folder: Path) -> pd.DataFrame:
     """Returns history.csv with an `epoch` column that counts from 1; other columns as they are."""
     require_table(path := folder / schema.HISTORY_CSV)
-    history = pd.read_csv(path)
+    history = pd.read_csv(io.BytesIO(read_bytes(path)))
     return history.assign(epoch=range(1, len(history) + 1))

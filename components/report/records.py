@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contract import schema
+from components.contract.verified import is_there, read_bytes
 from components.report.mlflow_log import as_text
 
 FOLD_STAGES = ("train", "predict")  # these run once per fold
@@ -47,11 +48,12 @@ def read_record(folder: Path, stage: str) -> dict[str, Any]:
         ValueError: the file is not a JSON object.
     """
     path = folder / schema.STAGE_RECORD
-    if not path.is_file():
+    if not is_there(path):
         why = f"{path.name} is missing beside its outputs, so settings and counts are unknown"
         return {"stage": stage, "settings": {}, "counts": {}, "skipped": [{"what": "record", "why": why}]}
+    content = read_bytes(path)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(content)
     except ValueError as error:
         raise ValueError(f"{path}: expected JSON, got {error}; run {stage} again.") from error
     if not isinstance(record, dict):

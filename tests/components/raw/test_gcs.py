@@ -194,7 +194,7 @@ def test_16_faults_do_not_change_what_is_written(
     assert (proxy.faults, listing, downloads) == (16, [], [])
     expected = resize(raw, tmp_path / "from folder")
     assert found == expected
-    assert len(expected) == 1 + 3  # the archive of photos; images.csv, test_data.csv, stage.json
+    assert len(expected) == 1 + 3 + 2  # photos; images.csv, test_data.csv, stage.json; two manifests
 
 
 LASTING = [

@@ -8,7 +8,6 @@ import datetime
 import re
 from collections.abc import Iterator
 
-NUMBER = "the number that ends the name"
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTH = rf"(?P<month>{'|'.join(MONTHS)})[a-z]*"
 YEAR, MONTH_DIGITS, DAY = r"(?P<year>(?:19[7-9]|20[0-9])[0-9])", "(?P<month>[0-9]{1,2})", "(?P<day>[0-9]{1,2})"
@@ -74,7 +73,8 @@ class Name:
 
     Attributes:
         stem: the name without its ending.
-        dates, words, number: mark by the way it is read; two stems with one way are read alike. `number` has one at most.
+        dates, words: mark by the way it is read; two stems with one way are read alike.
+        number: what the name ends with.
         others: the numbers that are in no date and beside no day word, but for the one that ends the name.
         units: numbers of weeks, hours and the like.
         tail: a number that follows at once on one with a day word, "1" of DAT07_1 and DAT7p1; empty for none.
@@ -84,7 +84,7 @@ class Name:
     stem: str
     dates: dict[str, Mark]
     words: dict[str, Mark]
-    number: dict[str, Mark]
+    number: Mark | None
     others: tuple[str, ...]
     units: tuple[str, ...]
     tail: str
@@ -106,7 +106,7 @@ def read_name(stem: str) -> Name:
     units = tuple(match["number"] for match in word_matches(left, WITH_UNIT))
     ending = ENDING.search(left)
     before = left[: ending.start()] if ending else left
-    number = {NUMBER: Mark(to_number(ending["number"]), ending["number"], sign_of(before, ending["gap"]))} if ending else {}
+    number = Mark(to_number(ending["number"]), ending["number"], sign_of(before, ending["gap"])) if ending else None
     others = tuple(re.findall("[0-9]+", before))
     return Name(stem, dates, words, number, others, units, next(iter(tails), ""), bool(ending and COUNTED.search(before)))
 

@@ -10,19 +10,19 @@ from pathlib import PurePosixPath
 
 from PIL import Image
 
-from components.contract.schema import DAY_DECIMALS
 from components.contract.user_tables import hint_of, read_cells
 from components.raw.layout import DAYS_TABLE, RawListing
 from components.raw.source import UNREADABLE, RawSource
 from components.raw.walk import printable
 from components.resize_images.day_names import read_name
-from components.resize_images.days import HELP, MAX_DAY, DaysError, SeriesDays, longest_gap, read_series, tidy
+from components.resize_images.days import HELP, MAX_DAY, DaysError, SeriesDays, longest_gap, read_series, since_first, tidy
 from components.resize_images.picture import FORMATS
 from components.resize_images.read_ahead import map_contents
 
 NAME, EXIF, TABLE = "name", "exif", "table"
 COLUMNS = ("species", "series", "file")  # of days.csv, and one of VALUES
 VALUES = ("day", "date")
+EXIF_HELP = ", or set days_from=exif to take the time that the camera wrote into each photo"
 EXIF_IFD, DATE_TIME_ORIGINAL = 0x8769, 0x9003
 Series = tuple[str, str]  # species, series
 
@@ -94,9 +94,6 @@ def date_photos(source: RawSource, listing: RawListing, days_from: str) -> tuple
     return found, problems
 
 
-EXIF_HELP = ", or set days_from=exif to take the time that the camera wrote into each photo"
-
-
 def read_days_table(content: bytes, place: str) -> dict[Series, dict[str, tuple[str, float]]]:
     """Returns {(species, series): {file: (form, days)}} of a table of days, a file without its ending in lower case.
 
@@ -158,9 +155,7 @@ def by_table(paths: Sequence[PurePosixPath], rows: Mapping[str, tuple[str, float
     if spare := [key for key in rows if key not in keys]:
         raise DaysError(spare, f"{DAYS_TABLE} has rows of files that are not there")
     days = [rows[key][1] for key in keys]
-    if rows[keys[0]][0] != "day":
-        days = since_first(days)
-    return SeriesDays(tidy(days), f"{DAYS_TABLE.name}")
+    return SeriesDays(tidy(days if rows[keys[0]][0] == "day" else since_first(days)), DAYS_TABLE.name)
 
 
 def by_exif(source: RawSource, paths: Sequence[PurePosixPath]) -> SeriesDays:
@@ -187,11 +182,6 @@ def exif_days(content: bytes) -> float | None:
     except Exception:  # whatever Pillow's readers raise: the photo says no time, which is an error of its own
         return None
     return (moment - datetime.datetime(1970, 1, 1)) / datetime.timedelta(days=1)
-
-
-def since_first(days: Sequence[float]) -> list[float]:
-    """Returns days since the first of them."""
-    return [round(day - min(days), DAY_DECIMALS) for day in days]
 
 
 def of_all(found: Sequence[DatedSeries]) -> Callable[[PurePosixPath], float | None]:

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from components.contract.schema import DAY_DECIMALS
-from components.resize_images.day_names import NUMBER, YEAR, Mark, Name, read_name
+from components.resize_images.day_names import YEAR, Mark, Name, read_name
 
+NUMBER = "the number that ends the name"
 MAX_DAY = 36_525  # a century: a larger number is a date or a serial number, and would make wrong labels
 NO_DAY = "the name has no date, no number with a day word, and does not end in digits, so the photo has no day"
 TIME_OF_DAY = re.compile("(?<![0-9])(?:[01][0-9]|2[0-3])([-.:])[0-5][0-9]\\1[0-5][0-9]$")
@@ -55,7 +56,7 @@ def read_series(stems: Sequence[str]) -> SeriesDays:
     if not ways:
         refuse_mixed(names)
         refuse_odd_numbers(names)
-        ways = number_way(names)
+        ways = signed(NUMBER, [name.number for name in names if name.number])
     refuse_units(names)
     choices = {way: days for way, days in ways.items() if len(set(days)) > 1} or ways
     refuse_two_ways(names, choices)
@@ -75,19 +76,15 @@ def explicit_ways(names: Sequence[Name]) -> dict[str, tuple[float, ...]]:
         for way in marks[0]:
             if all(way in each for each in marks):
                 values = [each[way] for each in marks]
-                found |= by_first(way, values) if attribute == "dates" else signed(way, values)
+                is_date = attribute == "dates"
+                found |= {way: since_first([mark.days for mark in values])} if is_date else signed(way, values)
     return found
 
 
-def number_way(names: Sequence[Name]) -> dict[str, tuple[float, ...]]:
-    """Returns the days by the numbers that end the names."""
-    return signed(NUMBER, [name.number[NUMBER] for name in names])
-
-
-def by_first(way: str, marks: Sequence[Mark]) -> dict[str, tuple[float, ...]]:
-    """Returns days since the first of some dates."""
-    first = min(mark.days for mark in marks)
-    return {way: tuple(round(mark.days - first, DAY_DECIMALS) for mark in marks)}
+def since_first(days: Sequence[float]) -> tuple[float, ...]:
+    """Returns days since the first of them."""
+    first = min(days)
+    return tuple(round(day - first, DAY_DECIMALS) for day in days)
 
 
 def signed(way: str, marks: Sequence[Mark]) -> dict[str, tuple[float, ...]]:
@@ -129,17 +126,14 @@ def refuse_odd_numbers(names: Sequence[Name]) -> None:
         if odd:
             raise DaysError([*odd, *(name.stem for name in names if name.stem not in odd)], reason)
 
-    refuse(
-        lambda name: not name.number,
-        NO_DAY,
-    )
+    refuse(lambda name: not name.number, NO_DAY)
+    texts = [name.number.text for name in names if name.number]
     refuse(lambda name: name.is_counter, "the number that ends the name is a camera's counter of photos, and no day")
     refuse(
-        lambda name: name.number[NUMBER].days > MAX_DAY,
+        lambda name: name.number and name.number.days > MAX_DAY,
         f"the number that ends the name, read as the photo's day, is larger than {MAX_DAY}; if it is a date, write its year with "
         "four digits",
     )
-    texts = [name.number[NUMBER].text for name in names]
     if all(len(text) == 4 and looks_like_month_and_day(text) for text in texts):
         refuse(lambda _: True, "four digits are a month and a day, or a number of days")
     if all(re.search(f"{YEAR}[-_. ](?:0[1-9]|1[0-2])$", name.stem) for name in names):

@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import io
 import os
 import signal
 import sys
@@ -35,12 +36,26 @@ def commands_of(top: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentP
 
 def main(pipeline: Callable[..., Any], arguments: Sequence[str] | None = None) -> int:
     """Does what the command line says with `pipeline`; 2 is the status of a command that cannot be, 1 of one that failed."""
-    with safe_screen():
-        return status_of(pipeline, arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 must not end a run
+    try:
+        with safe_screen():
+            return act(pipeline, arguments)
+    finally:
+        flush()
 
 
-def status_of(pipeline: Callable[..., Any], arguments: Sequence[str] | None) -> int:
-    """As `main`."""
+def flush() -> None:
+    """Writes what is left for standard output; where nobody reads it any more, as after `| head`, it is dropped."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would complain at its end
+
+
+def act(pipeline: Callable[..., Any], arguments: Sequence[str] | None) -> int:
+    """Does what the command line says, and returns the exit status."""
     top = parser()
     try:
         parsed = top.parse_args(with_profile(sys.argv[1:] if arguments is None else arguments, commands_of(top)))
@@ -57,7 +72,6 @@ def status_of(pipeline: Callable[..., Any], arguments: Sequence[str] | None) -> 
         print(f"ERROR: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # `| head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would complain at its end
         return 128 + signal.SIGPIPE
     except (BackendError, ConnectionError) as error:
         print(f"ERROR: {error}", file=sys.stderr)

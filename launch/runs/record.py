@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import datetime
 import fcntl
+import os
 import shutil
 import threading
 import time
@@ -17,6 +18,7 @@ from typing import IO, Any
 
 from components.contract import schema
 from components.contract.artifacts import write_json
+from components.contract.full_disk import naming_full_disk
 from components.contract.verdict import VERDICT, Finding
 from components.settings import STAGES
 
@@ -122,7 +124,8 @@ class RunRecord:
     def scratch(self, parent: Path) -> Iterator[Path]:
         """Yields a new temporary folder in `parent`, which is gone after the block, or else when the next command runs."""
         path = parent / f"{SCRATCH}{uuid.uuid4().hex}"
-        print(path, file=self.alive, flush=True)  # before it is there
+        with naming_full_disk(self.folder / LOCK):
+            os.write(self.alive.fileno(), f"{path}\n".encode())  # before it is there, and at once
         path.mkdir(mode=0o700)
         try:
             yield path

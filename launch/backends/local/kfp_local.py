@@ -20,6 +20,7 @@ from typing import Any
 
 from kfp import local
 
+from components.contract.full_disk import naming_full_disk
 from components.contract.shown import shown
 from components.images import ROOT
 from components.raw.storage import GS
@@ -260,7 +261,8 @@ class LocalRun:
             def on_line(line: str) -> None:
                 line = shown(line)  # people look at logs in terminals, too
                 lines.append(line)
-                log.write(line + "\n")
+                with naming_full_disk(Path(log.name)):
+                    log.write(line + "\n")
                 if text := watched.shown(line):
                     self.terminal.stage_line(label, text)
 
@@ -301,10 +303,11 @@ class LocalRun:
 
 @contextlib.contextmanager
 def logging_to(path: Path) -> Iterator[None]:
-    """Within the block log records and warnings go to the file at `path`, and nowhere else."""
+    """Within the block log records and warnings go to the file at `path`, and nowhere else; those it has no room for are lost."""
     logger, handler = logging.getLogger(), logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    handlers, level = logger.handlers[:], logger.level
+    handlers, level, complains = logger.handlers[:], logger.level, logging.raiseExceptions
+    logging.raiseExceptions = False
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
@@ -314,4 +317,6 @@ def logging_to(path: Path) -> Iterator[None]:
         logging.captureWarnings(False)
         logger.handlers[:] = handlers
         logger.setLevel(level)
-        handler.close()
+        logging.raiseExceptions = complains
+        with contextlib.suppress(OSError):
+            handler.close()

@@ -33,10 +33,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Prints what tests have counted, which they say by `record_property("counted", text)`."""
-    passed = terminalreporter.stats.get("passed", [])
-    counted = [text for report in passed for name, text in report.user_properties if name == "counted"]
-    if counted:
+    """Prints what tests have counted: what they gave to `record_property` as "count"."""
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
+    counts = [(each.nodeid, text) for each in reports for name, text in each.user_properties if name == "count"]
+    if counts:
         terminalreporter.section("counted")
-    for text in counted:
-        terminalreporter.write_line(text)
+    for test, text in sorted(counts):
+        terminalreporter.write_line(f"{test.rpartition('::')[2]}: {text}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contract import schema
+from components.contract.full_disk import naming_full_disk
 from components.settings import Settings
 
 PARTIAL = ".partial-"
@@ -21,8 +22,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]  # a prefix would make a long name too long
     partial = path.with_name(f"{PARTIAL}{digest}{path.suffix}")
     try:
-        yield partial
-        os.replace(partial, path)  # noqa: PTH105 - the atomic rename, by its name
+        with naming_full_disk(path):
+            yield partial
+            os.replace(partial, path)  # noqa: PTH105 - the atomic rename, by its name
     finally:
         partial.unlink(missing_ok=True)
 
@@ -81,9 +83,17 @@ def manifest_digest(stage: Any, files: Any) -> str:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes a JSON file, whole."""
+    """Writes a JSON file, whole.
+
+    Raises:
+        ValueError: a number that JSON does not have, infinite or none.
+    """
+    try:
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}. Expected finite numbers; where a training diverged, lower learning_rate.") from error
     with atomic_write(path) as partial:
-        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def text_digest(texts: Iterable[str]) -> str:

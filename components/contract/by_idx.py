@@ -3,14 +3,13 @@
 generate_pairs looks at them first, so that nothing trains for hours before a row of theirs is found to be wrong.
 """
 
-import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from components.contract import schema
-from components.contract.user_tables import read_test_data, read_user_table
+from components.contract.user_tables import hint_of, read_test_data, read_user_table
 from components.contract.verified import is_there
 
 
@@ -68,12 +67,3 @@ def read_labels(catalog: Path, idx: pd.Series) -> pd.Series | None:
             f"row of {schema.TEST_DATA_CSV}; complete the file, or remove it to go without a test score."
         )
     return days.reset_index(drop=True)
-
-
-def hint_of(text: str) -> str:
-    """Returns what is wrong with a number as spreadsheets write it, in words; nothing where that is not known."""
-    if text.lstrip().startswith("="):
-        return ", a formula"
-    if re.fullmatch(r"\s*-?[0-9]+,[0-9]+\s*", text):
-        return ", with a decimal comma"
-    return ", with a unit" if re.fullmatch(r"\s*-?[0-9.]+\s*[A-Za-z]+\s*", text) else ""

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
+from components.contract.naming import names_first, naming
 from components.contract.verified import is_there, read_bytes
 
 NAMES = {"image_id", "split", "species", "series", "path", "pair_id", "before_image_id", "after_image_id"}
 
 
+@names_first
 def read_table(path: Path, columns: Sequence[str], *, names: Collection[str] = NAMES) -> pd.DataFrame:
     """Returns `columns` of a CSV file, in this order; the first tells rows apart.
 
@@ -72,7 +74,8 @@ def read_images(catalog: Path) -> pd.DataFrame:
     """
     path = catalog / schema.IMAGES_CSV
     images = read_table(path, schema.IMAGES_COLUMNS, names=schema.IMAGES_COLUMNS)
-    images["day"] = whole_where_all_are(images["day"])
+    with naming(path):
+        images["day"] = whole_where_all_are(images["day"])
     dayless = images[(images["split"] == schema.TRAIN) & images["day"].isna()]
     if len(dayless):
         raise ValueError(f"{path}: train photo {dayless['image_id'].iloc[0]} has no day. Expected a number in column day.")
@@ -85,9 +88,9 @@ def whole_where_all_are(days: pd.Series) -> pd.Series:
     return numbers.astype("Int64") if bool((numbers.dropna() % 1 == 0).all()) else numbers
 
 
-def refuse_missing_columns(found: Sequence[str], expected: Sequence[str], path: Path) -> None:
+def refuse_missing_columns(found: Sequence[str], expected: Sequence[str], place: object) -> None:
     """Raises ValueError, naming both lists, where one of the expected columns is missing or there twice."""
     if any(found.count(name) != 1 for name in expected):
         raise ValueError(
-            f"{path}: columns {', '.join(found)}. Expected {', '.join(expected)}, each once; correct the first line."
+            f"{place}: columns {', '.join(found)}. Expected {', '.join(expected)}, each once; correct the first line."
         )

@@ -20,7 +20,7 @@ from components.network.devices import all_devices, compile_forward, process
 from components.network.image_file import DecodedImages
 from components.network.infer import encode, pair_days
 from components.network.load import load_images
-from components.network.model import split_model
+from components.network.model import load_model, split_model
 from components.network.seeds import make_deterministic
 from components.predict.settings import PredictSettings
 
@@ -42,7 +42,7 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
     before, after = (row_of[pairs[name]].to_numpy() for name in ("before_image_id", "after_image_id"))
     with all_devices():
         keep_programs()
-        encoder, head = split_model(keras.saving.load_model(unchanged(model / schema.MODEL_FILE), compile=False))
+        encoder, head = split_model(load_model(unchanged(model / schema.MODEL_FILE)))
         with ThreadPoolExecutor(max_workers=1) as beside:
             decoded = beside.submit(
                 load_images,

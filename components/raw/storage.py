@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
@@ -35,6 +35,7 @@ class RawFolder:
 
     def __init__(self, root: Path) -> None:
         self.root, self.concurrency = root, available_cores()
+        self.sizes: Mapping[PurePosixPath, int] = {}
         self.seen: dict[PurePosixPath, str] = {}
 
     def __str__(self) -> str:
@@ -61,11 +62,12 @@ class RawFolder:
                 found_here.leave(path, NOT_LOOKED_INTO)
             else:
                 look_at(self.root, path, entry, found_here, ())
+        self.sizes = found_here.sizes
         return found_here
 
     def size(self, path: PurePosixPath) -> int:
-        """Returns a file's size in bytes."""
-        return (self.root / path).stat().st_size
+        """Returns a file's size in bytes when it was listed; it may be gone by now."""
+        return self.sizes[path]
 
     def read(self, path: PurePosixPath) -> bytes:
         """Returns a file's bytes, which are hashed.

@@ -33,8 +33,8 @@ class Stage:
 
 
 @dataclasses.dataclass(frozen=True)
-class Skipped:
-    """Something a stage left out, and why."""
+class Remark:
+    """Something a stage left out or noticed, and why."""
 
     stage: str
     what: str
@@ -93,12 +93,12 @@ def without(text: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]
     return {key: value for key, value in text.items() if key not in known}
 
 
-def what_was_skipped(records: Sequence[Mapping[str, Any]]) -> list[Skipped]:
-    """Lists everything the stages left out, each thing once."""
+def remarks(records: Sequence[Mapping[str, Any]], kind: str) -> list[Remark]:
+    """Lists everything the stages left out (`kind` skipped) or found odd (noticed), each thing once."""
     found = [
-        Skipped(stage=str(record["stage"]), what=str(item.get("what", "")), why=str(item.get("why", "")))
+        Remark(stage=str(record["stage"]), what=str(item.get("what", "")), why=str(item.get("why", "")))
         for record in records
-        for item in record["skipped"]
+        for item in record.get(kind, [])
     ]
     return list(dict.fromkeys(found))
 

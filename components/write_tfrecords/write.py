@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, file_digest, write_json, write_record
+from components.contract.naming import names_first
 from components.contract.photos import Photos
 from components.contract.tables import read_images, read_table
 from components.contract.verified import read_bytes
@@ -69,7 +70,8 @@ def write_tfrecords(
     sources = {schema.IMAGES_CSV: catalog, schema.TRAIN_PAIRS_CSV: folded_pairs, schema.TEST_PAIRS_CSV: pairs}
     for name, folder in sources.items():
         if folder is not None:
-            (examples / name).write_bytes(read_bytes(folder / name))
+            with atomic_write(examples / name) as partial:
+                partial.write_bytes(read_bytes(folder / name))
     counts = {
         "train_images": int((table["split"] == schema.TRAIN).sum()),
         "test_images": int((table["split"] == schema.TEST).sum()),
@@ -124,6 +126,7 @@ def require_photos(photos: Photos, paths: Iterable[str]) -> None:
         )
 
 
+@names_first
 def write_file(path: Path, records: list[Record], photos: Photos) -> dict[str, Any]:
     """Writes one TFRecord file and returns its entry of dataset.json: name, records, bytes, sha256."""
     with atomic_write(path) as partial, tf.io.TFRecordWriter(str(partial)) as writer:

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from components.contract import schema
+from components.contract.verdict import VERDICT, in_short
 from components.contract.verified import read_bytes
 from components.report.mlflow_log import EXPERIMENT, TrackedRun, experiment_id, log_run
 from launch.runs.record import RESULTS, RUN_JSON, RUNNING, SUCCEEDED
 from launch.runs.store import BROKEN, read_runs
-from launch.runs.summary import differing_parameters
+from launch.runs.summary import differing_parameters, headline
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -108,7 +109,7 @@ class Mirror:
         histories, problems = read_histories(run)
         tracked = TrackedRun(
             parameters=run["parameters"],
-            scores={name: run["metrics"][name] for name in schema.HEADLINE_METRICS if name in run["metrics"]},
+            scores=headline(run["metrics"]),
             histories=histories,
             tags=tags_of(run),
             description=description(folder, run),
@@ -151,10 +152,10 @@ def version(run: dict[str, Any]) -> str:
 
 
 def tags_of(run: dict[str, Any]) -> dict[str, str]:
-    """Returns a run's preset, state and, where it was made from another run, that run, its stage and the kind."""
+    """Returns a run's preset, state, what is wrong with its model and, if it has a parent, that run, its stage and the kind."""
     parent = run.get("parent") or {}
     tags = {"state": run["state"], "preset": run.get("preset"), "parent": parent.get("run")}
-    tags |= {"parent_stage": parent.get("stage"), "kind": parent.get("kind")}
+    tags |= {"parent_stage": parent.get("stage"), "kind": parent.get("kind"), VERDICT: in_short(run.get(VERDICT, []))}
     return {name: str(value) for name, value in tags.items() if value}
 
 

@@ -12,6 +12,7 @@ from components.contract.verified import ChangedError, content_of
 from launch.runs.dag.kfp_internals import LocalCache
 
 FINGERPRINT = "files"
+CHECKPOINT_MINUTES = "checkpoint_minutes"  # train's
 
 
 class StageCache(LocalCache):
@@ -32,9 +33,12 @@ class StageCache(LocalCache):
         super().__init__(cache_root)
         self.instead, self.say = instead or {}, say
 
-    def compute_key(self, component_name: str, image: str, *rest: Any, **named: Any) -> str:
-        """As kfp's."""
-        return super().compute_key(component_name, self.instead.get(image, image), *rest, **named)
+    def compute_key(
+        self, component_name: str, image: str, full_command: list[str], arguments: dict[str, Any], *rest: Any, **named: Any
+    ) -> str:
+        """As kfp's, without what changes no result."""
+        arguments = {name: value for name, value in arguments.items() if name != CHECKPOINT_MINUTES}
+        return super().compute_key(component_name, self.instead.get(image, image), full_command, arguments, *rest, **named)
 
     def put(self, key: str, outputs: dict[str, Any]) -> None:
         """Stores the outputs of a stage that has succeeded; it hashed them itself, so its manifests are believed."""

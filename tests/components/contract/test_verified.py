@@ -129,7 +129,7 @@ def test_damage_anywhere_is_refused_by_name(
     assert len(files) > 40
     kinds = len({path.parent.name + path.suffix for _, path in files})
     record_property(
-        "counted",
+        "count",
         f"{number} {damage.__name__}: {outcomes['refused by name']} refused by name, {apart} in files that no stage reads, and "
         f"the cache refused; {len(files)} files of {kinds} kinds",
     )

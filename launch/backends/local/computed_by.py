@@ -3,6 +3,7 @@
 The name of a stage's image stands for code and packages. What is told here stands beside it in the cache's keys.
 """
 
+import json
 import os
 import platform
 import re
@@ -20,17 +21,21 @@ CPU_INFO = Path("/proc/cpuinfo")
 MODEL = re.compile(r"^(?:model name|CPU part)\s*: *(.*)$", re.MULTILINE)
 INSTRUCTIONS = re.compile(r"^(?:flags|Features)\s*: *(.*)$", re.MULTILINE)
 VECTORS = ("sse", "avx", "fma", "f16c", "amx", "asimd", "sve", "i8mm", "bf16")  # how names of those begin that sums depend on
+KERAS_DEFAULTS = {"floatx": "float32", "epsilon": 1e-07, "image_data_format": "channels_last"}
 GPU_MODELS = ("/proc/driver/nvidia/gpus", "*/information")
 GPU_MODEL = re.compile(r"^Model:\s*(.*)$", re.MULTILINE)
-# How names of variables begin that a library which train and predict compute with may read.
-COMPUTING = (
-    *("TF_", "XLA_", "JAX_", "KERAS_", "CUDA_", "CUDNN_", "CUBLAS_", "NVIDIA_", "NCCL_", "TPU_", "LIBTPU_"),
-    *("OMP_", "KMP_", "GOMP_", "MKL_", "DNNL_", "ONEDNN_", "OPENBLAS_", "BLIS_", "NPY_", "NUMPY_", "GLIBC_TUNABLES"),
+# How names of variables begin that a library of any stage may read, and one that train and predict compute with.
+OF_ALL = (
+    *("NPY_", "NUMPY_", "PANDAS_", "SCIPY_", "SKLEARN_", "OPENBLAS_", "NVPL_", "PROTOCOL_BUFFERS_"),
     *("PYTHONHASHSEED", "PYTHONOPTIMIZE"),
+)
+OF_TENSORS = (
+    *("TF_", "TENSORFLOW_", "XLA_", "JAX_", "KERAS_", "CUDA_", "CUDNN_", "CUBLAS_", "NVIDIA_", "NCCL_", "TPU_", "LIBTPU_"),
+    *("OMP_", "KMP_", "GOMP_", "MKL_", "DNNL_", "ONEDNN_", "BLIS_", "EIGEN_", "GLIBC_TUNABLES"),
 )
 # Those of them that change what is said, how fast it goes, where things lie, or which of several equal devices is taken.
 HARMLESS = (
-    *("TF_CPP_", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_ALLOCATOR", "TF_GPU_THREAD_", "TF2_BEHAVIOR"),
+    *("TF_CPP_", "TF_FORCE_GPU_ALLOW_GROWTH", "TF_GPU_ALLOCATOR", "TF_GPU_THREAD_", "NUMPY_MADVISE_HUGEPAGE"),
     *("XLA_PYTHON_CLIENT_", "JAX_COMPILATION_CACHE_", "JAX_LOG", "JAX_TRACEBACK", "KERAS_HOME"),
     *("TF_CLI_", "TF_VAR_", "TF_LOG", "TF_DATA_DIR", "TF_PLUGIN_", "TF_WORKSPACE", "TF_INPUT", "TF_IN_", "TF_REG"),  # Terraform's
     *("CUDA_VISIBLE_DEVICES", "CUDA_CACHE_", "CUDA_HOME", "CUDA_PATH", "NCCL_DEBUG", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_"),
@@ -50,10 +55,11 @@ def computed_by(in_containers: bool, gpus: Sequence[str] = (), parallel: int = 1
         image, parts = face_of(stage).component_spec.implementation.container.image, list[str]()
         if not in_containers:
             parts.append(f"{platform.python_implementation()} {platform.python_version()}")
+            parts += variables({**os.environ, **backend_environment(Path())}, stage)
         if stage in (*ACCELERATED, "calibrate"):  # which add up numbers with fractions
             parts.append(processor())
         if stage in ACCELERATED and not in_containers:
-            parts += [libraries(stage), *devices(gpus, parallel), *variables({**os.environ, **backend_environment(Path())})]
+            parts += [libraries(stage), keras_settings(), *devices(gpus, parallel)]
         found[image] = "\n".join([image, *parts])
     return found
 
@@ -67,14 +73,25 @@ def libraries(stage: str) -> str:
     return " ".join([backend, image, *(f"{name} {installed(name)}" for name in (JAX, "jaxlib"))])
 
 
-def variables(environment: Mapping[str, str]) -> list[str]:
-    """Returns those variables of an environment that can change what is computed."""
-    return [f"{name}={environment[name]}" for name in sorted(environment) if matters(name)]
+def keras_settings() -> str:
+    """Returns what Keras reads of a person's keras.json; it writes one with its defaults where there is none."""
+    path = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        said = {}
+    return json.dumps({**KERAS_DEFAULTS, **said, "backend": ""}, sort_keys=True)  # the backend is given by KERAS_BACKEND
 
 
-def matters(name: str) -> bool:
-    """Whether a variable can change what is computed."""
-    return name.startswith(COMPUTING) and not name.startswith(HARMLESS)
+def variables(environment: Mapping[str, str], stage: str) -> list[str]:
+    """Returns those variables of an environment that can change what a stage computes."""
+    return [f"{name}={environment[name]}" for name in sorted(environment) if matters(name, stage)]
+
+
+def matters(name: str, stage: str) -> bool:
+    """Whether a variable can change what a stage computes."""
+    read = (*OF_ALL, *(OF_TENSORS if stage in ACCELERATED else ()))
+    return name.startswith(read) and not name.startswith(HARMLESS)
 
 
 def devices(gpus: Sequence[str], parallel: int) -> list[str]:

@@ -4,7 +4,7 @@
 # make test    set up, lint, check types, test
 # make kills   a hundred jobs that are killed at random moments until they are done, in about an hour; make test does a few
 # make bench   how fast everything is beside the winner's recipe, in a quarter of an hour: writes the table of docs/performance.md
-# make images  build the stages' images: [REGISTRY=host/project/repository] [ACCELERATOR=gpu|tpu] [VARIANT=root] [BASE=image] [PUSH=yes]
+# make images  build the images: [STAGE=serve] [REGISTRY=host/project/repository] [ACCELERATOR=gpu|tpu] [VARIANT=root] [BASE=image] [PUSH=yes]
 # make locks   resolve requirements/*.txt anew from pyproject.toml
 
 PYTHON ?= python3
@@ -15,7 +15,7 @@ BYTECODE = --compile-bytecode
 COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 LOCKS = uv ui parity laptop
 # Resolved within what the laptop has, so that a stage meets the same packages in its image and on the laptop.
-LAPTOP_LOCKS = data tensorflow gpu tpu jax dev
+LAPTOP_LOCKS = data tensorflow gpu tpu jax serve dev
 
 .PHONY: demo gpu ui test kills bench images lint locks clean
 
@@ -39,7 +39,7 @@ bench: .venv/dev.done .venv-parity
 
 images: .venv/laptop.done
 	.venv/bin/python -m launch.backends.cluster.build_images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(ACCELERATOR),--accelerator $(ACCELERATOR)) \
-	  $(if $(VARIANT),--variant $(VARIANT)) $(if $(BASE),--base $(BASE)) $(if $(PUSH),--push)
+	  $(if $(STAGE),--stage $(STAGE)) $(if $(VARIANT),--variant $(VARIANT)) $(if $(BASE),--base $(BASE)) $(if $(PUSH),--push)
 
 lint: .venv/dev.done
 	.venv/bin/ruff check .

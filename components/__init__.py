@@ -13,8 +13,13 @@
 New photos, on which nothing is trained, go through the same rooms but split_folds and train; what the others are then not given
 is an optional input of their face.
 
+What answers questions about single photos, at once and without a run, is no stage: serve. It does with a request's photos what
+resize_images, predict and calibrate do with all.
+
 Imports run one way, which `make lint` sees to; no stage imports another:
 
+    serve            what `ask` does, and the server with its image
+      -> the stages
     the stages, and sample_dataset, which writes synthetic plants
       -> network     what train and predict share: the model, its checkpoints, decoding, devices, inference
       -> raw         where photos come from: the challenge's layout, a folder, a bucket

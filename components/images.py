@@ -19,6 +19,7 @@ TAG_LENGTH = 16
 
 ACCELERATORS = ("none", "gpu", "tpu")
 VARIANTS = {"": "10001:10001", "root": "0:0"}  # ends an image's name; the user that its stage runs as
+SERVER = "serve"  # no stage: the room of what answers questions, and the flavour of its image
 ACCELERATED = ("train", "predict")  # the stages that compute on the accelerator where there is one
 
 
@@ -26,7 +27,7 @@ def image_for(stage: str, registry: str = "", accelerator: str = "none", variant
     """Returns the image that `stage` runs in.
 
     Args:
-        stage: name of the stage's room in components/.
+        stage: name of the stage's room in components/, or SERVER.
         registry: where the image is pulled from, such as "europe-docker.pkg.dev/project/repository"; empty for a local image.
         accelerator: none, gpu or tpu; what the stages that can use one compute on.
         variant: a key of VARIANTS.
@@ -47,8 +48,10 @@ def flavour_of(stage: str, accelerator: str = "none") -> str:
     Raises:
         ValueError: no such stage or accelerator.
     """
+    if stage == SERVER:
+        return SERVER
     if stage not in STAGES:
-        raise ValueError(f"stage={stage!r}: expected one of {', '.join(STAGES)}.")
+        raise ValueError(f"stage={stage!r}: expected one of {', '.join((*STAGES, SERVER))}.")
     if accelerator not in ACCELERATORS:
         raise ValueError(f"accelerator={accelerator!r}: expected one of {', '.join(ACCELERATORS)}.")
     return accelerator if accelerator != "none" and stage in ACCELERATED else STAGES[stage]

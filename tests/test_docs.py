@@ -21,7 +21,9 @@ PAGES = {
 README = PAGES["README.md"]
 DOCUMENTED = "\n".join(text for name, text in PAGES.items() if name == "README.md" or name.startswith("docs/"))
 OPTION = re.compile(r"--[a-z][a-z_-]*")
-COMMANDS_OF_OTHERS = re.compile(r"^(gcloud|kubectl|docs/infra/\S+) .*$|`(gcloud|kubectl) [^`]*`", re.MULTILINE)
+COMMANDS_OF_OTHERS = re.compile(
+    r"^(?:\$ )?(gcloud|kubectl|docker|curl|docs/infra/\S+) .*$|`(gcloud|kubectl) [^`]*`", re.MULTILINE
+)
 OPTIONS_OF_OTHERS = {"--help", "--dry-run", "--xla_gpu_autotune_level"}
 
 

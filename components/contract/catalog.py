@@ -8,9 +8,6 @@ from components.contract import schema
 
 RAW_PATH = "raw_path"  # where the photo lies in the raw data; not written to images.csv
 FIRST_SIZE = ("first_photo_width", "first_photo_height")  # counts of the record, px; none where no photo is good
-TURNED, PROFILE, ODD_PROFILE = "turned_photos", "profile_photos", "unusable_profile_photos"
-TRANSPARENT, CMYK, FRAMES = "transparent_photos", "cmyk_photos", "multi_frame_photos"
-FACTS = (TURNED, PROFILE, ODD_PROFILE, TRANSPARENT, CMYK, FRAMES)  # counts of what is special about photos; none that is 0
 
 
 def in_catalog_order(photos: pd.DataFrame) -> pd.DataFrame:

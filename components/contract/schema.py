@@ -25,6 +25,9 @@ TEST_LABELS_CSV = "test_labels.csv"
 TRAIN, TEST = SPLITS = "train", "test"  # values of `split`
 DAY_DECIMALS = 3  # 86 seconds, more than the jitter of a camera that works at a fixed hour
 IMAGES_COLUMNS = ("image_id", "split", "species", "series", "day", "path")
+TURNED, PROFILE, ODD_PROFILE = "turned_photos", "profile_photos", "unusable_profile_photos"
+TRANSPARENT, CMYK, FRAMES = "transparent_photos", "cmyk_photos", "multi_frame_photos"
+FACTS = (TURNED, PROFILE, ODD_PROFILE, TRANSPARENT, CMYK, FRAMES)  # counts of what is special about photos; none that is 0
 
 # pairs/ and folded_pairs/
 TRAIN_PAIRS_CSV, TEST_PAIRS_CSV = "train_pairs.csv", "test_pairs.csv"

@@ -8,7 +8,7 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_json, write_manifest
-from components.contract.catalog import FACTS, FIRST_SIZE, count_photos, in_catalog_order, refuse_empty
+from components.contract.catalog import FIRST_SIZE, count_photos, in_catalog_order, refuse_empty
 from components.contract.cells import guarded
 from components.contract.shards import in_order, read_shard
 from components.contract.tables import read_images, whole_where_all_are
@@ -49,7 +49,7 @@ def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[
         for table, record in zip(tables, records, strict=True)
         if (table["image_id"] == good["image_id"].iloc[0]).any()
     )
-    facts = {name: sum(record["counts"].get(name, 0) for record in records) for name in FACTS}
+    facts = {name: sum(record["counts"].get(name, 0) for record in records) for name in schema.FACTS}
     counts = count_photos(good, bad, records[0]["counts"]["other_files"]) | {name: first[name] for name in FIRST_SIZE}
     counts |= {name: number for name, number in facts.items() if number}
     write_json(catalog / schema.STAGE_RECORD, records[0] | {"counts": counts, "skipped": merge_skipped(records)})

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 
 from PIL import Image, ImageCms, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
-from components.contract.catalog import CMYK, FRAMES, ODD_PROFILE, PROFILE, TRANSPARENT, TURNED
+from components.contract.schema import CMYK, FRAMES, ODD_PROFILE, PROFILE, TRANSPARENT, TURNED
 
 FORMATS = ("PNG", "JPEG")  # MPO, of phones, is JPEG with further pictures behind the first
 BACKGROUND = (255, 255, 255)  # what transparency is laid on

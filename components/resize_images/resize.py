@@ -1,7 +1,6 @@
 """Resizes raw photos to JPEGs of one size, and writes their catalog."""
 
 import dataclasses
-import io
 import sys
 import warnings
 from collections import Counter
@@ -15,7 +14,7 @@ from tqdm import tqdm
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, text_digest, write_manifest, write_record
-from components.contract.catalog import FACTS, FIRST_SIZE, RAW_PATH, count_photos, refuse_empty
+from components.contract.catalog import FIRST_SIZE, RAW_PATH, count_photos, refuse_empty
 from components.contract.cells import guarded
 from components.contract.cores import available_cores
 from components.contract.naming import naming
@@ -30,6 +29,7 @@ from components.resize_images.day_sources import of_all
 from components.resize_images.picture import MAX_DECODED_BYTES, BadPhotoError, decode_picture
 from components.resize_images.read_ahead import Budget, map_contents
 from components.resize_images.settings import ResizeImagesSettings
+from components.resize_images.stored import stored_jpeg
 from components.resize_images.understand import NOT_READ, refuse, understand
 
 MISPLACED = "not at <split>_dataset/<species>/<series>/"
@@ -122,7 +122,7 @@ def reason_to_ignore(path: PurePosixPath, why: str) -> str:
 def facts_of(resized: Iterable[Resized]) -> dict[str, int]:
     """Returns how many photos were turned, converted and the like; nothing of what none was, as of the challenge's."""
     found = Counter(fact for each in resized for fact in each.facts)
-    return {fact: found[fact] for fact in FACTS if found[fact]}
+    return {fact: found[fact] for fact in schema.FACTS if found[fact]}
 
 
 def resize_all(
@@ -174,9 +174,8 @@ def resize_photo(content: bytes, settings: ResizeImagesSettings, pixels: Budget)
         BadPhotoError: a bad photo.
     """
     picture = decode_picture(content, pixels.holding)
-    jpeg = io.BytesIO()
-    picture.image.resize((settings.image_size, settings.image_size)).save(jpeg, "JPEG", quality=settings.jpeg_quality)
-    return Resized(picture.image.size, None, picture.facts, jpeg.getvalue())
+    jpeg = stored_jpeg(picture.image, settings.image_size, settings.jpeg_quality)
+    return Resized(picture.image.size, None, picture.facts, jpeg)
 
 
 def first_size(resized: list[Resized]) -> dict[str, int]:

@@ -10,12 +10,29 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from launch.backends.base import BackendError
-from launch.cli import check, clean, compile, list, open, profile, rerun, run, schedules, score, stop, submit, ui
+from launch.cli import (
+    ask,
+    check,
+    clean,
+    compile,
+    list,
+    open,
+    profile,
+    publish,
+    rerun,
+    run,
+    schedules,
+    score,
+    serve,
+    stop,
+    submit,
+    ui,
+)  # fmt: skip
 from launch.cli.options import HERE
 from launch.cli.profile import with_profile
 from launch.cli.screen import safe_screen
 
-COMMANDS = (check, run, rerun, score, compile, submit, list, clean, open, stop, schedules, profile, ui)
+COMMANDS = (check, run, rerun, score, ask, serve, publish, compile, submit, list, clean, open, stop, schedules, profile, ui)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""Builds the stages' container images, and pushes them where a registry is given.
+"""Builds the container images of the stages and of the server, and pushes them where a registry is given.
 
 make images
 make images REGISTRY=europe-docker.pkg.dev/project/repository ACCELERATOR=gpu VARIANT=root PUSH=yes
@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.images import ACCELERATORS, ROOT, VARIANTS, flavour_of, image_for, source_files
+from components.images import ACCELERATORS, ROOT, SERVER, VARIANTS, flavour_of, image_for, source_files
 from components.settings import STAGES
 
 INSTALLER = "requirements/uv.txt"  # installs the packages; not in the image, so not in its tag
@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m launch.backends.cluster.build_images", description=__doc__.splitlines()[0])
     parser.add_argument("--registry", default="", help="where the images will be pulled from; their names begin with it")
     parser.add_argument("--accelerator", choices=ACCELERATORS, default="none", help="build train and predict for this")
-    parser.add_argument("--stage", choices=list(STAGES), action="append", help="build this stage's alone; repeatable")
+    parser.add_argument(
+        "--stage", choices=[*STAGES, SERVER], action="append", help="build this stage's alone, or the server's; repeatable"
+    )
     parser.add_argument("--variant", choices=list(VARIANTS), default="", help="root: for Vertex AI, where only root may write")
     parser.add_argument("--base", help="base image in place of the Dockerfile's, such as python@sha256:...")
     parser.add_argument("--push", action="store_true", help="push each image to its registry")
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if shutil.which("docker") is None:
         parser.error("no `docker` on this machine: install Docker Engine and its command line.")
     try:
-        for stage in parsed.stage or STAGES:
+        for stage in parsed.stage or (*STAGES, SERVER):
             name = image_for(stage, parsed.registry, parsed.accelerator, parsed.variant)
             print(f"{stage:<16} {name}", flush=True)
             build(stage, flavour_of(stage, parsed.accelerator), name, VARIANTS[parsed.variant], parsed.base)

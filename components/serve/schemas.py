@@ -1,0 +1,142 @@
+"""What requests and answers look like, in the words of KServe's two protocols and of Vertex AI's custom containers.
+
+KServe v1 and Vertex AI are alike: `instances` in, `predictions` out, bytes as {"b64": ...}. v2, the Open Inference Protocol, has
+named tensors. The models below are what /openapi.json publishes.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
+
+LONGEST_NAME = 200
+
+
+class Form(BaseModel):
+    """Base of all forms: a field that is not known is refused, and what was sent is not repeated in errors."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class PhotoBytes(Form):
+    """A photo as bytes: the file as it is, PNG or JPEG, in base64."""
+
+    b64: Base64Bytes
+    name: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
+
+
+class PhotoInBucket(Form):
+    """A photo in a bucket, where the server may read there (`--allow-gcs`)."""
+
+    gcs: Annotated[str, Field(pattern="^gs://[^/]+/.+", max_length=2000)]
+    name: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
+
+
+SentPhoto = PhotoBytes | PhotoInBucket
+
+
+class Instance(Form):
+    """A question: two photos of a plant, `before` and `after`, or `photos`, two or more, to be put on a time line."""
+
+    before: SentPhoto | None = None
+    after: SentPhoto | None = None
+    photos: Annotated[list[SentPhoto], Field(min_length=2)] | None = None
+    species: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
+    series: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
+
+    @model_validator(mode="after")
+    def one_question(self) -> "Instance":
+        """Refuses an instance that is neither kind of question, or both."""
+        if (self.photos is None) != (self.before is not None and self.after is not None):
+            raise ValueError("expected before and after, or photos")
+        return self
+
+    def sent(self) -> list[SentPhoto]:
+        """The photos, the earliest first."""
+        return self.photos or [each for each in (self.before, self.after) if each is not None]
+
+
+class PredictRequest(Form):
+    """KServe v1 and Vertex AI: the questions."""
+
+    instances: Annotated[list[Instance], Field(min_length=1)]
+    parameters: dict[str, Any] | None = None  # of Vertex AI's; nothing is read of them
+
+
+class Prediction(Form):
+    """The answer to one instance.
+
+    `days` lie between the two photos, at least above 0; of `photos`, since the first, for each of them.
+    """
+
+    days: float | list[float]
+    raw_days: float | list[float]
+    calibration: str
+    warnings: list[str]
+
+
+class PredictResponse(Form):
+    """KServe v1 and Vertex AI: the answers, in the order of the questions."""
+
+    predictions: list[Prediction]
+
+
+class Tensor(Form):
+    """v2: a named tensor, row after row. Photos are BYTES, in base64."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    data: list[Any]
+    parameters: dict[str, Any] | None = None
+
+
+class InferRequest(Form):
+    """v2: tensors `before` and `after` of as many photos each, BYTES; optional `species` and `series`, BYTES (text)."""
+
+    inputs: Annotated[list[Tensor], Field(min_length=2)]
+    id: str | None = None
+    outputs: list[dict[str, Any]] | None = None
+    parameters: dict[str, Any] | None = None
+
+    def instances(self) -> list[Instance]:
+        """The questions in the tensors.
+
+        Raises:
+            ValueError: other tensors than are expected, or of different lengths.
+        """
+        given = {tensor.name: tensor for tensor in self.inputs}
+        unknown = [name for name in given if name not in ("before", "after", "species", "series")]
+        if unknown or not {"before", "after"} <= set(given):
+            raise ValueError("inputs: expected the tensors before and after, and optionally species and series")
+        for tensor in self.inputs:
+            if tensor.datatype != "BYTES" or tensor.shape not in ([len(tensor.data)], [len(tensor.data), 1]):
+                raise ValueError(
+                    f"inputs: tensor {tensor.name}: expected datatype BYTES and the shape of its data, [{len(tensor.data)}]"
+                )
+        if len({len(tensor.data) for tensor in self.inputs}) != 1:
+            raise ValueError("inputs: expected tensors of one length")
+        columns = {name: tensor.data for name, tensor in given.items()}
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        return [Instance.model_validate(row | {name: {"b64": row[name]} for name in ("before", "after")}) for row in rows]
+
+
+class InferResponse(Form):
+    """v2: the tensors `days` and `raw_days`, FP64, and `calibration`, BYTES (text)."""
+
+    model_name: str
+    model_version: str | None = None
+    id: str | None = None
+    outputs: list[Tensor]
+
+
+class ErrorResponse(Form):
+    """What all protocols say of a request that is refused."""
+
+    error: str
+
+
+class Ready(Form):
+    """KServe v1: whether the model can be asked."""
+
+    name: str
+    ready: Literal[True] = True

@@ -1,0 +1,65 @@
+"""Makes of a recorded run what answers questions: its models and its calibration, fetched where they lie in a bucket."""
+
+import csv
+import json
+from pathlib import Path
+
+from components.contract import schema
+from components.raw.source import GS
+from components.serve.bundle import Bundle
+from launch.runs.dag.scoring import MODEL, SUBMISSION
+from launch.runs.dag.wiring import Wiring
+from launch.runs.lineage import RecordedRun
+
+
+def bundle_of(run: RecordedRun, wiring: Wiring, scratch: Path) -> Bundle:
+    """Returns what of a run answers questions.
+
+    Args:
+        run: one that trained models.
+        wiring: of the pipeline.
+        scratch: where files of a bucket are put; they stay as long as the bundle is used.
+
+    Raises:
+        ValueError: a run that has no model or calibration.
+        FileNotFoundError: an artifact of it is gone.
+        OSError: a bucket that cannot be read.
+    """
+    run.require_trained()
+    run.require([MODEL, SUBMISSION], run.folds, wiring)
+    models = [run.artifacts[MODEL, fold] for fold in run.folds]
+    submission = run.artifacts[SUBMISSION, None]
+    calibration = json.loads(file_of(submission, schema.CALIBRATION_JSON, scratch).read_text(encoding="utf-8"))
+    return Bundle(
+        name=run.name,
+        image_size=run.parameters["image_size"],
+        jpeg_quality=run.parameters["jpeg_quality"],
+        tta_views=run.parameters["tta_views"],
+        calibration={key: calibration[key] for key in ("mode", "rules", "fits")},
+        longest_days=longest_days(file_of(submission, schema.OUT_OF_FOLD_CALIBRATED_CSV, scratch)),
+        models=tuple(file_of(model, schema.MODEL_FILE, scratch / str(number)) for number, model in enumerate(models)),
+    )
+
+
+def file_of(artifact: str, name: str, scratch: Path) -> Path:
+    """Returns a file of an artifact, a copy of it in `scratch` where the artifact lies in a bucket.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        OSError: a bucket that cannot be read.
+    """
+    if artifact.startswith(GS):
+        from components.raw import gcs  # Google's library takes a while to import
+
+        scratch.mkdir(parents=True, exist_ok=True)
+        return gcs.download(f"{artifact.rstrip('/')}/{name}", scratch)
+    path = Path(artifact) / name
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: missing. Expected what the run wrote there.")
+    return path
+
+
+def longest_days(out_of_fold: Path) -> float:
+    """Returns the longest time between the photos of a held-out pair, in days."""
+    with out_of_fold.open(encoding="utf-8", newline="") as file:
+        return max(float(row["time_delta_days"]) for row in csv.DictReader(file))

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.images import ACCELERATORS, ROOT, SERVER, VARIANTS, flavour_of, image_for, source_files
+from components.images import ACCELERATORS, ROOT, SERVER, VARIANTS, digest_of, flavour_of, image_for, source_files
 from components.settings import STAGES
 
 INSTALLER = "requirements/uv.txt"  # installs the packages; not in the image, so not in its tag
@@ -50,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             build(stage, flavour_of(stage, parsed.accelerator), name, VARIANTS[parsed.variant], parsed.base)
             if parsed.push:
                 docker("push", "--quiet", name)
+    except ValueError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 1
     except subprocess.CalledProcessError as error:
         print(f"ERROR: `{' '.join(error.cmd)}` ended with status {error.returncode}; its lines above say why.", file=sys.stderr)
         if subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False).returncode:
@@ -63,6 +66,7 @@ def build(stage: str, flavour: str, name: str, user: str, base: str | None = Non
 
     Raises:
         subprocess.CalledProcessError: the build failed; Docker has said why.
+        ValueError: the code is not what the image is named after.
     """
     with tempfile.TemporaryDirectory(prefix="verdelta-") as folder:
         context = Path(folder)
@@ -72,6 +76,8 @@ def build(stage: str, flavour: str, name: str, user: str, base: str | None = Non
             shutil.copyfile(ROOT / file, copy)
             copy.chmod(0o644)
             os.utime(copy, (BUILD_TIME, BUILD_TIME))
+        if digest_of(source_files(stage, flavour, context), context) != name.rpartition(":")[2]:
+            raise ValueError(f"{name}: the code was edited while the image was being named. Repeat the command.")
         arguments = ["--file", str(context / f"docker/{flavour}.Dockerfile"), "--tag", name, "--label", f"verdelta.stage={stage}"]
         arguments += ["--build-arg", f"USER={user}"]
         docker("build", "--quiet", *arguments, *(["--build-arg", f"BASE={base}"] if base else []), str(context))

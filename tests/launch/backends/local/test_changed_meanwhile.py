@@ -16,6 +16,7 @@ from source_tree import copy_source
 
 from components.images import ROOT, image_for
 from components.raw.storage import content_digest
+from launch.backends.cluster.build_images import build
 from launch.backends.local.backend import claim_folder
 from launch.backends.local.code import copy_code, require_same_code
 from launch.runs.plan import Plan
@@ -79,7 +80,7 @@ def test_code_that_is_edited_while_a_run_goes_on_is_not_what_it_runs(place: Path
     assert states(place / "runs", "reverted") == dict.fromkeys(STAGES, "cached")
     run(place, "alone", num_folds=2, jpeg_quality=74)  # nothing of it is cached
     assert folded(place, "reverted") == folded(place, "alone") != folded(place, "edited")
-    record_property("counted", "code edited while a run went on: 1 of 1 ended in no cache under the old digest")
+    record_property("count", "code edited while a run went on: 1 of 1 ended in no cache under the old digest")
 
 
 def test_code_that_was_edited_before_it_was_copied_is_refused(place: Path) -> None:
@@ -91,6 +92,11 @@ def test_code_that_was_edited_before_it_was_copied_is_refused(place: Path) -> No
         file.write("\nANOTHER = 'version'\n")
     with pytest.raises(ValueError, match=r"the code was edited while the run was being started.* Repeat the command"):
         require_same_code(image, copy_code(place / "edited", place / "tree"))
+
+
+def test_an_image_is_not_built_of_other_code_than_it_is_named_after() -> None:
+    with pytest.raises(ValueError, match=r"verdelta-data:0{16}: the code was edited while the image was being named"):
+        build("split_folds", "data", f"verdelta-data:{'0' * 16}", "10001:10001")
 
 
 @pytest.mark.parametrize("num_shards", [1, 2])
@@ -114,7 +120,7 @@ def test_a_photo_that_is_replaced_while_a_run_goes_on_ends_it_and_nothing_is_cac
     photo.write_bytes(content)
     run(place, "again", raw_digest=digest, **shards)
     assert set(states(place / "runs", "again").values()) == {"executed"}
-    record_property("counted", f"photo replaced while a run of {num_shards} shards went on: 1 of 1 refused, 0 cached")
+    record_property("count", f"photo replaced while a run of {num_shards} shards went on: 1 of 1 refused, 0 cached")
 
 
 def test_of_many_runs_of_one_name_at_once_one_is_made(tmp_path: Path, record_property: Callable[..., None]) -> None:
@@ -135,4 +141,4 @@ def test_of_many_runs_of_one_name_at_once_one_is_made(tmp_path: Path, record_pro
         thread.join()
     assert made == [tmp_path / "same"]
     assert len([text for text in refused if "same: a run of this name exists; choose another --name" in text]) == 19
-    record_property("counted", "the same name twice: 1 run made and 19 of 19 refused")
+    record_property("count", "the same name twice: 1 run made and 19 of 19 refused")

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from examples_fixture import write_examples
 
 from components.images import ROOT, image_for
 from components.settings import STAGES
@@ -19,8 +18,8 @@ from launch.backends.local.stage_cache import StageCache
 TENSORS, SUMS = {"train", "predict"}, {"train", "predict", "calibrate"}
 # Read, and without influence on what is computed: beginnings of names, by who reads them.
 READ = {
-    "this project": ("MLFLOW_", "VERDELTA_COMPILE_CACHE", "KERAS_DISTRIBUTION_", "DISABLE_GCS_"),
-    "this test": ("SMALL_ENCODER",),
+    "this project": ("MLFLOW_", "VERDELTA_", "KERAS_DISTRIBUTION_", "DISABLE_GCS_"),
+    "this test": ("PYTEST", "PY_COLORS", "NO_COLOR", "FORCE_COLOR", "CI"),
     "Python and the system": ("PATH", "HOME", "TMP", "TEMP", "LANG", "LC_", "XDG_", "USER", "TERM", "COLUMNS", "LINES", "SHELL"),
     "Python": ("PYTHON", "_PYTHON", "PY_SAX_PARSER", "SOURCE_DATE_EPOCH", "WRAPT_DISABLE_EXTENSIONS"),
     "the network": ("SSL_CERT_", "REQUESTS_", "CURL_", "GRPC_", "CLOUD", "HTTP", "NO_PROXY", "http", "no_proxy"),
@@ -134,21 +133,20 @@ class Listening(collections.abc.MutableMapping):
 os.environ = Listening()
 os.getenv = lambda name, default=None: os.environ.get(name, default)
 from pathlib import Path
-from train_and_predict import main
-main(Path(sys.argv[1]), Path(sys.argv[2]))
-Path(sys.argv[3]).write_text(json.dumps(sorted(map(os.fsdecode, read))))
+from one_process_run import OneProcessRun
+OneProcessRun(Path(sys.argv[1]))
+Path(sys.argv[2]).write_text(json.dumps(sorted(map(os.fsdecode, read))))
 """
 
 
-def test_every_variable_that_training_reads_is_in_the_keys_or_known_to_be_harmless(
+def test_every_variable_that_the_stages_read_is_in_the_keys_or_known_to_be_harmless(
     tmp_path: Path, record_property: Callable[..., None]
 ) -> None:
     """What Python code reads; of what the libraries' own code reads, only the beginnings of names are known."""
-    examples = write_examples(tmp_path / "sources")
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests/support")])
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}  # whoever copies all reads all
-    environment = {**kept, "PYTHONPATH": path, "SMALL_ENCODER": "1"}
-    command = [sys.executable, "-c", LISTENING, str(examples), str(tmp_path / "out"), str(tmp_path / "read.json")]
+    environment = {**kept, "PYTHONPATH": path}
+    command = [sys.executable, "-c", LISTENING, str(tmp_path / "run"), str(tmp_path / "read.json")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     read = json.loads((tmp_path / "read.json").read_text())
@@ -157,4 +155,4 @@ def test_every_variable_that_training_reads_is_in_the_keys_or_known_to_be_harmle
     unknown = [name for name in read if not matters(name, "train") and not name.startswith((*known, *module.HARMLESS))]
     assert unknown == []
     assert "KERAS_BACKEND" in in_keys
-    record_property("counted", f"{len(read)} variables read by train and predict: {len(in_keys)} in the keys, others harmless")
+    record_property("count", f"{len(read)} variables read by all stages: {len(in_keys)} in the keys, others harmless")

@@ -1,4 +1,4 @@
-"""Settings of all tests, and the order in which files of tests are begun."""
+"""Settings of all tests, the order in which files of tests are begun, and what they have counted."""
 
 import hypothesis
 import pytest

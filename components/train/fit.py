@@ -28,6 +28,7 @@ from components.network.seeds import make_deterministic
 from components.train.ahead import compile_programs
 from components.train.callbacks import Progress, ValidatePairs
 from components.train.cliques import draw_cliques, share_of_process
+from components.train.divergence import EndWhereDiverged, require_finite
 from components.train.optimizer import compile_model, schedule_over
 from components.train.resume import Resume, resuming
 from components.train.settings import TrainSettings
@@ -136,9 +137,8 @@ def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: Tr
     validate = ValidatePairs(
         data.images, data.train, data.validation, pairs_per_step * steps_per_epoch, resume.seconds_before, settings
     )
-    stop = keras.callbacks.TerminateOnNaN()
-    stop.async_safe = True  # it may learn of a step's loss when later ones have been started
-    callbacks = [validate, Progress(steps, resume.first_epoch * steps_per_epoch), stop, resume]
+    diverged = EndWhereDiverged(steps_per_epoch, settings, lambda: resume.last_good)
+    callbacks = [diverged, validate, Progress(steps, resume.first_epoch * steps_per_epoch), resume]
     if settings.ema_momentum:  # first: what follows at an epoch's end must see the averaged weights
         callbacks = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), *callbacks]
     with schedule_over(network, steps):
@@ -153,16 +153,6 @@ def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: Tr
         )
     require_finite([row["loss"] for row in resume.epochs], validate.predictions, settings)
     return validate.predictions
-
-
-def require_finite(losses: list[float], predictions: np.ndarray, settings: TrainSettings) -> None:
-    """Raises ValueError, with what to change, where training diverged: the loss of any epoch or any prediction is not finite."""
-    if not np.isfinite(losses).all() or not np.isfinite(predictions).all():
-        raise ValueError(
-            f"the loss stopped being a number in epoch {len(losses)} of {settings.epochs} "
-            f"(learning_rate={settings.learning_rate}, mixed_precision={settings.mixed_precision!r}); "
-            "lower learning_rate, or set mixed_precision=float32."
-        )
 
 
 def load_fold(examples: Path, settings: TrainSettings) -> FoldData:

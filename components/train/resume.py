@@ -104,7 +104,7 @@ class Resume(keras.callbacks.Callback):
         if process()[0] == 0 and (ends_epoch or due or self.told_to_end):
             state = self.present_state(logs, jax_state)
             self.latest = state if ends_epoch or self.told_to_end else None
-            if due and not self.told_to_end:
+            if due and not self.told_to_end and np.isfinite(state.logs["loss"]):
                 self.save(state)
         if self.told_to_end:
             self.leave()

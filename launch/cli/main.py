@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from launch.backends.base import BackendError
-from launch.cli import check, compile, list, open, profile, rerun, run, schedules, score, stop, submit, ui
+from launch.cli import check, clean, compile, list, open, profile, rerun, run, schedules, score, stop, submit, ui
 from launch.cli.options import HERE
 from launch.cli.profile import with_profile
 
-COMMANDS = (check, run, rerun, score, compile, submit, list, open, stop, schedules, profile, ui)
+COMMANDS = (check, run, rerun, score, compile, submit, list, clean, open, stop, schedules, profile, ui)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -12,13 +12,14 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from components.contract import schema
 from components.contract.artifacts import write_json
 from components.contract.full_disk import naming_full_disk
+from components.contract.verdict import VERDICT, Finding
 from components.settings import STAGES
 
 RUN_JSON = "run.json"
@@ -96,10 +97,13 @@ class RunRecord:
             self.content["stages"] = [dataclasses.asdict(each) for each in known]
             self.save()
 
-    def finish(self, state: str, error: str | None, metrics: dict[str, Any] | None = None) -> None:
-        """Writes how the run ended."""
+    def finish(
+        self, state: str, error: str | None, metrics: Mapping[str, Any] | None = None, verdict: Sequence[Finding] = ()
+    ) -> None:
+        """Writes how the run ended, and what is wrong with a model that learned nothing."""
         with self.lock:
-            self.content |= {"state": state, "error": error, "metrics": metrics or {}}
+            self.content |= {"state": state, "error": error, "metrics": dict(metrics or {})}
+            self.content |= {VERDICT: list(verdict)} if verdict else {}
             self.save()
 
     def save(self) -> None:

@@ -82,7 +82,7 @@ def main(pipeline: str, runs: str, name: str, parameters: str) -> int:
     """Runs one of the pipelines above in runs/name."""
     values = json.loads(parameters)
     if "raw" in values:
-        values = SMALL | values | {"raw_digest": content_digest(values["raw"])}
+        values = SMALL | {"raw_digest": content_digest(values["raw"])} | values
     folder = Path(runs).resolve() / name
     folder.mkdir(parents=True)
     record = RunRecord(folder, None, values)

@@ -9,6 +9,7 @@ from types import ModuleType
 from components.images import ACCELERATED, image_for
 from components.raw.storage import GS
 from components.settings import STAGES
+from launch.backends.cluster.notify import Notified
 from launch.backends.cluster.resources import Resources, parse_resources, resolve_resources
 
 IMMUTABLE = re.compile(r"[a-z0-9][\w.:/-]*?(?::[0-9a-f]{16,64}|@sha256:[0-9a-f]{64})")
@@ -33,6 +34,7 @@ class Cluster:
         secret_variables: (secret, key, variable) of Kubernetes secrets that every stage gets as a variable.
         secret_mounts: (secret, path) of Kubernetes secrets that every stage gets as a folder.
         pull_secrets: Kubernetes secrets that images are pulled with.
+        notified: who is told how a run ended, if anyone.
     """
 
     target: str
@@ -47,6 +49,7 @@ class Cluster:
     secret_variables: tuple[tuple[str, str, str], ...] = ()
     secret_mounts: tuple[tuple[str, str], ...] = ()
     pull_secrets: tuple[str, ...] = ()
+    notified: Notified | None = None
 
     def environment_of(self, stage: str) -> dict[str, str]:
         """Returns the variables of one stage: Keras computes with JAX on an accelerator, and what is kept is in a bucket."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from components.contract.verdict import VERDICT, in_short
 from components.images import ACCELERATED, flavour_of, image_for
 from components.raw.storage import content_digest, locate_raw
 from launch.backends.local.containers import connect, remove_abandoned, require_images
@@ -15,8 +16,8 @@ from launch.backends.local.kfp_local import LocalRun
 from launch.backends.local.packages import require_packages
 from launch.backends.local.places import linked_places
 from launch.backends.local.records import read_recorded_run, recorded_tasks
-from launch.backends.local.results import collect_results, score_table, shown_results, validation_scores
-from launch.backends.local.stage_cache import content_of
+from launch.backends.local.results import collect_results, score_table, shown_results, validation_scores, verdict_lines
+from launch.backends.local.stage_cache import content_of_uri
 from launch.backends.local.terminal import Terminal
 from launch.runs.checkpoint import pin_checkpoint
 from launch.runs.dag.replay import Site, imported_item
@@ -33,7 +34,7 @@ from launch.runs.summary import RunSummary, headline
 DOCKER = "docker"
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RESUME = "Repeat the command (under another --name, if you gave one): stages that succeeded are taken from the cache."
-SITE = Site(content=content_of, in_loop=imported_item, loops_of_one=True)
+SITE = Site(content=content_of_uri, in_loop=imported_item, loops_of_one=True)
 
 
 class StartedRun(NamedTuple):
@@ -125,10 +126,13 @@ class LocalBackend:
                 say(f"\nFAILED: {failure}\n  log: {failure.log}")
             say(f"  {RESUME}")
             return 1
-        metrics = collect_results(run.folder, run.outputs) or validation_scores(record)
-        record.finish(SUCCEEDED, None, metrics)
+        found = collect_results(run.folder, run.outputs, run.digests) or validation_scores(record)
+        metrics, verdict = headline(found), found.get(VERDICT, [])
+        record.finish(SUCCEEDED, None, metrics, verdict)
         scores = f"\n{score_table(metrics)}\n" if metrics else ""
         say("\n  ".join([f"{scores}\nSUCCEEDED in {record.age_seconds:.0f} s", *map(str, shown_results(run.folder))]))
+        if verdict:
+            say(verdict_lines(verdict))
         return 0
 
     def runs(self) -> list[RunSummary]:
@@ -142,6 +146,7 @@ class LocalBackend:
                 parent=Parent(**run["parent"]) if run.get("parent") else None,
                 parameters=run["parameters"],
                 scores=headline(run["metrics"]),
+                verdict=in_short(run.get(VERDICT, [])),
             )
             for run in read_runs(self.shown_dir)
         ]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.images import ACCELERATED, image_for
+from components.images import ACCELERATED
 
 TENSORFLOW, JAX = "tensorflow", "jax"
 CUDA_PLUGIN = "jax_cuda12_plugin"  # of requirements/gpu.txt: without it JAX sees no GPU
@@ -77,15 +77,6 @@ def share_of_gpus(number: int, parallel: int, gpus: Sequence[str]) -> dict[str, 
         return {"CUDA_VISIBLE_DEVICES": ",".join(gpus[number::parallel])}
     fraction = os.environ.get("XLA_PYTHON_CLIENT_MEM_FRACTION") or f"{OF_A_GPU / parallel:.2f}"
     return {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)], "XLA_PYTHON_CLIENT_MEM_FRACTION": fraction}
-
-
-def computing_images() -> dict[str, str]:
-    """Returns, for the image of a stage that does not compute as the image does, what names its results in the cache."""
-    backend = keras_backend()
-    if backend == TENSORFLOW:
-        return {}
-    accelerator = "gpu" if can_use_gpu() else "none"
-    return {image_for(stage): f"{backend} {image_for(stage, accelerator=accelerator)}" for stage in ACCELERATED}
 
 
 def remarks(backend: str, stages: Collection[str], parameters: Mapping[str, Any]) -> list[str]:

@@ -21,13 +21,15 @@ from typing import Any
 from kfp import local
 
 from components.contract.full_disk import naming_full_disk
+from components.images import ROOT
 from components.raw.storage import GS
+from launch.backends.local.code import copy_code, require_same_code
+from launch.backends.local.computed_by import computed_by
 from launch.backends.local.containers import connect, run_container
 from launch.backends.local.keras_backend import (
     CHECKPOINTS,
     JAX,
     can_use_gpu,
-    computing_images,
     kept_environment,
     keras_backend,
     share_of_gpus,
@@ -38,6 +40,7 @@ from launch.backends.local.kfp_tasks import (
     memory_limit,
     missing_outputs,
     recorded_inputs,
+    single_digests,
     stage_environment,
     stage_name,
     uri_of,
@@ -83,6 +86,7 @@ class LocalRun:
     Attributes:
         failures: every stage that failed, in the order in which they did.
         outputs: stage name to the outputs (artifact name to URI) of its last task.
+        digests: URI to SHA-256 of outputs that are one file.
     """
 
     def __init__(
@@ -95,10 +99,10 @@ class LocalRun:
         containers: bool = False,
     ) -> None:
         self.folder, self.record, self.terminal, self.containers = folder, record, terminal, containers
-        self.cache = StageCache(str(cache_folder), {} if containers else computing_images())
         self.running = RunningStages()
         self.runs = cache_folder.parent
         self.gpus = shown_gpus() if not containers and keras_backend() == JAX and can_use_gpu() else []
+        self.cache = StageCache(str(cache_folder), computed_by(containers, self.gpus, parallel), self.say_of_task)
         self.slots: queue.SimpleQueue[int] = queue.SimpleQueue()  # a number for each stage that may run at a time
         self.parallel = parallel
         for number in range(parallel):
@@ -106,7 +110,8 @@ class LocalRun:
         self.task = threading.local()  # kfp runs each fold's tasks in a thread of their own
         self.failures: list[Failure] = []
         self.outputs: dict[str, dict[str, Any]] = {}
-        self.logs, self.artifacts, self.scratch = folder / "logs", folder / "artifacts", ""
+        self.digests: dict[str, str] = {}
+        self.logs, self.artifacts, self.scratch, self.code = folder / "logs", folder / "artifacts", "", ROOT
 
     def execute(self, pipeline: Callable[..., Any], parameters: Mapping[str, Any]) -> bool:
         """Runs a pipeline and returns whether every stage succeeded; a signal ends it as a failed stage does."""
@@ -115,6 +120,8 @@ class LocalRun:
         parent = self.folder if self.containers else Path(tempfile.gettempdir())  # containers write below the run's folder only
         with self.record.scratch(parent) as scratch, self.adapted_kfp(), stop_on_signal(self.running):
             self.scratch = str(scratch)
+            if not self.containers:
+                self.code = copy_code(scratch / "code")
             local.init(
                 runner=local.DockerRunner() if self.containers else local.SubprocessRunner(use_venv=False),
                 pipeline_root=str(self.artifacts),
@@ -164,9 +171,14 @@ class LocalRun:
             self.terminal.stage_ended(label, state, entry.seconds)
             self.record.add(entry)
             self.outputs[stage] = entry.outputs
+            self.digests |= single_digests(outputs)
             if state == STAGE_FAILED and not self.running.stopped_by:
                 self.failures.append(Failure(stage, fold, shard if several else None, self.task.reason, self.task.log))
             return outputs, status
+
+    def say_of_task(self, text: str) -> None:
+        """Says something of the stage of this thread."""
+        self.terminal.stage_line(self.task.label, text)
 
     @contextlib.contextmanager
     def slot(self) -> Iterator[None]:
@@ -180,6 +192,8 @@ class LocalRun:
     def run_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:
         """Stands in for kfp's `run_single_task_implementation`: a stage that left a declared output out has failed."""
         self.task.memory_bytes = memory_limit(task["executor_spec"])
+        if not self.containers:
+            require_same_code(task["executor_spec"].container.image, self.code)
         outputs, status = original(**task)
         if status != Status.SUCCESS:
             return outputs, status
@@ -192,7 +206,7 @@ class LocalRun:
     def run_process(self, full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
         """Stands in for kfp's `run_local_subprocess`."""
         share = share_of_gpus(self.task.slot, self.parallel, self.gpus)
-        environment = {**stage_environment(self.scratch, self.runs), **share, **(env_vars or {})}
+        environment = {**stage_environment(self.scratch, self.runs, self.code), **share, **(env_vars or {})}
         return self.follow(lambda on_line: (run_process(self.running, full_command, environment, on_line), False))
 
     def run_container(self, image: str, command: list[str], environment: dict[str, str] | None = None, **_: Any) -> int:

@@ -9,6 +9,7 @@ from command_line import pipeline_py, write_raw
 from components.images import ROOT, image_for
 from components.settings import STAGES
 from launch.backends.local import keras_backend as backend
+from launch.backends.local.computed_by import computed_by
 from launch.backends.local.kfp_tasks import stage_environment
 from launch.backends.local.packages import pinned
 from launch.backends.local.stage_cache import StageCache
@@ -84,7 +85,7 @@ def test_the_gpus_that_a_person_chose_are_the_ones_that_are_shared(monkeypatch: 
 
 def keys(folder: Path) -> dict[str, str]:
     """Each stage's key in the cache, for equal commands and arguments."""
-    cache = StageCache(str(folder), backend.computing_images())
+    cache = StageCache(str(folder), computed_by(in_containers=False))
     return {stage: cache.compute_key(stage, image_for(stage), COMMAND, ARGUMENTS) for stage in STAGES}
 
 

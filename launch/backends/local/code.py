@@ -4,6 +4,7 @@ import functools
 import shutil
 from pathlib import Path
 
+from components.contract.full_disk import naming_full_disk
 from components.images import ROOT, image_for
 from components.settings import STAGES
 
@@ -15,7 +16,8 @@ def copy_code(copy: Path, root: Path = ROOT) -> Path:
     """Copies the stages' code, and what else is in the names of their images, to `copy` and returns it."""
     for name in COPIED:
         if (root / name).is_dir():
-            shutil.copytree(root / name, copy / name, ignore=LEFT_OUT)
+            with naming_full_disk(copy / name):
+                shutil.copytree(root / name, copy / name, ignore=LEFT_OUT)
     return copy
 
 

@@ -285,6 +285,20 @@ def test_a_stopped_run_never_looks_complete_and_leaves_no_process(tmp_path: Path
         assert list(tmp_path.glob("verdelta-*")) == []
 
 
+def test_a_stage_that_is_told_to_end_hears_it_and_may_take_its_time(tmp_path: Path) -> None:
+    """As a training does, which saves its state: kfp starts a stage from a shell, which would end at the signal."""
+    command = [sys.executable, "tests/support/launch_pipelines.py", "moods", str(tmp_path / "runs"), "saving"]
+    parameters = json.dumps({"mood": "saving", "folds": [0]})
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([*command, parameters], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while "mood saving" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=120)
+    assert "saved" in (tmp_path / "runs/saving/logs/work-0.log").read_text()
+
+
 @pytest.mark.parametrize(("before", "ends"), [(["env", "--default-signal=HUP"], True), (["nohup"], False)])
 def test_a_closed_terminal_ends_a_run_but_not_under_nohup(tmp_path: Path, before: list[str], ends: bool) -> None:
     runs = tmp_path / "runs"

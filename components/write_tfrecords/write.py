@@ -22,7 +22,7 @@ from components.contract.tables import read_images, read_table
 from components.write_tfrecords.settings import WriteTfrecordsSettings
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Record:
     """One TFRecord before serialization: photos by path, as the catalog has it; a label only in layout=pairs."""
 

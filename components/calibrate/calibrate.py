@@ -1,6 +1,5 @@
 """Makes a run's submissions of its models' predictions: averaged, calibrated, and scored where the truth is known."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from components.contract.by_idx import read_labels, read_order, require_same_idx
 from components.contract.cells import guarded
 from components.contract.tables import read_table
 from components.contract.verdict import VERDICT
+from components.contract.verified import read_bytes
 
 
 def calibrate(
@@ -67,7 +67,7 @@ def calibrate(
         write_table(out_of_fold_csv, validation)
     else:
         calibration, scores, found, skipped = calibrate_as_before(test, calibrated)
-        shutil.copyfile(calibrated / out_of_fold_csv.name, out_of_fold_csv)
+        out_of_fold_csv.write_bytes(read_bytes(calibrated / out_of_fold_csv.name))
         validation = read_table(out_of_fold_csv, ("pair_id", "time_delta_days"))
     labels = read_labels(catalog, test["idx"])
     found += judge_test(test, floored["test_days_floored"], float(validation["time_delta_days"].std()), labels)

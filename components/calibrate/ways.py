@@ -10,8 +10,10 @@ import pandas as pd
 from components.calibrate.linear import apply_held_out_lines, apply_lines, apply_rules, fit_lines, floor_days, matches
 from components.calibrate.settings import CalibrateSettings
 from components.calibrate.tables import CALIBRATED, RAW
-from components.contract import schema
+from components.contract import schema, verified
+from components.contract.naming import names_first
 from components.contract.verdict import TEST, VERDICT, Finding
+from components.contract.verified import is_there
 
 TEST_SCORES = "test_"  # how the names of metrics of test pairs begin
 Skipped = list[tuple[str, str]]  # what, and why
@@ -86,12 +88,13 @@ def calibrate_as_before(test: pd.DataFrame, calibrated: Path) -> tuple[dict[str,
     return calibration, scores, found, [(name, why) for name in unknown]
 
 
+@names_first
 def read_json(path: Path) -> dict[str, Any]:
     """Returns the content of a file that calibrate wrote.
 
     Raises:
         FileNotFoundError: no such file.
     """
-    if not path.is_file():
+    if not is_there(path):
         raise FileNotFoundError(f"{path}: missing. Expected the output of calibrate in the run that trained the models.")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return verified.read_json(path)

@@ -5,17 +5,19 @@ calibrated_days and, where the truth is known, true_days; all in days, float64.
 """
 
 import dataclasses
-import json
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from components.contract import schema
+from components.contract import schema, verified
 from components.contract.by_idx import read_labels
-from components.contract.tables import read_table, require_table
+from components.contract.naming import names_first
+from components.contract.tables import read_images, read_table, require_table
 from components.contract.verdict import VERDICT, Finding
+from components.contract.verified import is_there, read_bytes
 from components.report.records import read_record
 
 
@@ -27,7 +29,7 @@ class Run:
         records: stage.json of every stage, in data order; one per fold for train and predict.
         folds: the fold held out by each model, in the order of the models.
         num_folds: folds that the train series are divided into.
-        images: the catalog's rows: image_id, split, species, series, path.
+        images: the catalog's rows.
         train_pairs: every train pair, whatever fold.
         validation: the out-of-fold pairs, with `fold`.
         test: the test pairs, with `idx`, and with the `lowest_days` and `highest_days` of the models.
@@ -91,7 +93,7 @@ def read_run(
         records=records,
         folds=folds,
         num_folds=train_pairs["fold"].nunique(),
-        images=read_table(catalog / schema.IMAGES_CSV, ("image_id", "split", "species", "series", "path")),
+        images=read_images(catalog),
         train_pairs=train_pairs,
         validation=read_validation(submission, train_pairs),
         test=test.assign(baseline_days=baseline),
@@ -148,7 +150,7 @@ def with_columns_of(table: pd.DataFrame, other: pd.DataFrame, key: str, path: Pa
 
 def read_json(path: Path) -> dict[str, Any]:
     """Returns what a file that calibrate wrote says; nothing where an earlier version wrote none."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return verified.read_json(path) if is_there(path) else {}
 
 
 def renamed(table: pd.DataFrame, **names: str) -> pd.DataFrame:
@@ -156,8 +158,9 @@ def renamed(table: pd.DataFrame, **names: str) -> pd.DataFrame:
     return table.rename(columns=names)
 
 
+@names_first
 def read_history(folder: Path) -> pd.DataFrame:
     """Returns history.csv with an `epoch` column that counts from 1; other columns as they are."""
     require_table(path := folder / schema.HISTORY_CSV)
-    history = pd.read_csv(path)
+    history = pd.read_csv(io.BytesIO(read_bytes(path)))
     return history.assign(epoch=range(1, len(history) + 1))

@@ -64,3 +64,12 @@ class TrainSettings(NetworkSettings):
         at_most=MOST_SEED,
         why=SEED_BITS,
     )
+    checkpoint_minutes: float = parameter(
+        5.0,
+        "A training that is stopped goes on, when repeated, where it was at most so long before; 0 starts it from the beginning. "
+        "Changes no result.",
+        unit="minutes",
+        at_least=0.0,
+        at_most=10_000.0,
+        why="that is a week",
+    )

@@ -16,6 +16,8 @@ from components.settings import STAGES, Settings, parameter, plain
 LOOP, FOLDS = "fold", "folds"  # train's own field: the pipeline gives it each of `folds` in turn
 SHARD, SHARDS = "shard", "shards"  # what a stage that fans out gets, in turn, and the pipeline's list of all
 RUN = "run"
+PLACEHOLDER = "{{$"
+PLACEHOLDER_HINT = f"Kubeflow Pipelines would put something else in the place of {PLACEHOLDER}"
 LONGEST_VALUE = 100_000  # characters of --set NAME=VALUE; Linux hands over 131,071 in one argument
 DEEPEST_VALUE = 8  # the deepest parameter, a list of rules, has 2
 SETTINGS: dict[str, type[Settings]] = {
@@ -145,6 +147,8 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
             f"folds={run.folds}: {beyond[0]} is not one of the num_folds={values['num_folds']} folds, 0 to "
             f"{values['num_folds'] - 1}; change folds or num_folds."
         )
+    if odd := [name for name, value in values.items() if PLACEHOLDER in str(value)]:
+        raise ValueError(f"{odd[0]}={values[odd[0]]}: {PLACEHOLDER_HINT}; give it another name.")
     checked = dataclasses.asdict(run)
     for settings in SETTINGS.values():
         names = [field.name for field in dataclasses.fields(settings) if field.name != LOOP]

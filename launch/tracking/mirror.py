@@ -4,6 +4,7 @@ MLflow's server does all the writing. It gets no copy of a run's files: what its
 """
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.verdict import VERDICT, in_short
+from components.contract.verified import read_bytes
 from components.report.mlflow_log import EXPERIMENT, TrackedRun, experiment_id, log_run
 from launch.runs.record import RESULTS, RUN_JSON, RUNNING, SUCCEEDED
 from launch.runs.store import BROKEN, read_runs
@@ -174,7 +176,7 @@ def read_histories(run: dict[str, Any]) -> tuple[list[tuple[int, pd.DataFrame]],
         if entry["stage"] == "train" and "history" in entry["outputs"]:
             path = Path(entry["outputs"]["history"], schema.HISTORY_CSV)
             try:
-                history = pd.read_csv(path)
+                history = pd.read_csv(io.BytesIO(read_bytes(path)))
                 found.append((entry["fold"], history.assign(epoch=range(1, len(history) + 1))))
             except (OSError, ValueError) as error:
                 problems.append(f"no training curve of fold {entry['fold']}, {path}: {error}")

@@ -1,7 +1,5 @@
 """Puts the submissions and the report of a run into its folder, and its scores into words."""
 
-import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 from components.contract import schema
 from components.contract.artifacts import atomic_write
 from components.contract.verdict import VERDICT, Finding, sentences, verdict_headline
+from components.contract.verified import read_bytes, read_json, read_single
 from launch.runs.record import RESULTS, RunRecord
 
 SCORES = (  # row, (baseline, raw, calibrated)
@@ -17,21 +16,28 @@ SCORES = (  # row, (baseline, raw, calibrated)
 )
 
 
-def collect_results(folder: Path, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def collect_results(folder: Path, outputs: Mapping[str, Mapping[str, Any]], digests: Mapping[str, str]) -> dict[str, Any]:
     """Copies the submissions and the report of a run into its folder and returns its metrics, those of metrics.json.
 
     Args:
         folder: the run's folder.
         outputs: stage name to artifact name to path; a stage that the run does not have gives no results.
+        digests: path to SHA-256 of artifacts that are one file.
+
+    Raises:
+        ChangedError: a file is not what the stage wrote.
     """
     for stage, output in RESULTS.keys() & {(stage, output) for stage, written in outputs.items() for output in written}:
         source = Path(outputs[stage][output])
         for name in RESULTS[stage, output]:
+            content = (
+                read_bytes(source / name) if source.is_dir() else read_single(source, digests.get(outputs[stage][output]), stage)
+            )
             with atomic_write(folder / name) as target:
-                shutil.copyfile(source / name if source.is_dir() else source, target)
+                target.write_bytes(content)
     if "calibrate" not in outputs:
         return {}
-    return json.loads(Path(outputs["calibrate"]["submission"], schema.METRICS_JSON).read_text(encoding="utf-8"))
+    return read_json(Path(outputs["calibrate"]["submission"], schema.METRICS_JSON))
 
 
 def shown_results(folder: Path) -> list[Path]:

@@ -160,7 +160,7 @@ def test_same_inputs_same_bytes(sources: dict[str, Path], tmp_path: Path, layout
     for name in ("one", "two"):
         write(sources, tmp_path / name, layout, num_shards=2)
     one, two = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two"))
-    assert one == two and len(one) == 8 + 5
+    assert one == two and len(one) == 8 + 6
 
 
 def test_features_have_one_order_in_every_process(tmp_path: Path) -> None:

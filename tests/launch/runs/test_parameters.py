@@ -43,7 +43,7 @@ OPTIONAL = {
     "calibrate": {"out_of_fold": (dsl.Input[list[dsl.Dataset]], None), "calibrated": (dsl.Input[dsl.Dataset], None)},
     "report": {"histories": (dsl.Input[list[dsl.Dataset]], None)},
 }
-SHARDS = {"resize_images": {"shard": int, "num_shards": int}, "write_tfrecords": {"shard": int}}  # which part of the work
+SHARDS = {"resize_images": {"shard": int, "num_shards": int}}  # which part of the work
 
 
 @pytest.mark.parametrize(("stage", "settings"), SETTINGS.items())

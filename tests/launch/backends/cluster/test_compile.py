@@ -77,7 +77,7 @@ def test_golden_file_loads_into_vertex_pipeline_job(accelerator: str) -> None:
 @pytest.mark.parametrize("flags", [(), ("--set", "folds=[0,2]", "--set", "num_shards=2")], ids=["no loop", "both loops"])
 @pytest.mark.parametrize(("target", "accelerator"), CASES)
 def test_every_target_has_the_dag_of_the_pipeline(target: str, accelerator: str, flags: tuple[str, ...]) -> None:
-    """Same tasks with the same inputs in the same order as pipeline.py has them, in loops that are gone through more than once."""
+    """Same tasks with the same inputs in the same order as pipeline.py has them; no loop that is gone through once."""
     from google.protobuf import json_format
 
     whole, _ = without_loops_of_one(verdelta, {} if flags else {"folds": [0], "shards": [0]})

@@ -1,6 +1,5 @@
 """`rerun` and `score` on Vertex AI: what arrives at a service that knows a finished job with its tasks and their artifacts."""
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from typing import Any

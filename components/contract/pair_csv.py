@@ -1,5 +1,7 @@
 """Writes pair tables: the bytes of `DataFrame.to_csv`, in less time."""
 
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +31,23 @@ def write_pairs(path: Path, table: pd.DataFrame, order: np.ndarray | None = None
     if any(mark in text for text in map("".join, columns) for mark in QUOTED):
         (table if order is None else table.take(order)).to_csv(path, index=False)
         return
-    lines = np.array(list(map(",".join, zip(*columns, strict=True))), dtype=object)
-    order = np.arange(len(lines)) if order is None else order
+    lines = map(",".join, zip(*columns, strict=True))
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(",".join(table.columns) + "\n")
-        for start in range(0, len(order), ROWS_AT_A_TIME):
-            file.write("\n".join([*lines[order[start : start + ROWS_AT_A_TIME]].tolist(), ""]))
+        for some in in_pieces(lines, order):
+            file.write("\n".join([*some, ""]))
+
+
+def in_pieces(lines: Iterable[str], order: np.ndarray | None) -> Iterator[list[str]]:
+    """Yields the lines in order, some at a time; all of them are held only where the order is not their own."""
+    if order is None:
+        lines = iter(lines)
+        while some := list(itertools.islice(lines, ROWS_AT_A_TIME)):
+            yield some
+        return
+    held = np.fromiter(lines, dtype=object, count=len(order))
+    for start in range(0, len(order), ROWS_AT_A_TIME):
+        yield held[order[start : start + ROWS_AT_A_TIME]].tolist()
 
 
 def cells(column: pd.Series) -> list[str]:

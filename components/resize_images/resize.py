@@ -36,7 +36,7 @@ MISPLACED = "not at <split>_dataset/<species>/<series>/"
 KEPT_BLOCKS_PER_CORE = 4  # of 16 MB: one photo of 8 megapixels and what its resizing takes
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Resized:
     """What became of a photo: its own width and height in pixels and what to count of it, or why it was left out.
 
@@ -136,7 +136,7 @@ def resize_all(
     """
     # Pillow then uses its memory again: the system would clear anew, for every photo, what it gives
     Image.core.set_blocks_max(KEPT_BLOCKS_PER_CORE * available_cores())
-    paths = [PurePosixPath(path) for path in photos[RAW_PATH]]
+    paths = LazyPaths(photos[RAW_PATH].tolist())
     pixels = Budget(MAX_DECODED_BYTES)
 
     def work(path: PurePosixPath, content: bytes) -> Resized:
@@ -153,7 +153,7 @@ def resize_all(
             "or set on_bad_photo=skip to leave such photos out."
         )
 
-    read, total = 0, sum(map(source.size, paths))
+    read, total, alike = 0, sum(map(source.size, paths)), dict[Resized, Resized]()  # of 100,000 photos few differ
     bar = tqdm(paths, "resize_images", unit="photo", file=sys.stdout, mininterval=2, ncols=90)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow's, about what decode_picture refuses or counts by itself
@@ -162,9 +162,24 @@ def resize_all(
         ):  # the first bad one in order is named
             if each.reason is None:
                 yield stored, each.jpeg
-            resized.append(dataclasses.replace(each, jpeg=b""))
+            became = dataclasses.replace(each, jpeg=b"")
+            resized.append(alike.setdefault(became, became))
             read += source.size(path)
             bar.set_postfix_str("/".join(tqdm.format_sizeof(size, "B") for size in (read, total)), refresh=False)
+
+
+class LazyPaths(Sequence[PurePosixPath]):
+    """Paths as a sequence that makes each when it is asked for: one takes more memory than all else that is known of a photo."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = texts
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, number: Any) -> Any:
+        """As a list's; a slice is of the same kind."""
+        return LazyPaths(self.texts[number]) if isinstance(number, slice) else PurePosixPath(self.texts[number])
 
 
 def resize_photo(content: bytes, settings: ResizeImagesSettings, pixels: Budget) -> Resized:

@@ -23,7 +23,7 @@ from components.contract.verified import read_bytes
 from components.write_tfrecords.settings import WriteTfrecordsSettings
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Record:
     """One TFRecord before serialization: photos by path, as the catalog has it; a label only in layout=pairs."""
 

@@ -2,6 +2,7 @@
 # make gpu     set up .venv-gpu, whose Python trains and predicts on NVIDIA GPUs
 # make ui      compare the runs in MLflow's UI
 # make test    set up, lint, check types, test
+# make kills   a hundred jobs that are killed at random moments until they are done, in about an hour; make test does a few
 # make bench   how fast everything is beside the winner's recipe, in a quarter of an hour: writes the table of docs/performance.md
 # make images  build the images: [STAGE=serve] [REGISTRY=host/project/repository] [ACCELERATOR=gpu|tpu] [VARIANT=root] [BASE=image] [PUSH=yes]
 # make locks   resolve requirements/*.txt anew from pyproject.toml
@@ -16,7 +17,7 @@ LOCKS = uv ui parity laptop
 # Resolved within what the laptop has, so that a stage meets the same packages in its image and on the laptop.
 LAPTOP_LOCKS = data tensorflow gpu tpu jax serve dev
 
-.PHONY: demo gpu ui test bench images lint locks clean
+.PHONY: demo gpu ui test kills bench images lint locks clean
 
 demo: .venv/laptop.done
 	.venv/bin/python pipeline.py run --sample --preset smoke
@@ -29,6 +30,9 @@ ui: .venv/laptop.done .venv-ui/done
 
 test: .venv/dev.done .venv-ui/done .venv-jax/done .venv-parity lint
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+kills: .venv/dev.done
+	VERDELTA_KILLED_JOBS=100 .venv/bin/python -m pytest tests/launch/backends/local/test_kills.py
 
 bench: .venv/dev.done .venv-parity
 	.venv/bin/python -m tests.benchmarks

@@ -23,7 +23,7 @@ SERVER = "serve"  # no stage: the room of what answers questions, and the flavou
 ACCELERATED = ("train", "predict")  # the stages that compute on the accelerator where there is one
 
 
-def image_for(stage: str, registry: str = "", accelerator: str = "none", variant: str = "") -> str:
+def image_for(stage: str, registry: str = "", accelerator: str = "none", variant: str = "", root: Path = ROOT) -> str:
     """Returns the image that `stage` runs in.
 
     Args:
@@ -31,13 +31,14 @@ def image_for(stage: str, registry: str = "", accelerator: str = "none", variant
         registry: where the image is pulled from, such as "europe-docker.pkg.dev/project/repository"; empty for a local image.
         accelerator: none, gpu or tpu; what the stages that can use one compute on.
         variant: a key of VARIANTS.
+        root: where the code is.
 
     Raises:
         ValueError: no such stage or accelerator.
         FileNotFoundError: a lock file is missing.
     """
     flavour = flavour_of(stage, accelerator)
-    name = f"{PROJECT}-{flavour}{'-' + variant if variant else ''}:{digest_of(source_files(stage, flavour))}"
+    name = f"{PROJECT}-{flavour}{'-' + variant if variant else ''}:{digest_of(source_files(stage, flavour, root), root)}"
     return f"{registry.rstrip('/')}/{name}" if registry else name
 
 

@@ -1,4 +1,4 @@
-"""Settings of all tests, and the order in which files of tests are begun."""
+"""Settings of all tests, the order in which files of tests are begun, and what they have counted."""
 
 import hypothesis
 import pytest
@@ -30,3 +30,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if missing := [str(path) for path in rank if not path.is_file()]:
         raise pytest.UsageError(f"{__file__}: FIRST names files that are not there: {missing}")
     items.sort(key=lambda item: rank.get(item.path, len(FIRST)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what tests have counted: what they gave to `record_property` as "count"."""
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
+    counts = [(each.nodeid, text) for each in reports for name, text in each.user_properties if name == "count"]
+    if counts:
+        terminalreporter.section("counted")
+    for test, text in sorted(counts):
+        terminalreporter.write_line(f"{test.rpartition('::')[2]}: {text}")

@@ -12,13 +12,14 @@ FLAGS = ["--project", "plants-42", "--region", "europe-west4", "--bucket", "leav
 # Writes down each command; `describe` finds what `create` has made of the same kind and name before.
 GCLOUD = """#!/bin/bash
 echo "$*" >> "$LOG"
-case "$*" in
-  *" describe "*) key="${*/ describe / }" ;;
-  *" create "*) key="${*/ create / }" ;;
+all="$*"
+case "$all" in
+  *" describe "*) key="${all/ describe / }" ;;
+  *" create "*) key="${all/ create / }" ;;
   *) exit 0 ;;
 esac
 key="${key%% --*}"; key="${key%%@*}"
-case "$*" in
+case "$all" in
   *" describe "*) grep -qxF "$key" "$LOG.made" ;;
   *) grep -qxF "$key" "$LOG.made" && { echo "already there: $key" >&2; exit 1; }; echo "$key" >> "$LOG.made" ;;
 esac

@@ -1,6 +1,5 @@
 """Makes a run's submissions of its models' predictions: averaged, calibrated, and scored where the truth is known."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,14 @@ from components.calibrate.linear import floor_days
 from components.calibrate.scores import score_test, score_validation
 from components.calibrate.settings import CalibrateSettings
 from components.calibrate.tables import CALIBRATED, RAW, read_out_of_fold, read_predictions
+from components.calibrate.verdict import judge_test, judge_validation
 from components.calibrate.ways import calibrate_as_before, calibrate_tables
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_json, write_record
-from components.contract.by_idx import read_order, require_same_idx
+from components.contract.by_idx import read_labels, read_order, require_same_idx
+from components.contract.tables import read_table
+from components.contract.verdict import VERDICT
+from components.contract.verified import read_bytes
 
 
 def calibrate(
@@ -59,16 +62,19 @@ def calibrate(
         counts["out_of_fold_pairs"] = len(validation)
         floored |= floor(validation, "out_of_fold")
         calibration, skipped = calibrate_tables(test, validation, settings)
-        scores = score_validation(validation)
+        scores, found = score_validation(validation), judge_validation(validation, floored["out_of_fold_days_floored"])
         write_table(out_of_fold_csv, validation)
     else:
-        calibration, scores, skipped = calibrate_as_before(test, calibrated)
-        shutil.copyfile(calibrated / out_of_fold_csv.name, out_of_fold_csv)
-    scores |= score_test(test, catalog)
+        calibration, scores, found, skipped = calibrate_as_before(test, calibrated)
+        out_of_fold_csv.write_bytes(read_bytes(calibrated / out_of_fold_csv.name))
+        validation = read_table(out_of_fold_csv, ("pair_id", "time_delta_days"))
+    labels = read_labels(catalog, test["idx"])
+    found += judge_test(test, floored["test_days_floored"], float(validation["time_delta_days"].std()), labels)
+    metrics = scores | score_test(test, labels) | ({VERDICT: found} if found else {})
     for name, column in ((schema.SUBMISSION_RAW_CSV, RAW), (schema.SUBMISSION_CALIBRATED_CSV, CALIBRATED)):
         write_table(submission / name, test[["idx", column]].set_axis(list(schema.SUBMISSION_COLUMNS), axis=1))
     write_json(submission / schema.CALIBRATION_JSON, calibration)
-    write_json(submission / schema.METRICS_JSON, scores)
+    write_json(submission / schema.METRICS_JSON, metrics)
     return write_record(submission, "calibrate", settings, counts | floored, skipped)
 
 

@@ -24,18 +24,17 @@ def calibrate(
         catalog: test_data.csv, and sample_submission.csv and test_labels.csv where there are any.
         predictions: one folder per model.
         submission: both submissions, calibration.json, metrics.json, out_of_fold_calibrated.csv.
-        metrics: RMSE in days.
+        metrics: RMSE in days, and what is wrong with a model that learned nothing.
         calibration: none, rules or fit.
         calibration_rules: ordered factors by species or series.
         out_of_fold: one folder per model.
         calibrated: the submission of the run that trained the models: its calibration and its out-of-fold pairs.
     """
-    import json
     from pathlib import Path
 
     from components.calibrate.calibrate import calibrate
+    from components.calibrate.scores import metadata_of
     from components.calibrate.settings import CalibrateSettings
-    from components.contract import schema
 
     record = calibrate(
         catalog=Path(catalog.path),
@@ -46,4 +45,4 @@ def calibrate(
         settings=CalibrateSettings.of(locals()),
     )
     submission.metadata.update(record["counts"])
-    metrics.metadata.update(json.loads((Path(submission.path) / schema.METRICS_JSON).read_text(encoding="utf-8")))
+    metrics.metadata.update(metadata_of(Path(submission.path)))

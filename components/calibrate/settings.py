@@ -1,10 +1,11 @@
 """What a person can choose of how raw predictions are calibrated."""
 
 import dataclasses
-import math
 from typing import Any
 
-from components.settings import Settings, parameter
+from components.settings import Settings, parameter, shortened
+
+MOST_RULES, MOST_FACTOR = 1000, 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,11 +23,16 @@ class CalibrateSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if len(self.calibration_rules) > MOST_RULES:
+            raise ValueError(
+                f"calibration_rules: {len(self.calibration_rules)} rules. Expected at most {MOST_RULES}, as each is a pass over "
+                "all pairs; set calibration=fit."
+            )
         for rule in self.calibration_rules:
             if not is_rule(rule):
                 raise ValueError(
-                    f'calibration_rules: got {rule!r}; expected {{"species": NAME, "factor": NUMBER > 0}} '
-                    f'or {{"series": NAME, "factor": NUMBER > 0}}.'
+                    f'calibration_rules: got {shortened(rule)}; expected {{"species": NAME, "factor": NUMBER}} or '
+                    f'{{"series": NAME, "factor": NUMBER}}, the number above 0 and at most {MOST_FACTOR}, as days become days.'
                 )
         if self.calibration_rules and self.calibration != "rules":
             raise ValueError(
@@ -45,4 +51,6 @@ def is_rule(rule: Any) -> bool:
         return False
     factor = rule["factor"]
     name = rule.get("species", rule.get("series"))
-    return isinstance(name, str) and isinstance(factor, int | float) and not isinstance(factor, bool) and 0 < factor < math.inf
+    return (
+        isinstance(name, str) and isinstance(factor, int | float) and not isinstance(factor, bool) and 0 < factor <= MOST_FACTOR
+    )

@@ -10,7 +10,10 @@ import pandas as pd
 from components.calibrate.linear import apply_held_out_lines, apply_lines, apply_rules, fit_lines, floor_days, matches
 from components.calibrate.settings import CalibrateSettings
 from components.calibrate.tables import CALIBRATED, RAW
-from components.contract import schema
+from components.contract import schema, verified
+from components.contract.naming import names_first
+from components.contract.verdict import TEST, VERDICT, Finding
+from components.contract.verified import is_there
 
 TEST_SCORES = "test_"  # how the names of metrics of test pairs begin
 Skipped = list[tuple[str, str]]  # what, and why
@@ -63,33 +66,35 @@ def calibrate_by_fit(test: pd.DataFrame, validation: pd.DataFrame) -> tuple[dict
     )
 
 
-def calibrate_as_before(test: pd.DataFrame, calibrated: Path) -> tuple[dict[str, Any], dict[str, float], Skipped]:
+def calibrate_as_before(test: pd.DataFrame, calibrated: Path) -> tuple[dict[str, Any], dict[str, float], list[Finding], Skipped]:
     """Adds `calibrated_days` to the test pairs, by the calibration in the folder `calibrated`.
 
     Returns:
-        What calibration.json says, the scores out of fold, and what was left as it is.
+        What calibration.json says, the scores out of fold and what was found there, and what was left as it is.
 
     Raises:
         FileNotFoundError: a file is missing.
     """
     calibration, metrics = (read_json(calibrated / name) for name in (schema.CALIBRATION_JSON, schema.METRICS_JSON))
+    found = [finding for finding in metrics.pop(VERDICT, []) if finding["about"] != TEST]
     scores = {name: value for name, value in metrics.items() if not name.startswith(TEST_SCORES)}
     raw, lines = test[RAW].to_numpy(), calibration["fits"]
     test[CALIBRATED] = floor_days(apply_lines(raw, test, lines) if lines else apply_rules(raw, test, calibration["rules"]))
     if not lines:
         rules = calibration["rules"]
-        return calibration | {"factors": series_factors(test, rules)}, scores, idle_rules(test, rules)
+        return calibration | {"factors": series_factors(test, rules)}, scores, found, idle_rules(test, rules)
     unknown = sorted(set(test["species"]) - set(lines))
     why = "a test species that the calibration has no line for: its predictions stay raw"
-    return calibration, scores, [(name, why) for name in unknown]
+    return calibration, scores, found, [(name, why) for name in unknown]
 
 
+@names_first
 def read_json(path: Path) -> dict[str, Any]:
     """Returns the content of a file that calibrate wrote.
 
     Raises:
         FileNotFoundError: no such file.
     """
-    if not path.is_file():
+    if not is_there(path):
         raise FileNotFoundError(f"{path}: missing. Expected the output of calibrate in the run that trained the models.")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return verified.read_json(path)

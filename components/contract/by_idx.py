@@ -3,14 +3,14 @@
 generate_pairs looks at them first, so that nothing trains for hours before a row of theirs is found to be wrong.
 """
 
-import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from components.contract import schema
-from components.contract.user_tables import read_test_data, read_user_table
+from components.contract.user_tables import hint_of, read_test_data, read_user_table
+from components.contract.verified import is_there
 
 
 def read_order(catalog: Path) -> tuple[pd.Series, Path]:
@@ -20,7 +20,7 @@ def read_order(catalog: Path) -> tuple[pd.Series, Path]:
         ValueError: as `read_user_table`, or sample_submission.csv has not the idx of test_data.csv.
     """
     of_pairs, path = read_test_data(catalog)["idx"], catalog / schema.SAMPLE_SUBMISSION_CSV
-    if not path.is_file():
+    if not is_there(path):
         return of_pairs, catalog / schema.TEST_DATA_CSV
     order = read_user_table(path, schema.SUBMISSION_COLUMNS)["idx"]
     require_same_idx(order, of_pairs, path, missing=f"is not in {schema.TEST_DATA_CSV}")
@@ -52,7 +52,7 @@ def read_labels(catalog: Path, idx: pd.Series) -> pd.Series | None:
         ValueError: as `read_user_table`, or a test pair has no label, or one that is no finite number. Other rows do not matter.
     """
     path = catalog / schema.TEST_LABELS_CSV
-    if not path.is_file():
+    if not is_there(path):
         return None
     labels = read_user_table(path, schema.SUBMISSION_COLUMNS).set_index("idx")["time_delta"]
     days = pd.to_numeric(labels, errors="coerce").reindex(idx).astype("float64")
@@ -67,12 +67,3 @@ def read_labels(catalog: Path, idx: pd.Series) -> pd.Series | None:
             f"row of {schema.TEST_DATA_CSV}; complete the file, or remove it to go without a test score."
         )
     return days.reset_index(drop=True)
-
-
-def hint_of(text: str) -> str:
-    """Returns what is wrong with a number as spreadsheets write it, in words; nothing where that is not known."""
-    if text.lstrip().startswith("="):
-        return ", a formula"
-    if re.fullmatch(r"\s*-?[0-9]+,[0-9]+\s*", text):
-        return ", with a decimal comma"
-    return ", with a unit" if re.fullmatch(r"\s*-?[0-9.]+\s*[A-Za-z]+\s*", text) else ""

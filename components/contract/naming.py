@@ -1,7 +1,13 @@
 """Gives whatever is raised while one file is handled the file's name, in the one place where that may happen."""
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
+from typing import Concatenate, ParamSpec, TypeVar
+
+Name = TypeVar("Name")
+Result = TypeVar("Result")
+Rest = ParamSpec("Rest")
 
 
 class FileError(ValueError):
@@ -21,3 +27,14 @@ def naming(name: object) -> Iterator[None]:
         if str(name) in str(error):
             raise
         raise FileError(f"{name}: {type(error).__name__}: {error}") from error
+
+
+def names_first(handle: Callable[Concatenate[Name, Rest], Result]) -> Callable[Concatenate[Name, Rest], Result]:
+    """Decorates a function whose first argument is a file: whatever it raises has the file's name, as within `naming`."""
+
+    @functools.wraps(handle)
+    def named(name: Name, *rest: Rest.args, **others: Rest.kwargs) -> Result:
+        with naming(name):
+            return handle(name, *rest, **others)
+
+    return named

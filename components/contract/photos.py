@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Self
 
 from components.contract.artifacts import atomic_write
+from components.contract.naming import names_first, naming
 from components.contract.shards import Shard
+from components.contract.verified import unchanged
 
 ARCHIVE = "photos-{shard:05d}-of-{num_shards:05d}.zip"
 WRITTEN_AT = (1980, 1, 1, 0, 0, 0)  # of every photo, so that the same photos make the same bytes
@@ -31,8 +33,9 @@ class Photos:
     """The resized photos in a folder: in the archives of all shards or, as earlier versions wrote them, a file for each."""
 
     def __init__(self, folder: Path) -> None:
+        """Raises ChangedError where an archive is not what resize_images wrote."""
         self.folder = folder
-        self.archives = [zipfile.ZipFile(path) for path in sorted(folder.glob("*.zip"))]
+        self.archives = [names_first(zipfile.ZipFile)(unchanged(path)) for path in sorted(folder.glob("*.zip"))]
         self.archive_of = {name: archive for archive in self.archives for name in archive.namelist()}
 
     def __enter__(self) -> Self:
@@ -50,7 +53,7 @@ class Photos:
 
         Raises:
             FileNotFoundError: there is no such photo.
+            FileError: it is not what was written.
         """
-        if path in self.archive_of:
-            return self.archive_of[path].read(path)
-        return (self.folder / path).read_bytes()
+        with naming(f"{self.folder}/{path}"):
+            return self.archive_of[path].read(path) if path in self.archive_of else (self.folder / path).read_bytes()

@@ -11,6 +11,9 @@ DAYS_CSV = "days.csv"  # optional, in TRAIN_FOLDER: the days that names do not s
 # written by every stage beside its data: {"stage", "settings", "counts", "skipped"}
 STAGE_RECORD = "stage.json"
 
+# the last file of every folder: {"stage", "files": [{"name", "bytes", "sha256"}], "sha256"}
+MANIFEST_JSON = "manifest.json"
+
 # in what each of several shards of a stage writes: {"shard", "num_shards", ...}
 SHARD_JSON = "shard.json"
 

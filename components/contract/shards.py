@@ -6,7 +6,6 @@ holds SHARD_JSON, which says which part of what whole it is; the folder of a sin
 
 import atexit
 import dataclasses
-import json
 import shutil
 import tempfile
 from collections.abc import Collection, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 
 from components.contract import schema
 from components.contract.artifacts import write_json
+from components.contract.verified import is_there, read_json, require_complete
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ def in_order(folders: Sequence[Path]) -> list[Path]:
 def read_shard(folder: Path) -> dict[str, Any]:
     """Returns what a shard's folder says of itself; one that says nothing is the whole."""
     path = folder / schema.SHARD_JSON
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else dataclasses.asdict(Shard())
+    return read_json(path) if is_there(path) else dataclasses.asdict(Shard())
 
 
 def joined(folders: Sequence[Path], merged: Collection[str] = ()) -> Path:
@@ -109,8 +109,11 @@ def joined(folders: Sequence[Path], merged: Collection[str] = ()) -> Path:
 
     Raises:
         ValueError: as `in_order`, or two shards have a file of one name.
+        FileNotFoundError: a file that was written is missing.
     """
     ordered = in_order(folders)
+    for folder in ordered:
+        require_complete(folder)
     if len(ordered) == 1:
         return ordered[0]
     whole = Path(tempfile.mkdtemp(prefix="verdelta-shards-"))
@@ -118,7 +121,7 @@ def joined(folders: Sequence[Path], merged: Collection[str] = ()) -> Path:
     for folder in ordered:
         for path in folder.rglob("*"):
             link = whole / path.relative_to(folder)
-            if path.is_dir() or path.name == schema.SHARD_JSON or path.name in merged:
+            if path.is_dir() or path.name in (schema.SHARD_JSON, schema.MANIFEST_JSON, *merged):
                 continue
             link.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -1,5 +1,6 @@
 """Reads the tables that stages write for each other, and refuses those that are not what they should be."""
 
+import io
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -7,10 +8,13 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
+from components.contract.naming import names_first, naming
+from components.contract.verified import is_there, read_bytes
 
 NAMES = {"image_id", "split", "species", "series", "path", "pair_id", "before_image_id", "after_image_id"}
 
 
+@names_first
 def read_table(path: Path, columns: Sequence[str], *, names: Collection[str] = NAMES) -> pd.DataFrame:
     """Returns `columns` of a CSV file, in this order; the first tells rows apart.
 
@@ -21,12 +25,13 @@ def read_table(path: Path, columns: Sequence[str], *, names: Collection[str] = N
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a column is missing, a row is there twice, or a number is none or not finite.
+        ValueError: a column is missing, a row is there twice, a number is none or not finite; as `read_bytes`.
     """
     require_table(path)
-    refuse_missing_columns(list(pd.read_csv(path, nrows=0).columns), columns, path)
+    content = read_bytes(path)
+    refuse_missing_columns(list(pd.read_csv(io.BytesIO(content), nrows=0).columns), columns, path)
     text = {name: str for name in columns if name in names}
-    table = pd.read_csv(path, usecols=list(columns), dtype=text, keep_default_na=False)[list(columns)]
+    table = pd.read_csv(io.BytesIO(content), usecols=list(columns), dtype=text, keep_default_na=False)[list(columns)]
     key = columns[0]
     twice = table[key][table[key].duplicated()]
     if len(twice):
@@ -39,7 +44,7 @@ def read_table(path: Path, columns: Sequence[str], *, names: Collection[str] = N
 
 def require_table(path: Path) -> None:
     """Raises FileNotFoundError where there is no such table, and says which stage writes it."""
-    if not path.is_file():
+    if not is_there(path):
         raise FileNotFoundError(f"{path}: missing. Expected what {schema.WRITERS[path.name]} writes; run that stage first.")
 
 
@@ -69,7 +74,8 @@ def read_images(catalog: Path) -> pd.DataFrame:
     """
     path = catalog / schema.IMAGES_CSV
     images = read_table(path, schema.IMAGES_COLUMNS, names=schema.IMAGES_COLUMNS)
-    images["day"] = whole_where_all_are(images["day"])
+    with naming(path):
+        images["day"] = whole_where_all_are(images["day"])
     dayless = images[(images["split"] == schema.TRAIN) & images["day"].isna()]
     if len(dayless):
         raise ValueError(f"{path}: train photo {dayless['image_id'].iloc[0]} has no day. Expected a number in column day.")
@@ -82,9 +88,9 @@ def whole_where_all_are(days: pd.Series) -> pd.Series:
     return numbers.astype("Int64") if bool((numbers.dropna() % 1 == 0).all()) else numbers
 
 
-def refuse_missing_columns(found: Sequence[str], expected: Sequence[str], path: Path) -> None:
+def refuse_missing_columns(found: Sequence[str], expected: Sequence[str], place: object) -> None:
     """Raises ValueError, naming both lists, where one of the expected columns is missing or there twice."""
     if any(found.count(name) != 1 for name in expected):
         raise ValueError(
-            f"{path}: columns {', '.join(found)}. Expected {', '.join(expected)}, each once; correct the first line."
+            f"{place}: columns {', '.join(found)}. Expected {', '.join(expected)}, each once; correct the first line."
         )

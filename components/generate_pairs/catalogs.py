@@ -1,7 +1,5 @@
 """Merges the catalogs of all shards into the one that a single task would have written, to the byte."""
 
-import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,15 +7,16 @@ from typing import Any
 import pandas as pd
 
 from components.contract import schema
-from components.contract.artifacts import atomic_write, write_json
+from components.contract.artifacts import atomic_write, write_json, write_manifest
 from components.contract.catalog import FIRST_SIZE, count_photos, in_catalog_order, refuse_empty
 from components.contract.shards import in_order, read_shard
 from components.contract.tables import read_images, whole_where_all_are
+from components.contract.verified import is_there, read_bytes, read_json, require_complete
 from components.raw.layout import RAW_TABLES
 
 
 def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[str] = schema.SPLITS) -> None:
-    """Writes images.csv, the raw data's tables and, last, stage.json of all shards into `catalog`; a single one is copied.
+    """Writes images.csv, the raw data's tables, stage.json and, last, a manifest into `catalog`; a single shard's are copied.
 
     Args:
         catalogs: one folder per shard, in any order.
@@ -30,17 +29,18 @@ def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[
     parts = in_order(catalogs)
     if len(parts) == 1:
         copy_contents(parts[0], catalog)
+        write_manifest(catalog, "generate_pairs")
         return
     tables = [read_images(part) for part in parts]
-    records = [json.loads((part / schema.STAGE_RECORD).read_text(encoding="utf-8")) for part in parts]
+    records = [read_json(part / schema.STAGE_RECORD) for part in parts]
     good = pd.concat(tables)
     good = in_catalog_order(good.assign(day=whole_where_all_are(good["day"].astype("Float64"))))
     bad = sum(record["counts"]["bad_photos"] for record in records)
     refuse_empty(good, splits, read_shard(parts[0])["raw"], bad)
     catalog.mkdir(parents=True, exist_ok=True)
     for name in RAW_TABLES:
-        if (parts[0] / name).is_file():
-            shutil.copyfile(parts[0] / name, catalog / name)
+        if is_there(parts[0] / name):
+            (catalog / name).write_bytes(read_bytes(parts[0] / name))
     with atomic_write(catalog / schema.IMAGES_CSV) as path:
         good.to_csv(path, columns=list(schema.IMAGES_COLUMNS), index=False)
     first = next(
@@ -52,14 +52,15 @@ def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[
     counts = count_photos(good, bad, records[0]["counts"]["other_files"]) | {name: first[name] for name in FIRST_SIZE}
     counts |= {name: number for name, number in facts.items() if number}
     write_json(catalog / schema.STAGE_RECORD, records[0] | {"counts": counts, "skipped": merge_skipped(records)})
+    write_manifest(catalog, "generate_pairs")
 
 
 def copy_contents(folder: Path, copy: Path) -> None:
-    """Copies files without their times and modes, which in a mounted bucket nobody can set but who mounted it."""
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        target = copy / path.relative_to(folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+    """Copies the files but their manifest, without times and modes: in a mounted bucket nobody can set those but its owner."""
+    require_complete(folder)
+    copy.mkdir(parents=True, exist_ok=True)
+    for path in sorted(path for path in folder.iterdir() if path.is_file() and path.name != schema.MANIFEST_JSON):
+        (copy / path.name).write_bytes(read_bytes(path))
 
 
 def merge_skipped(records: Sequence[dict[str, Any]]) -> list[dict[str, str]]:

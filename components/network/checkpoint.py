@@ -12,6 +12,8 @@ import keras
 import numpy as np
 
 from components.contract.artifacts import file_digest
+from components.contract.verified import unchanged
+from components.network.model import load_model
 from components.raw.source import GS
 
 BACKBONE = ("stem_", "block", "top_")  # how the names of EfficientNet's layers begin, in Keras and in the package
@@ -47,7 +49,7 @@ def load_checkpoint(encoder: keras.Model, checkpoint: str, variant: str, *, dige
             f"checkpoint={checkpoint!r}: no such file; expected none, {', '.join(NAMED_CHECKPOINTS)}, "
             "or the path or gs:// address of a .h5 or .keras file."
         )
-    load_weights(encoder, path, str(path), variant, digest)
+    load_weights(encoder, unchanged(path), str(path), variant, digest)
 
 
 def load_weights(encoder: keras.Model, path: Path, name: str, variant: str, digest: str) -> None:
@@ -63,26 +65,26 @@ def load_weights(encoder: keras.Model, path: Path, name: str, variant: str, dige
         )
     try:
         load_file(encoder, path)
-    except (ValueError, KeyError, OSError, TypeError) as error:
+    except Exception as error:  # of h5py, of zipfile and of Keras's many readers
         raise ValueError(
             f"checkpoint {name} does not fit EfficientNet-{variant} at {encoder.input_shape[1]} px: {error} "
             "Set encoder to the variant that the checkpoint was made with, or checkpoint=none."
         ) from error
+    require_plain_input(encoder, name)
 
 
 def load_file(encoder: keras.Model, path: Path) -> None:
-    """Loads one file by its kind; raises ValueError, KeyError or OSError where it does not fit."""
+    """Loads one file by its kind; raises whatever its reader does where it does not fit."""
     if path.suffix == ".keras":
-        encoder.set_weights(keras.saving.load_model(path, compile=False).get_layer(encoder.name).get_weights())
+        encoder.set_weights(load_model(path).get_layer(encoder.name).get_weights())
     elif path.name.endswith(".weights.h5"):
         encoder.load_weights(path)
     else:
         require_layers(encoder, path)
         encoder.load_weights(path, by_name=True)
-    require_plain_input(encoder)
 
 
-def require_plain_input(encoder: keras.Model) -> None:
+def require_plain_input(encoder: keras.Model, name: str) -> None:
     """Refuses weights that come with a scaling of their own, as keras.applications' ImageNet files do.
 
     Those were trained on (x / 255 - mean) / std, for which Keras adds a layer that a model with weights=None has not.
@@ -95,9 +97,9 @@ def require_plain_input(encoder: keras.Model) -> None:
             mean, variance, *_ = layer.get_weights()
             if np.any(mean != 0) or np.any(variance != 1):
                 raise ValueError(
-                    f"its layer {layer.name} holds a mean of {np.ravel(mean).tolist()}, as the ImageNet files of "
-                    "keras.applications do, and this network divides by 255 alone. Expected weights of the efficientnet package "
-                    "(checkpoint=imagenet or noisy-student), or of an earlier run."
+                    f"checkpoint {name}: its layer {layer.name} holds a mean of {np.ravel(mean).tolist()}, as the ImageNet files "
+                    "of keras.applications do, and this network divides by 255 alone. Expected weights of the efficientnet "
+                    "package (checkpoint=imagenet or noisy-student), or of an earlier run."
                 )
 
 

@@ -6,7 +6,6 @@ not used: it believes a file that was cut short for ever, writes in place, and n
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import tempfile
 import threading
@@ -16,12 +15,11 @@ from typing import IO
 
 import keras
 
-from components.network.program_store import Store, open_store
+from components.network.store import Store, open_store, sealed, unsealed
 from components.raw.storage import GS
 
 PLACE = "VERDELTA_COMPILE_CACHE"  # the variable that names the place: a folder, or gs://BUCKET/FOLDER; without it nothing is kept
 LONGEST_WAIT_SECONDS = 900.0  # for a program that another process is compiling
-DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def keep_programs() -> None:
@@ -60,7 +58,7 @@ def keep_programs() -> None:
 class ProgramCache:
     """What JAX asks for programs; to be a `jax._src.compilation_cache_interface.CacheInterface`.
 
-    An entry begins with the SHA-256 of the rest, and one that is damaged counts as none, so that it is compiled and written anew.
+    An entry that is damaged counts as none, so that it is compiled and written anew.
     Whoever asks for a program that is not there holds its lock until it is: a second process waits for it rather than compile
     the same one side by side, which on one GPU would take both of them longer.
     """
@@ -84,7 +82,7 @@ class ProgramCache:
     def put(self, key: str, value: bytes) -> None:
         """Stores a program, and lets go of its lock."""
         try:
-            self.store.write(key, hashlib.sha256(value).digest() + value)
+            self.store.write(key, sealed(value))
         except Exception as error:  # as in keep_programs
             self.say_once("written", f"compiled programs cannot be kept: {error}")
         finally:
@@ -93,16 +91,17 @@ class ProgramCache:
     def read(self, key: str) -> bytes | None:
         """Returns a whole entry or None."""
         try:
-            content = self.store.read(key)
+            entry = self.store.read(key)
         except Exception as error:  # as in keep_programs
             self.say_once("read", f"kept programs cannot be read: {error}")
             return None
-        if content is None:
+        if entry is None:
             return None
-        if hashlib.sha256(content[DIGEST_BYTES:]).digest() != content[:DIGEST_BYTES]:
+        content = unsealed(entry)
+        if content is None:
             self.say_once(key, f"the compiled program {key} is damaged where it is kept, and compiled anew.")
             return None
-        return content[DIGEST_BYTES:]
+        return bytes(content)
 
     def lock(self, key: str) -> bool:
         """Takes the lock of one program, and returns whether it has."""

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from components.contract import schema
 from components.contract.cores import available_cores
+from components.contract.verified import require_complete, unchanged
 from components.network.augment import transform, transform_any
 from components.network.cliques import Cliques
 from components.network.image_file import DecodedImages, ImageFile
@@ -46,10 +47,13 @@ def load_images(
         [N, dim, dim, 3] uint8.
 
     Raises:
-        ValueError: the files do not hold every image of `table`.
+        ValueError: the files do not hold every image of `table`, or are not what was written.
+        FileNotFoundError: one of them is missing.
         OSError: the images exceed the budget, and the temporary folder has no space for them.
     """
-    files = sorted(str(path) for path in examples.glob("test.tfrecord-*" if split == schema.TEST else "fold.*.tfrecord-*"))
+    require_complete(examples)
+    pattern = "test.tfrecord-*" if split == schema.TEST else "fold.*.tfrecord-*"
+    files = [str(unchanged(path)) for path in sorted(examples.glob(pattern))]
     images, missing = allocate((len(table), dim, dim, 3), memory_budget_gb), set(range(len(table)))
     # not from a generator: with one TensorFlow sets M_TRIM_THRESHOLD, and from then on training pays for memory again and again
     decoded = stored_images(files, table, pairs).map(
@@ -72,17 +76,18 @@ def load_images(
 
 
 def damaged(files: list[str]) -> str:
-    """Returns what to say of the first TFRecord file, and record of it, that cannot be read; nothing where all can."""
+    """Returns what to say of the first TFRecord file, and record of it, that cannot be read; nothing where all can be."""
     for file in files:
-        read = 0
+        place = "at its beginning"
         try:
-            for _, jpegs in tf.data.TFRecordDataset([file]).map(parse):
+            for number, (record_id, jpegs) in enumerate(tf.data.TFRecordDataset([file]).map(parse), 1):
+                place = f"record {number} ({record_id.numpy().decode(errors='replace')})"
                 for jpeg in jpegs:
                     tf.io.decode_jpeg(jpeg, channels=3)
-                read += 1
+                place = f"after {place}"
         except tf.errors.OpError as error:
             said = error.message.splitlines()[0]
-            return f"{file}, after record {read}: {said}. The file is not what write_tfrecords wrote; run that stage again."
+            return f"{file}, {place}: {said}. The file is not what write_tfrecords wrote; run that stage again."
     return ""
 
 
@@ -135,11 +140,32 @@ def allocate(shape: tuple[int, ...], memory_budget_gb: float) -> DecodedImages:
     return np.empty(shape, np.uint8) if math.prod(shape) <= memory_budget_gb * 1e9 else ImageFile(shape)
 
 
-def training_batches(images: DecodedImages, cliques: Cliques, *, cliques_per_batch: int, augmentations: int) -> tf.data.Dataset:
-    """Batches for Keras: (images [C, K, H, W, 3] uint8 or float32, deltas [C, P, 1] float32, weights [C, P] float32)."""
-    dataset = tf.data.Dataset.from_tensor_slices(
-        (cliques.images, cliques.views, cliques.deltas_days[..., np.newaxis], cliques.weights)
-    )
+def training_batches(
+    images: DecodedImages,
+    cliques: Cliques,
+    *,
+    cliques_per_batch: int,
+    augmentations: int,
+    first: int = 0,
+    placeholders: int = 0,
+) -> tf.data.Dataset:
+    """Batches for Keras: (images [C, K, H, W, 3] uint8 or float32, deltas [C, P, 1] float32, weights [C, P] float32).
+
+    Args:
+        images: that the cliques are of.
+        cliques: in the order of training.
+        cliques_per_batch: C.
+        augmentations: as for `transform_any`.
+        first: the batch to begin with.
+        placeholders: batches before it that nobody will look into: one batch over and over, which costs nothing.
+    """
+    if placeholders:
+        options = {"cliques_per_batch": cliques_per_batch, "augmentations": augmentations}
+        one = Cliques(**{name: rows[:cliques_per_batch] for name, rows in vars(cliques).items()})
+        filler = training_batches(images, one, **options).cache().repeat(placeholders)
+        return untuned(filler.concatenate(training_batches(images, cliques, **options, first=first)))
+    columns = (cliques.images, cliques.views, cliques.deltas_days[..., np.newaxis], cliques.weights)
+    dataset = tf.data.Dataset.from_tensor_slices(tuple(column[first * cliques_per_batch :] for column in columns))
     dataset = dataset.map(
         lambda rows, view, deltas, weights: (transform_any(gather(images, rows), view, augmentations), deltas, weights),
         num_parallel_calls=available_cores(),

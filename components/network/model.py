@@ -6,11 +6,13 @@ here: the model is the same on every Keras backend.
 C cliques, K images per clique, P = K(K-1)/2 pairs, D features; images in [0, 255].
 """
 
+from pathlib import Path
 from typing import Any
 
 import keras
 from keras import ops
 
+from components.contract.naming import names_first
 from components.network.cliques import pair_positions
 from components.network.devices import policy
 from components.network.settings import NetworkSettings
@@ -88,6 +90,16 @@ def build_head(num_features: int, *, lstm_units: int, dense_units: int) -> keras
 def batchnorms(encoder: keras.Model) -> list[Any]:
     """The BatchNormalization layers of an encoder."""
     return [layer for layer in encoder.layers if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+@names_first
+def load_model(path: Path) -> keras.Model:
+    """The model in a .keras file of train.
+
+    Raises:
+        FileError: the file is damaged, or of another kind.
+    """
+    return keras.saving.load_model(path, compile=False)
 
 
 def split_model(model: keras.Model) -> tuple[keras.Model, keras.Model]:

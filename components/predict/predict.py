@@ -3,7 +3,6 @@
 The backbone runs once per image and view, the head once per pair and view. N images, D features, P pairs.
 """
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,13 @@ import pandas as pd
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_record
 from components.contract.tables import read_table
+from components.contract.verified import is_there, read_json, unchanged
 from components.network.compile_cache import keep_programs
 from components.network.devices import all_devices, compile_forward, process
 from components.network.image_file import DecodedImages
 from components.network.infer import encode, pair_days
 from components.network.load import load_images
-from components.network.model import split_model
+from components.network.model import load_model, split_model
 from components.network.seeds import make_deterministic
 from components.predict.settings import PredictSettings
 
@@ -42,7 +42,7 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
     before, after = (row_of[pairs[name]].to_numpy() for name in ("before_image_id", "after_image_id"))
     with all_devices():
         keep_programs()
-        encoder, head = split_model(keras.saving.load_model(model / schema.MODEL_FILE, compile=False))
+        encoder, head = split_model(load_model(unchanged(model / schema.MODEL_FILE)))
         with ThreadPoolExecutor(max_workers=1) as beside:
             decoded = beside.submit(
                 load_images,
@@ -75,9 +75,9 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
 def memory_budget_gb(model: Path) -> float:
     """The memory_budget_gb that the model was trained with: prediction is on the same kind of machine."""
     path = model / schema.STAGE_RECORD
-    if not path.is_file():
+    if not is_there(path):
         raise FileNotFoundError(f"{path}: missing. Expected the folder that train writes, whole; train again.")
-    return json.loads(path.read_text(encoding="utf-8"))["settings"]["memory_budget_gb"]
+    return read_json(path)["settings"]["memory_budget_gb"]
 
 
 def predict_view(

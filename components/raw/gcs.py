@@ -88,20 +88,28 @@ class GcsFolder:
         Raises:
             FileNotFoundError: it is gone, or another has taken its place.
             StorageError: it could not be read.
+            UnreadableError: it is not what its Content-Encoding says.
         """
         wanted, body = self.objects[path], io.BytesIO()
         fetch(wanted, body)
-        if not wanted.is_gzipped:
-            return body.getvalue()
-        try:
-            return gzip.decompress(body.getvalue())
-        except (OSError, EOFError, zlib.error) as error:
-            reason = f"stored with Content-Encoding gzip, and its content is none ({error}); upload it anew"
-            raise UnreadableError(errno.EIO, reason, wanted.address) from error
+        return unpacked(wanted, body.getvalue())
 
     def digests(self, paths: Sequence[PurePosixPath]) -> Iterator[str]:
         """Yields each object's crc32c, which the listing holds."""
         return (self.objects[path].crc32c for path in paths)
+
+
+def unpacked(wanted: Object, body: bytes) -> bytes:
+    """Returns an object's content; raises UnreadableError where its body is not what its Content-Encoding says."""
+    if wanted.encoding in ("", "identity"):
+        return body
+    try:
+        if wanted.encoding != "gzip":
+            raise ValueError("only gzip is unpacked here")
+        return gzip.decompress(body)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        reason = f"stored with Content-Encoding {wanted.encoding}, and cannot be unpacked ({error}); upload it anew without"
+        raise UnreadableError(errno.EIO, reason, wanted.address) from error
 
 
 def split_address(address: str) -> tuple[str, str]:
@@ -133,13 +141,14 @@ def download(address: str, folder: Path) -> Path:
     Raises:
         FileNotFoundError: no such object.
         StorageError: it could not be read.
+        UnreadableError: as `GcsFolder.read`.
     """
     wanted = look_up(address)
     path = folder / PurePosixPath(wanted.name).name
     with path.open("w+b") as file:
         fetch(wanted, file)
-    if wanted.is_gzipped:
-        path.write_bytes(gzip.decompress(path.read_bytes()))
+    if wanted.encoding:
+        path.write_bytes(unpacked(wanted, path.read_bytes()))
     return path
 
 

@@ -121,12 +121,12 @@ class Object:
     generation: int
     size: int
     crc32c: str
-    is_gzipped: bool
+    encoding: str
 
     @classmethod
     def of(cls, blob: storage.Blob) -> "Object":
         """Returns what a listing says of an object."""
-        return cls(blob.bucket, blob.name, blob.generation, int(blob.size), blob.crc32c, blob.content_encoding == "gzip")
+        return cls(blob.bucket, blob.name, blob.generation, int(blob.size), blob.crc32c, blob.content_encoding or "")
 
     @property
     def address(self) -> str:
@@ -213,6 +213,11 @@ def reason_of(error: Exception, tries: int = 1, seconds: float = 0.0) -> str:
         return f"access is refused: {answer(error)}; {LOG_IN}"
     if isinstance(error, GoogleAuthError):
         return f"no usable Google Cloud credentials: {answer(error)}; {LOG_IN}"
+    if "requester pays" in answer(error).lower():
+        return (
+            f"the bucket's reader pays, and no project is named that would: {answer(error)}; copy the data into a bucket of your "
+            "own with `gcloud storage rsync --recursive --billing-project=PROJECT FROM TO`, and give that address"
+        )
     return f"the server refuses the request: {answer(error)}"
 
 

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from components.contract import schema
 from components.raw.layout import RawListing
-from components.raw.source import RawSource
+from components.raw.source import UNREADABLE, RawSource
 
 BETWEEN_SPLITS, TWO_SERIES = "in the train and in the test set", "in two train series"
 ONE_SERIES, IN_TEST = "twice in one train series", "twice in the test set"
@@ -55,9 +55,18 @@ def equal_photos(source: RawSource, digests: Mapping[PurePosixPath, str]) -> lis
     groups = grouped(digests, ((source.size(path), digest) for path, digest in digests.items()))
     if any(len(digests[group[0]]) != SHA256_HEX for group in groups):
         alike = [path for group in groups for path in group]
-        groups = grouped(alike, (hashlib.sha256(source.read(path)).hexdigest() for path in alike))
-    groups = [group for group in groups if source.read(group[0]).startswith(BEGINNINGS)]  # broken files are alike, and no photos
+        groups = grouped(alike, (hashlib.sha256(content_of(source, path)).hexdigest() for path in alike))
+    # broken files are alike, and no photos
+    groups = [group for group in groups if content_of(source, group[0]).startswith(BEGINNINGS)]
     return sorted((EqualPhotos(tuple(group), where(group)) for group in groups), key=lambda each: each.paths)
+
+
+def content_of(source: RawSource, path: PurePosixPath) -> bytes:
+    """Returns a file's content; nothing of one that cannot be read, which whoever decodes it makes a bad photo."""
+    try:
+        return source.read(path)
+    except UNREADABLE:
+        return b""
 
 
 def grouped(paths: Iterable[PurePosixPath], keys: Iterable[object]) -> list[list[PurePosixPath]]:

@@ -13,6 +13,9 @@ class UnreadableError(OSError):
     """One file that cannot be read, where the others can: `strerror` says why."""
 
 
+UNREADABLE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, UnreadableError)  # one file alone
+
+
 class RawSource(Protocol):
     """Where raw data lies; `str` of it is what a person calls the place.
 
@@ -26,7 +29,7 @@ class RawSource(Protocol):
         """Returns the files of both splits and the tables, and what else lies among them with the reason why it is not read."""
 
     def size(self, path: PurePosixPath) -> int:
-        """Returns a listed file's size in bytes."""
+        """Returns a file's size in bytes, as `find` listed it."""
 
     def read(self, path: PurePosixPath) -> bytes:
         """Returns a listed file's content, verified; what stands in the way ends in an OSError."""

@@ -37,7 +37,7 @@ class Axis:
     def ticks(self) -> list[tuple[float, str]]:
         """The position and text of each tick."""
         numbers = range(math.ceil(self.low / self.step - 1e-9), math.floor(self.high / self.step + 1e-9) + 1)
-        return [(self.at(number * self.step), f"{number * self.step:g}".replace("-", "\N{MINUS SIGN}")) for number in numbers]
+        return [(self.at(number * self.step), tick_text(number * self.step)) for number in numbers]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +92,11 @@ class Chart:
     width: float = WIDTH
     height: float = HEIGHT
     y_ticks: bool = True
+
+
+def tick_text(value: float) -> str:
+    """Writes a number in as few digits as it has."""
+    return f"{value:.6g}".replace("-", "\N{MINUS SIGN}")
 
 
 def x_axis(label: str, low: float, high: float, *, left: float = LEFT, right: float = RIGHT) -> Axis:

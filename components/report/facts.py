@@ -1,15 +1,28 @@
-"""The small tables and lines that say what a run is made of: data, folds, calibration."""
+"""The small tables and lines that say what a run is made of: data, days, folds, calibration."""
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from components.contract import schema
+from components.contract.catalog import CMYK, FRAMES, ODD_PROFILE, PROFILE, TRANSPARENT, TURNED
 from components.report.read import Run
 
 TIMES = "\N{MULTIPLICATION SIGN}"
+SHOWN_SERIES = 60
+PHOTO_COUNTS = {
+    TURNED: "photos turned as their EXIF orientation says",
+    PROFILE: "photos converted to sRGB from the colour profile in their file",
+    ODD_PROFILE: "photos whose colour profile cannot be used, and whose colours were left as they are",
+    TRANSPARENT: "photos with transparency, laid on white",
+    CMYK: "photos converted from CMYK",
+    FRAMES: "photos of several frames, of which the first was taken",
+    "bad_photos": "photos left out, as they cannot be read",
+    "other_files": "other files beside the photos, not read",
+}  # counts of resize_images, in words
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +34,26 @@ class DataRow:
     series: int
     photos: int
     pairs: int
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesRow:
+    """When the photos of a train series were taken: `days`, sorted."""
+
+    species: str
+    series: str
+    days: tuple[float, ...]
+
+    @property
+    def longest_gap(self) -> tuple[float, float]:
+        """The two days in a row that lie farthest apart; of a single photo, its day twice."""
+        return max(itertools.pairwise(self.days), key=lambda gap: gap[1] - gap[0], default=(self.days[0], self.days[0]))
+
+    @property
+    def gap_days(self) -> float:
+        """How far apart those are."""
+        before, after = self.longest_gap
+        return round(after - before, schema.DAY_DECIMALS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +80,23 @@ def data_rows(run: Run) -> list[DataRow]:
             found = photos[photos["species"] == species]
             rows.append(DataRow(split, species, found["series"].nunique(), len(found), int((pairs["species"] == species).sum())))
     return rows
+
+
+def series_rows(run: Run) -> tuple[list[SeriesRow], int]:
+    """Returns the train series by species and name, and how many more there are than are shown: those of the longest gaps are."""
+    photos = run.images[run.images["split"] == schema.TRAIN].sort_values(["species", "series", "day"])
+    rows = [
+        SeriesRow(str(species), str(series), tuple(days.to_numpy("float64")))
+        for (species, series), days in photos.groupby(["species", "series"], sort=True)["day"]
+    ]
+    shown = set(sorted(rows, key=lambda row: -row.gap_days)[:SHOWN_SERIES])
+    return [row for row in rows if row in shown], len(rows) - len(shown)
+
+
+def photo_lines(run: Run) -> list[str]:
+    """Puts into words what is special about the photos, and what else lies among them, where anything is."""
+    counts = next(record["counts"] for record in run.records if record["stage"] == "resize_images")
+    return [f"{what}: {counts[name]:,}" for name, what in PHOTO_COUNTS.items() if counts.get(name)]
 
 
 def fold_rows(run: Run) -> list[FoldRow]:

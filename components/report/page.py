@@ -9,11 +9,22 @@ from typing import Any
 
 import jinja2
 
+from components.contract.verdict import sentences
 from components.report import plots
-from components.report.charts import Chart
-from components.report.facts import DataRow, FoldRow, calibration_lines, data_rows, fold_rows
+from components.report.charts import Chart, tick_text
+from components.report.facts import (
+    DataRow,
+    FoldRow,
+    SeriesRow,
+    calibration_lines,
+    data_rows,
+    fold_rows,
+    photo_lines,
+    series_rows,
+)
+from components.report.photo_days import photo_days
 from components.report.read import Run
-from components.report.records import Skipped, Stage, what_ran, what_was_skipped
+from components.report.records import Remark, Stage, remarks, what_ran
 from components.report.scores import ScoreTable, fold_note, score_table, verdict
 from components.report.strip import Card
 from components.report.training import training_curve
@@ -27,16 +38,21 @@ class Page:
     """Everything that both texts show, apart from charts and photos."""
 
     verdict: str
+    findings: list[str]
     validation: ScoreTable
     test: ScoreTable | None
     data: list[DataRow]
+    series: list[SeriesRow]
+    more_series: int
+    photo_lines: list[str]
     folds: list[FoldRow]
     num_models: int
     num_folds: int
     calibration: str
     calibration_lines: list[str]
     stages: list[Stage]
-    skipped: list[Skipped]
+    skipped: list[Remark]
+    noticed: list[Remark]
     colours: dict[str, str]
     photo_aspect: float
 
@@ -50,20 +66,26 @@ def page_of(run: Run) -> Page:
     if run.has_test_labels:
         note = f"Test: {len(run.test):,} labelled pairs of {run.test['series'].nunique()} series, never trained or calibrated on."
         test = score_table("Test", note, run.test)
+    series_shown, more_series = series_rows(run)
     species = sorted({*run.images["species"], *run.validation["species"], *run.test["species"]})
     mode = next((str(record["settings"].get("calibration", "")) for record in run.records if record["stage"] == "calibrate"), "")
     return Page(
-        verdict=verdict(validation.overall, test.overall if test else None),
+        verdict=verdict(validation.overall, test.overall if test else None, run.findings),
+        findings=sentences(run.findings),
         validation=validation,
         test=test,
         data=data_rows(run),
+        series=series_shown,
+        more_series=more_series,
+        photo_lines=photo_lines(run),
         folds=fold_rows(run),
         num_models=len(run.folds),
         num_folds=run.num_folds,
         calibration=mode or "unknown",
         calibration_lines=calibration_lines(run.calibration),
         stages=what_ran(run.records, run.folds),
-        skipped=what_was_skipped(run.records),
+        skipped=remarks(run.records, "skipped"),
+        noticed=remarks(run.records, "noticed"),
         colours={name: f"species-{number % NUM_COLOURS}" for number, name in enumerate(species)},
         photo_aspect=photo_aspect(run.records),
     )
@@ -94,6 +116,7 @@ def charts_of(run: Run, page: Page) -> dict[str, list[Chart]]:
         "series": [plots.series_errors(title, pairs, colours, run.is_calibrated) for title, pairs in labelled],
         "calibration": [plots.calibration_curve(title, pairs) for title, pairs, _ in by_species] if run.is_calibrated else [],
         "training": [training] if training else [],
+        "days": [photo_days(page.series, colours)] if page.series else [],
     }
 
 
@@ -106,7 +129,7 @@ def render_html(run: Run, page: Page, strip: Sequence[Card], worst: Sequence[Car
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(days=days, signed=signed, clock=clock)
+    environment.filters.update(days=days, signed=signed, clock=clock, day=tick_text)
     longest = max([1.0, *(day for card in (*strip, *worst) for day in (card.calibrated, card.true or 0))])
     return environment.get_template("report.html.jinja").render(
         run=run, page=page, charts=charts_of(run, page), strip=strip, worst=worst, longest=longest,
@@ -123,7 +146,7 @@ def render_summary(run: Run, page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(days=days, signed=signed)
+    environment.filters.update(days=days, signed=signed, day=tick_text)
     return environment.get_template("summary.jinja").render(run=run, page=page)
 
 

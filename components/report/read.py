@@ -5,16 +5,19 @@ calibrated_days and, where the truth is known, true_days; all in days, float64.
 """
 
 import dataclasses
-import json
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from components.contract import schema
+from components.contract import schema, verified
 from components.contract.by_idx import read_labels
-from components.contract.tables import read_table, require_table
+from components.contract.naming import names_first
+from components.contract.tables import read_images, read_table, require_table
+from components.contract.verdict import VERDICT, Finding
+from components.contract.verified import is_there, read_bytes
 from components.report.records import read_record
 
 
@@ -26,13 +29,14 @@ class Run:
         records: stage.json of every stage, in data order; one per fold for train and predict.
         folds: the fold held out by each model, in the order of the models.
         num_folds: folds that the train series are divided into.
-        images: the catalog's rows: image_id, split, species, series, path.
+        images: the catalog's rows.
         train_pairs: every train pair, whatever fold.
         validation: the out-of-fold pairs, with `fold`.
         test: the test pairs, with `idx`, and with the `lowest_days` and `highest_days` of the models.
         has_test_labels: whether `test` has true_days.
         histories: (fold, history) of each model, one row per epoch; none where an earlier run's models scored new photos.
         calibration: what calibrate did, as it wrote it down.
+        findings: what it found wrong with a model that learned nothing.
     """
 
     records: list[dict[str, Any]]
@@ -45,6 +49,7 @@ class Run:
     has_test_labels: bool
     histories: list[tuple[int, pd.DataFrame]]
     calibration: dict[str, Any]
+    findings: list[Finding]
 
     @property
     def is_score(self) -> bool:
@@ -83,18 +88,19 @@ def read_run(
     train_pairs = read_table(folded_pairs / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS)
     baseline = float(train_pairs["time_delta_days"].mean())
     test = read_test(pairs, submission, predictions, catalog)
-    calibration = submission / schema.CALIBRATION_JSON
+    calibration, metrics = (read_json(submission / name) for name in (schema.CALIBRATION_JSON, schema.METRICS_JSON))
     return Run(
         records=records,
         folds=folds,
         num_folds=train_pairs["fold"].nunique(),
-        images=read_table(catalog / schema.IMAGES_CSV, ("image_id", "split", "species", "series", "path")),
+        images=read_images(catalog),
         train_pairs=train_pairs,
         validation=read_validation(submission, train_pairs),
         test=test.assign(baseline_days=baseline),
         has_test_labels="true_days" in test,
         histories=[(fold, read_history(folder)) for fold, folder in zip(folds, histories or [], strict=histories is not None)],
-        calibration=json.loads(calibration.read_text(encoding="utf-8")) if calibration.is_file() else {},
+        calibration=calibration,
+        findings=metrics.get(VERDICT, []),
     )
 
 
@@ -142,13 +148,19 @@ def with_columns_of(table: pd.DataFrame, other: pd.DataFrame, key: str, path: Pa
     return table.merge(other, on=key, how="left")
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Returns what a file that calibrate wrote says; nothing where an earlier version wrote none."""
+    return verified.read_json(path) if is_there(path) else {}
+
+
 def renamed(table: pd.DataFrame, **names: str) -> pd.DataFrame:
     """Returns `table` with columns renamed, old=new."""
     return table.rename(columns=names)
 
 
+@names_first
 def read_history(folder: Path) -> pd.DataFrame:
     """Returns history.csv with an `epoch` column that counts from 1; other columns as they are."""
     require_table(path := folder / schema.HISTORY_CSV)
-    history = pd.read_csv(path)
+    history = pd.read_csv(io.BytesIO(read_bytes(path)))
     return history.assign(epoch=range(1, len(history) + 1))

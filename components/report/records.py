@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contract import schema
+from components.contract.verified import is_there, read_bytes
 from components.report.mlflow_log import as_text
 
 FOLD_STAGES = ("train", "predict")  # these run once per fold
@@ -32,8 +33,8 @@ class Stage:
 
 
 @dataclasses.dataclass(frozen=True)
-class Skipped:
-    """Something a stage left out, and why."""
+class Remark:
+    """Something a stage left out or noticed, and why."""
 
     stage: str
     what: str
@@ -47,11 +48,12 @@ def read_record(folder: Path, stage: str) -> dict[str, Any]:
         ValueError: the file is not a JSON object.
     """
     path = folder / schema.STAGE_RECORD
-    if not path.is_file():
+    if not is_there(path):
         why = f"{path.name} is missing beside its outputs, so settings and counts are unknown"
         return {"stage": stage, "settings": {}, "counts": {}, "skipped": [{"what": "record", "why": why}]}
+    content = read_bytes(path)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(content)
     except ValueError as error:
         raise ValueError(f"{path}: expected JSON, got {error}; run {stage} again.") from error
     if not isinstance(record, dict):
@@ -91,12 +93,12 @@ def without(text: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]
     return {key: value for key, value in text.items() if key not in known}
 
 
-def what_was_skipped(records: Sequence[Mapping[str, Any]]) -> list[Skipped]:
-    """Lists everything the stages left out, each thing once."""
+def remarks(records: Sequence[Mapping[str, Any]], kind: str) -> list[Remark]:
+    """Lists everything the stages left out (`kind` skipped) or found odd (noticed), each thing once."""
     found = [
-        Skipped(stage=str(record["stage"]), what=str(item.get("what", "")), why=str(item.get("why", "")))
+        Remark(stage=str(record["stage"]), what=str(item.get("what", "")), why=str(item.get("why", "")))
         for record in records
-        for item in record["skipped"]
+        for item in record.get(kind, [])
     ]
     return list(dict.fromkeys(found))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from components.contract.artifacts import atomic_write
+from components.contract.artifacts import atomic_write, file_digest
 from components.contract.photos import Photos
 from components.report.page import page_of, render_html, render_summary
 from components.report.read import read_run
@@ -76,7 +76,13 @@ def write_report(
     return {
         "stage": "report",
         "settings": dataclasses.asdict(settings),
-        "counts": {"strip_pairs": len(strip), "largest_errors": len(worst), "html_bytes": html.stat().st_size},
+        "counts": {
+            "strip_pairs": len(strip),
+            "largest_errors": len(worst),
+            "html_bytes": html.stat().st_size,
+            "html_sha256": file_digest(html),  # nothing can lie beside an artifact that is one file
+            "summary_sha256": file_digest(summary),
+        },
         "scores": detailed_scores([page.validation, *([page.test] if page.test else [])]),
         "skipped": skipped,
     }

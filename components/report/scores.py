@@ -12,6 +12,7 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.scores import rmse_days
+from components.contract.verdict import Finding, verdict_headline
 
 DELTA_EDGES = (0, 3, 7, 14, 21, 28)  # days; a bin ends with its edge, the last one is open
 
@@ -96,8 +97,8 @@ def detailed_scores(tables: Sequence[ScoreTable]) -> dict[str, float]:
     return found
 
 
-def verdict(validation: Score, test: Score | None) -> str:
-    """Says in one or two plain sentences how good the calibrated model is."""
+def verdict(validation: Score, test: Score | None, findings: Sequence[Finding] = ()) -> str:
+    """Says in a few plain sentences how good the calibrated model is; of one that learned nothing, that first."""
     ratio = validation.baseline / validation.calibrated if validation.calibrated else np.inf
     if ratio > 1:
         close = "exactly right" if np.isinf(ratio) else f"off by {validation.calibrated:.1f} days"
@@ -111,7 +112,7 @@ def verdict(validation: Score, test: Score | None) -> str:
         )
     if test is not None:
         text += f" On the test pairs it is off by {test.calibrated:.1f}."
-    return text
+    return f"{verdict_headline(findings)}. {text}" if findings else text
 
 
 def fold_note(folds: Sequence[int], num_folds: int, pairs: int, series: int) -> str:

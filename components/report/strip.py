@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pandas as pd
 from PIL import Image
 
+from components.contract.naming import naming
 from components.contract.photos import Photos
 
 THUMBNAIL_PX = 240
@@ -126,10 +127,11 @@ def thumbnail(photos: Photos, path: str) -> str:
 
     Raises:
         FileNotFoundError: there is no such photo.
+        FileError: it cannot be read.
     """
     if path not in photos:
         raise FileNotFoundError(f"{photos.folder}/{path} is missing, though the catalog lists it; run resize_images again.")
-    with Image.open(io.BytesIO(photos.read(path))) as photo:
+    with naming(f"{photos.folder}/{path}"), Image.open(io.BytesIO(photos.read(path))) as photo:
         photo.draft("RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX))  # decodes a JPEG at a fraction of its size: four times faster
         small = photo.convert("RGB")
     small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))

@@ -49,6 +49,7 @@ def resize_images(
         settings=ResizeImagesSettings.of(locals()),
         splits=splits,
         shard=Shard(shard=shard, num_shards=num_shards),
+        raw_digest=raw_digest,
     )
     images.metadata.update(record["counts"], raw_digest=raw_digest, shard=shard)
     catalog.metadata.update(record["counts"], raw_digest=raw_digest, shard=shard)

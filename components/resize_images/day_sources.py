@@ -1,6 +1,5 @@
 """Finds the days of train photos where they are said: in days.csv, in the photos' names, or in their EXIF data; never mixed."""
 
-import csv
 import dataclasses
 import datetime
 import io
@@ -12,12 +11,14 @@ from pathlib import PurePosixPath
 from PIL import Image
 
 from components.contract.schema import DAY_DECIMALS
+from components.contract.user_tables import hint_of, read_cells
 from components.raw.layout import DAYS_TABLE, RawListing
-from components.raw.source import RawSource
+from components.raw.source import UNREADABLE, RawSource
 from components.raw.walk import printable
 from components.resize_images.day_names import read_name
 from components.resize_images.days import HELP, MAX_DAY, DaysError, SeriesDays, longest_gap, read_series, tidy
 from components.resize_images.picture import FORMATS
+from components.resize_images.read_ahead import map_contents
 
 NAME, EXIF, TABLE = "name", "exif", "table"
 COLUMNS = ("species", "series", "file")  # of days.csv, and one of VALUES
@@ -40,6 +41,11 @@ class DatedSeries:
     photos: Mapping[PurePosixPath, float]
     way: str
 
+    @property
+    def has_fractions(self) -> bool:
+        """Whether any day is no whole number."""
+        return any(day % 1 for day in self.photos.values())
+
     def __str__(self) -> str:
         days = sorted(self.photos.values())
         first = min(self.photos, key=lambda path: (self.photos[path], path))
@@ -55,19 +61,19 @@ def date_photos(source: RawSource, listing: RawListing, days_from: str) -> tuple
 
     Args:
         days_from: name (a series that days.csv has is read from there), exif or table.
-
-    Raises:
-        ValueError: days.csv cannot be read, or is there beside days_from=exif, or missing with days_from=table.
     """
     series: dict[Series, list[PurePosixPath]] = {}
     for path in sorted(listing.train):
         series.setdefault((path.parts[1], path.parts[2]), []).append(path)
     place = f"{source}/{DAYS_TABLE}"
     if listing.days is None and days_from == TABLE:
-        raise ValueError(f"{place}: missing, and days_from=table. Expected {','.join(COLUMNS)},day; add it.")
+        return [], [f"{place}: missing, and days_from=table. Expected {','.join(COLUMNS)},day; add it."]
     if listing.days is not None and days_from == EXIF:
-        raise ValueError(f"{place}: is there, and days_from=exif would not read it. Remove one of the two.")
-    table = read_days_table(source.read(listing.days), place) if listing.days else {}
+        return [], [f"{place}: is there, and days_from=exif would not read it. Remove one of the two."]
+    try:
+        table = read_days_table(source.read(listing.days), place) if listing.days else {}
+    except (ValueError, *UNREADABLE) as error:
+        return [], [str(error)]
     unknown = [key for key in table if key not in series]
     problems = [f"{place}: {'/'.join(key)} is no train series. Correct its rows or remove them." for key in unknown]
     found = []
@@ -95,29 +101,19 @@ def read_days_table(content: bytes, place: str) -> dict[Series, dict[str, tuple[
     """Returns {(species, series): {file: (form, days)}} of a table of days, a file without its ending in lower case.
 
     Raises:
-        ValueError: no UTF-8, a column missing, a row that says no day, or says it twice; names the line.
+        ValueError: as `read_cells`, or a row that says no day, or says it twice; names the line.
     """
-    try:
-        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), skipinitialspace=True, strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{place}: {error}. Expected a CSV file in UTF-8 with the columns {','.join(COLUMNS)},day.") from error
-    header = [name.strip().lower() for name in rows[0]] if rows else []
-    value = [name for name in VALUES if name in header]
-    if not set(COLUMNS) <= set(header) or len(value) != 1:
+    lines, header, rows = read_cells(content, place, COLUMNS)
+    value = [name for name in VALUES if header.count(name) == 1]
+    if len(value) != 1:
         raise ValueError(f"{place}: columns {', '.join(header)}. Expected {', '.join(COLUMNS)}, and day or date.")
     found: dict[Series, dict[str, tuple[str, float]]] = {}
-    for line, row in enumerate(rows[1:], 2):
-        if not any(cell.strip() for cell in row):
-            continue
-        cells = dict(zip(header, (cell.strip() for cell in row), strict=False))
-        if len(row) < len(header):
-            raise ValueError(f"{place}, line {line}: {len(row)} fields. Expected {len(header)}, as in the first line.")
-        files = found.setdefault((cells["species"], cells["series"]), {})
-        if (
-            files.setdefault(key_of(cells["file"]), said := days_in(cells[value[0]], value[0], f"{place}, line {line}"))
-            is not said
-        ):
+    for line, row in zip(lines, rows, strict=True):
+        cells = {name: cell.strip() for name, cell in zip(header, row, strict=True)}
+        files, file = found.setdefault((cells["species"], cells["series"]), {}), key_of(cells["file"])
+        if file in files:
             raise ValueError(f"{place}, line {line}: {cells['file']} of {cells['series']} is there twice. Remove a row.")
+        files[file] = days_in(cells[value[0]], value[0], f"{place}, line {line}")
     return found
 
 
@@ -133,7 +129,9 @@ def days_in(text: str, column: str, place: str) -> tuple[str, float]:
         except ValueError:
             days = math.nan
         if not abs(days) <= MAX_DAY:
-            raise ValueError(f"{place}: day={text!r}. Expected a number of days, such as 7 or 7.5, of at most {MAX_DAY}.")
+            raise ValueError(
+                f"{place}: day={text!r}{hint_of(text)}. Expected a number of days, such as 7 or 7.5, of at most {MAX_DAY}."
+            )
         return column, days
     dates = read_name(text).dates
     if len(dates) != 1:
@@ -171,7 +169,7 @@ def by_exif(source: RawSource, paths: Sequence[PurePosixPath]) -> SeriesDays:
     Raises:
         DaysError: photos without such a time, or two of one time.
     """
-    moments = [exif_days(source.read(path)) for path in paths]
+    moments = list(map_contents(source, paths, lambda _, content: exif_days(content), lambda *_: None))
     if missing := [path.name for path, moment in zip(paths, moments, strict=True) if moment is None]:
         raise DaysError(missing, f"{len(missing)} photos have no EXIF DateTimeOriginal")
     days = since_first([moment for moment in moments if moment is not None])

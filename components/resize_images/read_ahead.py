@@ -9,10 +9,9 @@ from typing import TypeVar
 
 from components.contract.cores import available_cores, mapped
 from components.contract.naming import naming
-from components.raw.source import RawSource, UnreadableError
+from components.raw.source import UNREADABLE, RawSource
 
 READ_AHEAD_BYTES = 256 * 2**20  # for contents of files; with MAX_DECODED_BYTES for pixels, 1 GiB whatever the photos are
-UNREADABLE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, UnreadableError)  # this file alone
 Result = TypeVar("Result")
 
 

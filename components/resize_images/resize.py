@@ -13,7 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from components.contract import schema
-from components.contract.artifacts import atomic_write, text_digest, write_record
+from components.contract.artifacts import atomic_write, text_digest, write_manifest, write_record
 from components.contract.catalog import FIRST_SIZE, RAW_PATH, count_photos, refuse_empty
 from components.contract.cores import available_cores
 from components.contract.naming import naming
@@ -21,7 +21,7 @@ from components.contract.photos import write_photos
 from components.contract.shards import WHOLE, Shard
 from components.raw.layout import is_photo
 from components.raw.source import RawSource
-from components.raw.storage import open_raw
+from components.raw.storage import open_raw, require_digest
 from components.raw.walk import printable
 from components.resize_images.catalog import build_catalog
 from components.resize_images.day_sources import of_all
@@ -56,6 +56,7 @@ def resize_images(
     settings: ResizeImagesSettings,
     splits: Sequence[str] = schema.SPLITS,
     shard: Shard = WHOLE,
+    raw_digest: str = "",
 ) -> dict[str, Any]:
     """Writes every photo of `raw`, or a shard's part of them, to `images` at one size, and the catalog of those.
 
@@ -65,6 +66,7 @@ def resize_images(
         catalog: receives images.csv, the raw data's tables and, last, stage.json.
         settings: size, quality, and what a photo that cannot be decoded does.
         splits: both, or test alone where nothing is trained: then train photos are neither needed nor looked at.
+        raw_digest: of the data that is meant; it is refused where it is not what was read.
         shard: of several, each takes every num_shards-th photo in the catalog's order; the first takes the tables, too.
 
     Returns:
@@ -74,7 +76,7 @@ def resize_images(
         FileNotFoundError: the raw data, its photos or test_data.csv are missing.
         OSError: a file cannot be read.
         ValueError: a name that gives no day or is there twice; a photo that cannot be decoded, with on_bad_photo=fail; no
-            photo left of a split, with on_bad_photo=skip (of several shards, merge_catalogs says so).
+            photo left of a split, with on_bad_photo=skip (of several shards, merge_catalogs says so); as `require_digest`.
     """
     source = open_raw(raw)
     understood = understand(source, settings, splits)
@@ -93,10 +95,12 @@ def resize_images(
     listed = {"raw": str(source), "photos": text_digest(everything[RAW_PATH])}
     for folder in (images, catalog):
         shard.write(folder, listed)
+    write_manifest(images, "resize_images")
     catalog.mkdir(parents=True, exist_ok=True)
     for name, path in (listing.tables if shard.is_first else {}).items():
         with naming(f"{source}/{path}"), atomic_write(catalog / name) as copy:
             copy.write_bytes(source.read(path))
+    require_digest(source, listing.paths(), raw_digest)
     with atomic_write(catalog / schema.IMAGES_CSV) as table:
         good.to_csv(table, columns=list(schema.IMAGES_COLUMNS), index=False)
     undecoded = {path: each.reason for path, each in zip(photos[RAW_PATH], resized, strict=True) if each.reason}

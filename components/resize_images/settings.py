@@ -10,7 +10,12 @@ class ResizeImagesSettings(Settings):
     """Raw photos to JPEGs of one size."""
 
     image_size: int = parameter(
-        1024, "Width and height of the stored JPEGs; the aspect ratio is not kept.", unit="px", at_least=16
+        1024,
+        "Width and height of the stored JPEGs; the aspect ratio is not kept.",
+        unit="px",
+        at_least=16,
+        at_most=8192,
+        why="one photo of 8192 px takes 200 MB of memory in each worker that resizes",
     )
     jpeg_quality: int = parameter(75, "JPEG quality of the stored photos.", at_least=1, at_most=95)
     on_bad_photo: str = parameter(

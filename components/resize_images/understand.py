@@ -59,7 +59,6 @@ def understand(source: RawSource, settings: ResizeImagesSettings, splits: Sequen
 
     Raises:
         FileNotFoundError: the place, all photos of a split, or test_data.csv are missing.
-        ValueError: a table is there and cannot be read.
         OSError: the place cannot be listed.
     """
     listing = find_photos(source, splits)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from components.settings import Settings, parameter
+from components.settings import MOST_SEED, SEED_BITS, Settings, parameter
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -17,8 +17,20 @@ class SampleDatasetSettings(Settings):
     days: int = parameter(30, "Days of the longest series.", unit="days", at_least=8, at_most=46)
     width: int = parameter(328, "Width of a photo.", unit="px", at_least=16, at_most=6560)
     height: int = parameter(246, "Height of a photo.", unit="px", at_least=16, at_most=4928)
-    test_pairs: int = parameter(300, "Rows of the test table; all pairs where the test series have fewer.", at_least=1)
-    seed: int = parameter(0, "Seed of everything drawn by chance; same seed, same bytes.", at_least=0)
+    test_pairs: int = parameter(
+        300,
+        "Rows of the test table; all pairs where the test series have fewer.",
+        at_least=1,
+        at_most=10_000_000,
+        why="each is a row of a table in memory",
+    )
+    seed: int = parameter(
+        0,
+        "Seed of everything drawn by chance; same seed, same bytes.",
+        at_least=0,
+        at_most=MOST_SEED,
+        why=SEED_BITS,
+    )
     challenge_counts: bool = parameter(False, "The challenge's own numbers of series and photos: 753 to train, 307 to test.")
 
     def __post_init__(self) -> None:

@@ -4,10 +4,13 @@
 """
 
 import csv
+import ctypes
 import functools
+import glob
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
@@ -17,12 +20,14 @@ from PIL import Image
 from tqdm import tqdm
 
 from components.contract.cores import available_cores
+from components.contract.full_disk import naming_full_disk
 from components.contract.schema import RAW_TEST_DATA, SAMPLE_SUBMISSION_CSV, TEST_FOLDER, TEST_LABELS_CSV
 from components.sample_dataset.photo import take_photo
 from components.sample_dataset.plan import Photo, Plan, plan_dataset
 from components.sample_dataset.settings import SampleDatasetSettings
 
 PNG_LEVEL = 1  # of 9; the grain does not compress: level 6 takes 3.5 times as long for 1 % fewer bytes
+PR_SET_PDEATHSIG = 1  # Linux's prctl.h
 CHUNK = 4  # photos handed to a process at a time; neighbours share their pot
 
 
@@ -43,7 +48,9 @@ def write_sample_dataset(output: Path, settings: SampleDatasetSettings, *, worke
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ValueError(f"The sample dataset's folder {output} is not empty; name a new folder, or remove this one first.")
     plan = plan_dataset(settings)
-    partial = output.absolute().with_name(f".{output.absolute().name}.partial-{os.getpid()}")
+    output = output.absolute()
+    remove_abandoned(output)
+    partial = output.with_name(partial_name(output, os.getpid()))
     try:
         write_tables(partial, plan)
         write_photos(partial, plan, settings, workers or available_cores())
@@ -57,6 +64,18 @@ def write_sample_dataset(output: Path, settings: SampleDatasetSettings, *, worke
         "test_series": len({photo.series.key for photo in plan.test}),
         "test_pairs": len(plan.test_pairs),
     }
+
+
+def partial_name(output: Path, process: int | str) -> str:
+    """Returns the name of the folder beside `output` in which a process writes it."""
+    return f".{output.name}.partial-{process}"
+
+
+def remove_abandoned(output: Path) -> None:
+    """Removes what processes that were killed had written of `output`."""
+    for path in output.parent.glob(glob.escape(partial_name(output, "")) + "*"):
+        if not Path("/proc", path.name.rpartition("-")[2]).exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def write_tables(root: Path, plan: Plan) -> None:
@@ -74,7 +93,7 @@ def write_tables(root: Path, plan: Plan) -> None:
 
 def write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
     """Writes one table with Unix line ends on every system."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with naming_full_disk(path), path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
@@ -93,11 +112,20 @@ def write_photos(root: Path, plan: Plan, settings: SampleDatasetSettings, worker
         for _ in bar(map(write_one, photos)):
             pass
         return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=end_with, initargs=(os.getpid(),)) as pool:
         for _ in bar(pool.map(write_one, photos, chunksize=CHUNK)):
             pass
 
 
+def end_with(parent: int) -> None:
+    """Has this process end when the one that started it is killed; by itself it would wait for work for ever."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the process that started this one is gone")
+
+
 def write_photo(photo: Photo, *, root: Path, settings: SampleDatasetSettings) -> None:
     """Draws and stores one photo."""
-    Image.fromarray(take_photo(photo, settings)).save(root / photo.path, compress_level=PNG_LEVEL)
+    with naming_full_disk(root / photo.path):
+        Image.fromarray(take_photo(photo, settings)).save(root / photo.path, compress_level=PNG_LEVEL)

@@ -27,10 +27,17 @@ class ValidatePairs(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, images: DecodedImages, train: pd.DataFrame, validation: pd.DataFrame, pairs_per_epoch: int, settings: TrainSettings
+        self,
+        images: DecodedImages,
+        train: pd.DataFrame,
+        validation: pd.DataFrame,
+        pairs_per_epoch: int,
+        seconds_before: float,
+        settings: TrainSettings,
     ) -> None:
+        """Args: as the class says, and how long earlier tries of this training have trained."""
         super().__init__()
-        self.settings = settings
+        self.settings, self.seconds_before = settings, seconds_before
         self.pairs_per_epoch = pairs_per_epoch
         self.train_rows = np.unique(train[["before", "after"]].to_numpy())
         self.rows, positions = np.unique(validation[["before", "after"]].to_numpy(), return_inverse=True)
@@ -40,7 +47,7 @@ class ValidatePairs(keras.callbacks.Callback):
         self.predictions = np.empty(0, np.float32)
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
-        self.started = time.monotonic()
+        self.started = time.monotonic() - self.seconds_before
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         encoder, head = split_model(self.model)
@@ -62,12 +69,15 @@ class Progress(keras.callbacks.Callback):
 
     async_safe = True  # it needs no result of a step, so that the next can start before one has ended
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, begun: int) -> None:
+        """Args: all steps, and those before the first that is counted."""
         super().__init__()
-        self.steps = steps
+        self.steps, self.begun = steps, begun
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
-        self.line = tqdm(total=self.steps, desc="train", unit="step", file=sys.stdout, mininterval=5, ncols=110)
+        self.line = tqdm(
+            total=self.steps, initial=self.begun, desc="train", unit="step", file=sys.stdout, mininterval=5, ncols=110
+        )
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
         self.line.update()

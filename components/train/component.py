@@ -33,6 +33,7 @@ def train(
     shuffle_buffer: int,
     memory_budget_gb: float,
     seed: int,
+    checkpoint_minutes: float,
 ) -> None:
     """Trains one model on all folds but one and validates it on that one.
 

@@ -28,7 +28,9 @@ from components.network.seeds import make_deterministic
 from components.train.ahead import compile_programs
 from components.train.callbacks import Progress, ValidatePairs
 from components.train.cliques import draw_cliques, share_of_process
+from components.train.divergence import EndWhereDiverged, require_finite
 from components.train.optimizer import compile_model, schedule_over
+from components.train.resume import Resume, resuming
 from components.train.settings import TrainSettings
 
 
@@ -63,7 +65,7 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
     """
     started = time.monotonic()
     make_deterministic(settings.seed + settings.fold)
-    with all_devices():
+    with all_devices(), resuming(examples, settings) as resume:
         require_divisible(settings.cliques_per_batch)
         keep_programs()
         network = build_model(settings)
@@ -74,42 +76,45 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
             compile_programs(network, settings)
             data = decoded.result()
         steps_per_epoch = settings.steps_per_epoch or derive_steps(len(data.train), settings)
-        epochs, predictions = fit(network, data, steps_per_epoch, settings)
-    results = data.validation[["pair_id", "species", "series", "fold", "time_delta_days"]].assign(
-        baseline_days=data.train["time_delta_days"].mean(), prediction_days=predictions
-    )
-    counts = {
-        "train_pairs": len(data.train),
-        "validation_pairs": len(data.validation),
-        "train_images": len(np.unique(data.train[["before", "after"]])),
-        "parameters": network.count_params(),
-        "steps": steps_per_epoch * settings.epochs,
-        "baseline_rmse_days": rmse_days(results["baseline_days"], results["time_delta_days"]),
-        "validation_rmse_days": rmse_days(results["prediction_days"], results["time_delta_days"]),
-        "seconds": round(time.monotonic() - started, 1),
-    }
-    if process()[0] > 0:
-        return {"counts": counts}
-    for folder in (model, history, out_of_fold):
-        folder.mkdir(parents=True, exist_ok=True)
-    network.optimizer = None  # whose state is twice the weights, and serves nobody
-    with atomic_write(model / schema.MODEL_FILE) as partial:
-        network.save(partial)
-    for table, path in ((epochs, history / schema.HISTORY_CSV), (results, out_of_fold / schema.OUT_OF_FOLD_CSV)):
-        with atomic_write(path) as partial:
-            table.to_csv(partial, index=False)
-    for folder in (history, out_of_fold):
-        write_record(folder, "train", settings, counts, ())
-    return write_record(model, "train", settings, counts, ())
+        predictions = fit(network, data, steps_per_epoch, settings, resume)
+        results = data.validation[["pair_id", "species", "series", "fold", "time_delta_days"]].assign(
+            baseline_days=data.train["time_delta_days"].mean(), prediction_days=predictions
+        )
+        counts = {
+            "train_pairs": len(data.train),
+            "validation_pairs": len(data.validation),
+            "train_images": len(np.unique(data.train[["before", "after"]])),
+            "parameters": network.count_params(),
+            "steps": steps_per_epoch * settings.epochs,
+            "baseline_rmse_days": rmse_days(results["baseline_days"], results["time_delta_days"]),
+            "validation_rmse_days": rmse_days(results["prediction_days"], results["time_delta_days"]),
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        if process()[0] > 0:
+            return {"counts": counts}
+        for folder in (model, history, out_of_fold):
+            folder.mkdir(parents=True, exist_ok=True)
+        network.optimizer = None  # whose state is twice the weights, and serves nobody
+        with atomic_write(model / schema.MODEL_FILE) as partial:
+            network.save(partial)
+        epochs = pd.DataFrame(resume.epochs)
+        for table, path in ((epochs, history / schema.HISTORY_CSV), (results, out_of_fold / schema.OUT_OF_FOLD_CSV)):
+            with atomic_write(path) as partial:
+                table.to_csv(partial, index=False)
+        for folder in (history, out_of_fold):
+            write_record(folder, "train", settings, counts, ())
+        return write_record(model, "train", settings, counts, ())
 
 
-def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: TrainSettings) -> tuple[pd.DataFrame, np.ndarray]:
-    """Runs Keras's training loop: (one row per epoch, days predicted for the validation pairs by the final weights).
+def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: TrainSettings, resume: Resume) -> np.ndarray:
+    """Runs Keras's training loop, and returns the days predicted for the validation pairs by the final weights: [P] float32.
 
     Args:
         network: as `compile_model` leaves it.
+        resume: knows what is done already, and has the rows of history.csv afterwards.
     """
     steps = steps_per_epoch * settings.epochs
+    resume.begin(steps, steps_per_epoch)
     cliques = draw_cliques(
         data.table,
         data.train,
@@ -125,31 +130,29 @@ def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: Tr
         share_of_process(cliques, number, processes, cliques_per_batch=settings.cliques_per_batch),
         cliques_per_batch=settings.cliques_per_batch // processes,
         augmentations=settings.augmentations,
+        first=resume.done,
+        placeholders=resume.passed,
     )
     pairs_per_step = settings.cliques_per_batch * len(pair_positions(settings.clique_size)[0])
-    validate = ValidatePairs(data.images, data.train, data.validation, pairs_per_step * steps_per_epoch, settings)
-    stop = keras.callbacks.TerminateOnNaN()
-    stop.async_safe = True  # it may learn of a step's loss when later ones have been started
-    callbacks = [validate, Progress(steps), stop]
+    validate = ValidatePairs(
+        data.images, data.train, data.validation, pairs_per_step * steps_per_epoch, resume.seconds_before, settings
+    )
+    diverged = EndWhereDiverged(steps_per_epoch, settings, lambda: resume.last_good)
+    callbacks = [diverged, validate, Progress(steps, resume.first_epoch * steps_per_epoch), resume]
     if settings.ema_momentum:  # first: what follows at an epoch's end must see the averaged weights
         callbacks = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True), *callbacks]
     with schedule_over(network, steps):
-        log = network.fit(
-            batches, epochs=settings.epochs, steps_per_epoch=steps_per_epoch, shuffle=False, verbose=0, callbacks=callbacks
+        network.fit(
+            batches,
+            epochs=settings.epochs,
+            initial_epoch=resume.first_epoch,
+            steps_per_epoch=steps_per_epoch,
+            shuffle=False,
+            verbose=0,
+            callbacks=callbacks,
         )
-    require_finite(log.history["loss"], validate.predictions, settings)
-    epochs = pd.DataFrame({"epoch": [epoch + 1 for epoch in log.epoch], **log.history})
-    return epochs, validate.predictions
-
-
-def require_finite(losses: list[float], predictions: np.ndarray, settings: TrainSettings) -> None:
-    """Raises ValueError, with what to change, where training diverged: the loss of any epoch or any prediction is not finite."""
-    if not np.isfinite(losses).all() or not np.isfinite(predictions).all():
-        raise ValueError(
-            f"the loss stopped being a number in epoch {len(losses)} of {settings.epochs} "
-            f"(learning_rate={settings.learning_rate}, mixed_precision={settings.mixed_precision!r}); "
-            "lower learning_rate, or set mixed_precision=float32."
-        )
+    require_finite([row["loss"] for row in resume.epochs], validate.predictions, settings)
+    return validate.predictions
 
 
 def load_fold(examples: Path, settings: TrainSettings) -> FoldData:

@@ -3,17 +3,29 @@
 import dataclasses
 
 from components.network.settings import TRANSFORMS, NetworkSettings
-from components.settings import parameter
+from components.settings import MOST_SEED, SEED_BITS, parameter
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainSettings(NetworkSettings):
     """One model, validated on one fold and trained on the others."""
 
-    fold: int = parameter(0, "The fold held out for validation.", at_least=0)
-    cliques_per_batch: int = parameter(8, "Cliques in one batch.", at_least=1)
-    epochs: int = parameter(1, "Passes over as many pairs as the train folds hold.", at_least=1)
-    steps_per_epoch: int = parameter(0, "Batches in one epoch; 0 derives them from the number of train pairs.", at_least=0)
+    fold: int = parameter(0, "The fold held out for validation.", at_least=0, at_most=999, why="num_folds is at most 1000")
+    cliques_per_batch: int = parameter(8, "Cliques in one batch.", at_least=1, at_most=4096, why="a batch is in memory at once")
+    epochs: int = parameter(
+        1,
+        "Passes over as many pairs as the train folds hold.",
+        at_least=1,
+        at_most=100_000,
+        why="the order of all epochs is drawn before the first, in memory",
+    )
+    steps_per_epoch: int = parameter(
+        0,
+        "Batches in one epoch; 0 derives them from the number of train pairs.",
+        at_least=0,
+        at_most=10_000_000,
+        why="the order of all steps is drawn before the first, in memory",
+    )
     learning_rate: float = parameter(1e-4, "Adam's learning rate (the peak, under a schedule).", at_least=1e-9, at_most=1.0)
     schedule: str = parameter(
         "constant",
@@ -31,9 +43,33 @@ class TrainSettings(NetworkSettings):
         5, "Train images get one of transforms 1..n with probability one half; 0 is none.", at_least=0, at_most=TRANSFORMS - 1
     )
     shuffle_buffer: int = parameter(
-        1024, "Pairs held while shuffling the stored order, as tf.data counts them; 0 shuffles all pairs.", at_least=0
+        1024,
+        "Pairs held while shuffling the stored order, as tf.data counts them; 0 shuffles all pairs.",
+        at_least=0,
+        at_most=100_000_000,
+        why="the buffer is held in memory, 8 bytes a pair",
     )
     memory_budget_gb: float = parameter(
-        8.0, "Decoded images above this go to a file in the temporary folder.", unit="GB", at_least=0.0
+        8.0,
+        "Decoded images above this go to a file in the temporary folder.",
+        unit="GB",
+        at_least=0.0,
+        at_most=100_000.0,
+        why="no machine has more",
     )
-    seed: int = parameter(547_895, "Seed of weights, order and augmentation; the fold's number is added.", at_least=0)
+    seed: int = parameter(
+        547_895,
+        "Seed of weights, order and augmentation; the fold's number is added.",
+        at_least=0,
+        at_most=MOST_SEED,
+        why=SEED_BITS,
+    )
+    checkpoint_minutes: float = parameter(
+        5.0,
+        "A training that is stopped goes on, when repeated, where it was at most so long before; 0 starts it from the beginning. "
+        "Changes no result.",
+        unit="minutes",
+        at_least=0.0,
+        at_most=10_000.0,
+        why="that is a week",
+    )

@@ -17,5 +17,5 @@ class WriteTfrecordsSettings(Settings):
     num_shards: int = parameter(
         1,
         "Tasks that share the resizing of photos, and TFRecord files for each fold and for the test set.",
-        at_least=1, at_most=1000,
+        at_least=1, at_most=1000, why="that list of shards is the longest that fits into a cluster's parameter",
     )  # fmt: skip

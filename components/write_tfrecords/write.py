@@ -5,7 +5,6 @@ record per pair with both photos inside, about 39 times the bytes.
 """
 
 import dataclasses
-import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,8 +16,10 @@ from tqdm import tqdm
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, file_digest, write_json, write_record
+from components.contract.naming import names_first
 from components.contract.photos import Photos
 from components.contract.tables import read_images, read_table
+from components.contract.verified import read_bytes
 from components.write_tfrecords.settings import WriteTfrecordsSettings
 
 
@@ -69,7 +70,8 @@ def write_tfrecords(
     sources = {schema.IMAGES_CSV: catalog, schema.TRAIN_PAIRS_CSV: folded_pairs, schema.TEST_PAIRS_CSV: pairs}
     for name, folder in sources.items():
         if folder is not None:
-            shutil.copyfile(folder / name, examples / name)
+            with atomic_write(examples / name) as partial:
+                partial.write_bytes(read_bytes(folder / name))
     counts = {
         "train_images": int((table["split"] == schema.TRAIN).sum()),
         "test_images": int((table["split"] == schema.TEST).sum()),
@@ -80,7 +82,8 @@ def write_tfrecords(
     }
     dataset = {"layout": settings.layout, "folds": sorted(train["fold"].unique().tolist()), "counts": counts, "files": files}
     write_json(examples / schema.DATASET_JSON, dataset)
-    return write_record(examples, "write_tfrecords", settings, counts, ())
+    digests = {file["name"]: file["sha256"] for file in files}
+    return write_record(examples, "write_tfrecords", settings, counts, (), digests=digests)
 
 
 def plan_files(
@@ -123,6 +126,7 @@ def require_photos(photos: Photos, paths: Iterable[str]) -> None:
         )
 
 
+@names_first
 def write_file(path: Path, records: list[Record], photos: Photos) -> dict[str, Any]:
     """Writes one TFRecord file and returns its entry of dataset.json: name, records, bytes, sha256."""
     with atomic_write(path) as partial, tf.io.TFRecordWriter(str(partial)) as writer:

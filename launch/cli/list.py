@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.contract import schema
+from components.contract.verdict import VERDICT
 from launch.cli.options import add_connection, add_runs_dir, add_target, backend_from
 from launch.runs.summary import RunSummary, differing_parameters
 
@@ -44,18 +45,20 @@ def list_runs(arguments: argparse.Namespace, pipeline: Any) -> int:
 def runs_table(runs: Sequence[RunSummary]) -> str:
     """Returns the table: one line per run, one column per parameter that differs and per headline metric that any run has.
 
-    Where any run was made from another one, a column names it.
+    Where any run was made from another one, a column names it; where any model learned nothing, the last column says so.
     """
     differing = differing_parameters(run.parameters for run in runs)
     metrics = [name for name in schema.HEADLINE_METRICS if any(name in run.scores for run in runs)]
-    related = any(run.parent for run in runs)
+    related, judged = any(run.parent for run in runs), any(run.verdict for run in runs)
     about = ["name", "state", "preset", "started", *(["parent"] if related else [])]
     rows = [[*about, *differing, *(name.replace("_rmse_days", "") for name in metrics)]]
+    rows[0] += [VERDICT] if judged else []
     for run in runs:
         values = [json.dumps(run.parameters[name]) if name in run.parameters else "-" for name in differing]
         scores = [f"{run.scores[name]:.2f}" if run.scores.get(name) is not None else "-" for name in metrics]
         about = [run.name, run.state, run.preset or "-", run.started[:16].replace("T", " ") or "-"]
         rows.append([*about, *([str(run.parent or "-")] if related else []), *map(cut, values), *scores])
+        rows[-1] += [run.verdict or "-"] if judged else []
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
 

@@ -9,11 +9,30 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from launch.backends.base import BackendError
-from launch.cli import ask, check, compile, list, open, profile, publish, rerun, run, schedules, score, serve, stop, submit, ui
+from launch.cli import (
+    ask,
+    check,
+    clean,
+    compile,
+    list,
+    open,
+    profile,
+    publish,
+    rerun,
+    run,
+    schedules,
+    score,
+    serve,
+    stop,
+    submit,
+    ui,
+)
 from launch.cli.options import HERE
 from launch.cli.profile import with_profile
 
-COMMANDS = (check, run, rerun, score, ask, serve, publish, compile, submit, list, open, stop, schedules, profile, ui)
+COMMANDS = (
+    check, run, rerun, score, ask, serve, publish, compile, submit, list, clean, open, stop, schedules, profile, ui,
+)  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:

@@ -18,7 +18,8 @@ HERE = "local"  # the target that is this machine, where a profile names another
 Parser = argparse.ArgumentParser | argparse._ArgumentGroup
 LOCAL: dict[str, Any] = {"runner": "subprocess", "runs_dir": Path("runs"), "parallel": 1}  # this machine's flags, their defaults
 ONLY_CLUSTERS = (
-    "accelerator", "registry", "image", "resource", "env", "label", "service_account", "pipeline_root", "experiment", "wait",
+    "accelerator", "registry", "image", "resource", "env", "label", "service_account", "pipeline_root", "experiment", "notify",
+    "wait",
 )  # fmt: skip
 NOT_GIVEN: tuple[Any, ...] = ("", "none", "verdelta", False, None, [])  # what a cluster's flag is where nobody gives it
 
@@ -91,6 +92,7 @@ def add_sending(parser: Parser) -> None:
     parser.add_argument(
         "--pipeline-root", default="", metavar="GS", help="where stages keep what they make (Kubeflow: default is the server's)"
     )
+    add_flag(parser, "", Flag("notify", "TO", "tell this webhook, or on Vertex AI this e-mail address, how the run ended", True))
     parser.add_argument("--wait", action="store_true", help="follow the run to its end; status 1 if it fails")
 
 

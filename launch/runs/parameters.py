@@ -6,15 +6,20 @@ Nothing is declared here but `folds`, which belongs to no stage; all others are 
 import dataclasses
 import difflib
 import importlib
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from components.settings import STAGES, Settings, parameter
+from components.settings import STAGES, Settings, parameter, plain
 
 LOOP, FOLDS = "fold", "folds"  # train's own field: the pipeline gives it each of `folds` in turn
 SHARD, SHARDS = "shard", "shards"  # what a stage that fans out gets, in turn, and the pipeline's list of all
 RUN = "run"
+PLACEHOLDER = "{{$"
+PLACEHOLDER_HINT = f"Kubeflow Pipelines would put something else in the place of {PLACEHOLDER}"
+LONGEST_VALUE = 100_000  # characters of --set NAME=VALUE; Linux hands over 131,071 in one argument
+DEEPEST_VALUE = 8  # the deepest parameter, a list of rules, has 2
 SETTINGS: dict[str, type[Settings]] = {
     stage: getattr(importlib.import_module(f"components.{stage}.settings"), f"{stage.title().replace('_', '')}Settings")
     for stage in STAGES
@@ -87,18 +92,36 @@ def read(field: dataclasses.Field[Any], text: str, option: str = "--set ") -> An
     Raises:
         ValueError: names the parameter, the text and what was expected.
     """
+    if len(text) > LONGEST_VALUE:
+        raise ValueError(
+            f"{option}{field.name}={text[:40]}…: {len(text)} characters. At most {LONGEST_VALUE} fit on a command line."
+        )
     expected = {int: "a whole number", float: "a number", bool: "true or false", list: 'a JSON list, such as [0,1] or ["a"]'}
     try:
         if field.type is str:
             return text
         if field.type is float or field.type is int:
             return field.type(text)
+        if nesting(text) > DEEPEST_VALUE:
+            raise ValueError("deeper than any parameter is")
         value = json.loads(text)
     except ValueError:
         value = None
     if not isinstance(value, field.type):  # type: ignore[arg-type]
-        raise ValueError(f"{option}{field.name}={text}: expected {expected[field.type]}.")  # type: ignore[index]
+        deepest = f", of at most {DEEPEST_VALUE} brackets within one another" if field.type is list else ""
+        raise ValueError(f"{option}{field.name}={cut(text)}: expected {expected[field.type]}{deepest}.")  # type: ignore[index]
     return value
+
+
+def nesting(text: str) -> int:
+    """Returns how many brackets of a JSON text, those in its strings too, are open at once at most; its parser fails at 1000."""
+    depth = itertools.accumulate((character in "[{") - (character in "]}") for character in text)
+    return max(depth, default=0)
+
+
+def cut(text: str, most: int = 80) -> str:
+    """Returns a text for a message, of at most so many characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def resolve(preset: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,6 +147,8 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
             f"folds={run.folds}: {beyond[0]} is not one of the num_folds={values['num_folds']} folds, 0 to "
             f"{values['num_folds'] - 1}; change folds or num_folds."
         )
+    if odd := [name for name, value in values.items() if PLACEHOLDER in str(value)]:
+        raise ValueError(f"{odd[0]}={values[odd[0]]}: {PLACEHOLDER_HINT}; give it another name.")
     checked = dataclasses.asdict(run)
     for settings in SETTINGS.values():
         names = [field.name for field in dataclasses.fields(settings) if field.name != LOOP]
@@ -154,7 +179,7 @@ def describe(field: dataclasses.Field[Any]) -> str:
     low, high, choices = (field.metadata[key] for key in ("at_least", "at_most", "choices"))
     bounds = [field.metadata["unit"]] if field.metadata["unit"] else []
     if low is not None and high is not None:
-        bounds.append(f"{low:g} to {high:g}")
+        bounds.append(f"{plain(low)} to {plain(high)}")
     elif low is not None:
-        bounds.append(f"at least {low:g}")
+        bounds.append(f"at least {plain(low)}")
     return f"  [{', '.join([*bounds, *(['one of ' + ', '.join(choices)] if choices else [])])}]" if bounds or choices else ""

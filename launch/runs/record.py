@@ -3,20 +3,26 @@
 The state says FAILED until everything has succeeded, so that a run that was killed never looks complete.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import fcntl
+import shutil
 import threading
 import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from components.contract import schema
 from components.contract.artifacts import write_json
+from components.contract.verdict import VERDICT, Finding
 from components.settings import STAGES
 
 RUN_JSON = "run.json"
 LOCK = ".lock"
+SCRATCH = "verdelta-"  # how the names of temporary folders begin
 SUCCEEDED, FAILED, RUNNING = "SUCCEEDED", "FAILED", "RUNNING"
 EXECUTED, CACHED, STAGE_FAILED = "executed", "cached", "failed"
 UNFINISHED = "the run did not come to its end"
@@ -53,7 +59,8 @@ class StageEntry:
 class RunRecord:
     """Keeps runs/<name>/run.json up to date; every version of the file is whole.
 
-    While the object is open it holds a lock in the folder, by which `list` tells a run that is going on from one that died.
+    While the object is open it holds a lock in the folder, by which `list` tells a run that is going on from one that died. The
+    file of the lock says where its temporary folders are, so that the next command can remove those of a run that died.
     """
 
     def __init__(
@@ -88,10 +95,13 @@ class RunRecord:
             self.content["stages"] = [dataclasses.asdict(each) for each in known]
             self.save()
 
-    def finish(self, state: str, error: str | None, metrics: dict[str, Any] | None = None) -> None:
-        """Writes how the run ended."""
+    def finish(
+        self, state: str, error: str | None, metrics: Mapping[str, Any] | None = None, verdict: Sequence[Finding] = ()
+    ) -> None:
+        """Writes how the run ended, and what is wrong with a model that learned nothing."""
         with self.lock:
-            self.content |= {"state": state, "error": error, "metrics": metrics or {}}
+            self.content |= {"state": state, "error": error, "metrics": dict(metrics or {})}
+            self.content |= {VERDICT: list(verdict)} if verdict else {}
             self.save()
 
     def save(self) -> None:
@@ -105,7 +115,19 @@ class RunRecord:
 
     def close(self) -> None:
         """Lets go of the lock."""
+        (self.folder / LOCK).unlink(missing_ok=True)
         self.alive.close()
+
+    @contextlib.contextmanager
+    def scratch(self, parent: Path) -> Iterator[Path]:
+        """Yields a new temporary folder in `parent`, which is gone after the block, or else when the next command runs."""
+        path = parent / f"{SCRATCH}{uuid.uuid4().hex}"
+        print(path, file=self.alive, flush=True)  # before it is there
+        path.mkdir(mode=0o700)
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def is_running(folder: Path) -> bool:

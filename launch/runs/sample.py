@@ -3,8 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import os
-import shutil
 from pathlib import Path
 
 from components.images import digest_of, room_files
@@ -15,7 +13,7 @@ SAMPLE = ".sample"
 def sample_dataset(runs: Path) -> Path:
     """Returns the folder of the sample data below `runs`; writes it where it is not there yet.
 
-    It is written elsewhere and moved there whole, so that a run that was stopped meanwhile leaves nothing half done.
+    It appears whole, so that a run that was stopped meanwhile leaves nothing half done.
     """
     from components.sample_dataset.settings import SampleDatasetSettings
     from components.sample_dataset.write import write_sample_dataset  # NumPy and Pillow take a while to import
@@ -26,14 +24,9 @@ def sample_dataset(runs: Path) -> Path:
     folder = runs / SAMPLE / key
     if folder.is_dir():
         return folder
-    partial = folder.with_name(f"{key}.partial-{os.getpid()}")
     try:
-        write_sample_dataset(partial, settings)
-        try:
-            partial.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # else another run wrote it meanwhile: the same bytes
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        write_sample_dataset(folder, settings)
+    except OSError:
+        if not folder.is_dir():  # else another run wrote it meanwhile: the same bytes
+            raise
     return folder

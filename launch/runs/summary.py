@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ class RunSummary:
         parent: the run that it was made from, if any.
         parameters: by name; empty where the record cannot be read.
         scores: the headline metrics that it has, in days.
+        verdict: what is wrong with its model, in short; empty where nothing is, or nobody knows.
     """
 
     name: str
@@ -30,11 +32,17 @@ class RunSummary:
     parent: Parent | None = None
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     scores: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    verdict: str = ""
 
 
 def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the headline metrics among `metrics`, in their order."""
-    return {name: metrics[name] for name in schema.HEADLINE_METRICS if name in metrics}
+    """Returns the headline metrics among `metrics` that are numbers, in their order; earlier versions wrote NaN, too."""
+    return {name: metrics[name] for name in schema.HEADLINE_METRICS if is_number(metrics.get(name))}
+
+
+def is_number(value: Any) -> bool:
+    """Whether a metric is a finite number."""
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def local_time(moment: datetime.datetime | None) -> str:

@@ -4,6 +4,7 @@ MLflow's server does all the writing. It gets no copy of a run's files: what its
 """
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from components.contract import schema
+from components.contract.verdict import VERDICT, in_short
+from components.contract.verified import read_bytes
 from components.report.mlflow_log import EXPERIMENT, TrackedRun, experiment_id, log_run
 from launch.runs.record import RESULTS, RUN_JSON, RUNNING, SUCCEEDED
 from launch.runs.store import BROKEN, read_runs
-from launch.runs.summary import differing_parameters
+from launch.runs.summary import differing_parameters, headline
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -106,7 +109,7 @@ class Mirror:
         histories, problems = read_histories(run)
         tracked = TrackedRun(
             parameters=run["parameters"],
-            scores={name: run["metrics"][name] for name in schema.HEADLINE_METRICS if name in run["metrics"]},
+            scores=headline(run["metrics"]),
             histories=histories,
             tags=tags_of(run),
             description=description(folder, run),
@@ -149,10 +152,10 @@ def version(run: dict[str, Any]) -> str:
 
 
 def tags_of(run: dict[str, Any]) -> dict[str, str]:
-    """Returns a run's preset, state and, where it was made from another run, that run, its stage and the kind."""
+    """Returns a run's preset, state, what is wrong with its model and, if it has a parent, that run, its stage and the kind."""
     parent = run.get("parent") or {}
     tags = {"state": run["state"], "preset": run.get("preset"), "parent": parent.get("run")}
-    tags |= {"parent_stage": parent.get("stage"), "kind": parent.get("kind")}
+    tags |= {"parent_stage": parent.get("stage"), "kind": parent.get("kind"), VERDICT: in_short(run.get(VERDICT, []))}
     return {name: str(value) for name, value in tags.items() if value}
 
 
@@ -173,7 +176,7 @@ def read_histories(run: dict[str, Any]) -> tuple[list[tuple[int, pd.DataFrame]],
         if entry["stage"] == "train" and "history" in entry["outputs"]:
             path = Path(entry["outputs"]["history"], schema.HISTORY_CSV)
             try:
-                history = pd.read_csv(path)
+                history = pd.read_csv(io.BytesIO(read_bytes(path)))
                 found.append((entry["fold"], history.assign(epoch=range(1, len(history) + 1))))
             except (OSError, ValueError) as error:
                 problems.append(f"no training curve of fold {entry['fold']}, {path}: {error}")

@@ -15,9 +15,17 @@ from command_line import pipeline_py, write_raw
 
 from components.images import ROOT, image_for
 from launch.backends.local import kfp_local
-from launch.backends.local.containers import ENGINE_TIMEOUT_SECONDS, connect, lines, require_images, run_container
+from launch.backends.local.containers import (
+    ENGINE_TIMEOUT_SECONDS,
+    connect,
+    lines,
+    remove_abandoned,
+    require_images,
+    run_container,
+)
 from launch.backends.local.places import Place
 from launch.backends.local.processes import RunningStages
+from launch.runs.record import is_running
 from tests.containers.one_stage import main as one_stage_main
 
 IMAGE = image_for("split_folds")
@@ -146,3 +154,46 @@ def test_a_stopped_run_ends_its_container(containers_with: Callable[[str], list[
         process.kill()
     assert "awake" not in log.read_text()
     assert containers_with("echo awake") == []
+
+
+def test_a_launcher_that_is_killed_takes_its_container_along(
+    engine: docker.DockerClient, containers_with: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    """Nobody is left who could remove it: the next command does."""
+    process = one_stage(tmp_path / "run", tmp_path, "sh", "-c", "echo asleep; sleep 600; echo on its own")
+    try:
+        log = tmp_path / "run/logs/stage.log"
+        deadline = time.monotonic() + 180
+        while not (log.exists() and "asleep" in log.read_text()):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        assert remove_abandoned(engine, tmp_path, is_running) == 0 and containers_with("echo on its own") == ["running"]
+    finally:
+        process.kill()
+        process.wait()
+    deadline = time.monotonic() + 60
+    while containers_with("echo on its own") == ["running"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert containers_with("echo on its own") == ["exited"]
+    assert remove_abandoned(engine, tmp_path / "another", is_running) == 0
+    assert remove_abandoned(engine, tmp_path, is_running) == 1
+    assert containers_with("echo on its own") == []
+
+
+def test_a_stage_that_is_told_to_end_hears_it_and_may_take_its_time(tmp_path: Path) -> None:
+    """As kfp starts it: from a shell, which would end at the signal, and the container with it."""
+    save = "lambda *_: (time.sleep(3), print('saved'), sys.exit())"
+    code = f"import signal, sys, time; signal.signal(15, {save}); print('asleep'); time.sleep(600)"
+    shell = f'_KFP_RUNTIME=true python3 -u -c "{code}"\n\n'
+    process = one_stage(tmp_path / "run", tmp_path, "sh", "-ec", shell)
+    try:
+        log = tmp_path / "run/logs/stage.log"
+        deadline = time.monotonic() + 180
+        while not (log.exists() and "asleep" in log.read_text()):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=180) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+    assert "saved" in log.read_text()

@@ -15,7 +15,7 @@ from components.images import ROOT, image_for
 from components.raw.storage import find_photos, open_raw
 from launch.backends.local import places
 from launch.backends.local.containers import run_container
-from launch.backends.local.places import Place, container_user, fetching, linked_places, readable_credentials, readable_paths
+from launch.backends.local.places import Place, container_user, fetching, linked_places, readable_paths, secret_for
 from launch.backends.local.processes import RunningStages
 
 IMAGE = image_for("split_folds")
@@ -196,10 +196,11 @@ def test_credentials_go_only_to_a_stage_that_reads_gcs(key: Path) -> None:
     assert fetching({"checkpoint": "imagenet"})[1:] == ({}, None)
 
 
-def test_the_callers_own_container_reads_the_credentials_where_they_are(key: Path, tmp_path: Path) -> None:
-    with readable_credentials(key, os.getuid(), os.getgid(), str(tmp_path)) as path:
-        assert path == key
-    assert key.exists()
+def test_only_a_container_that_cannot_read_the_credentials_is_told_them(key: Path) -> None:
+    key.write_text('{"type":\n"secret\\n"}')
+    assert secret_for(key, 0) == ""
+    assert secret_for(None, 10001) == ""
+    assert secret_for(key, 10001) == ('{"type": "secret\\n"}' if os.getuid() == 0 else "")
 
 
 @pytest.mark.usefixtures("engine")

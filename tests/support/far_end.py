@@ -102,7 +102,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content if self.command != "HEAD" else b"")
 
-    do_GET = do_POST = do_HEAD = handle_one  # noqa: N815
+    do_GET = do_POST = do_HEAD = do_DELETE = handle_one  # noqa: N815
 
     def log_message(self, *_arguments: object) -> None:
         """Says nothing."""

@@ -18,6 +18,7 @@ from launch.backends.local.kfp_local import LocalRun
 from launch.backends.local.terminal import Terminal
 from launch.runs.dag.collected import CollectedArtifacts
 from launch.runs.dag.signatures import chosen_for, with_settings
+from launch.runs.leftovers import among_runs
 from launch.runs.record import FAILED, SUCCEEDED, RunRecord
 
 SMALL = {"image_size": 16, "num_folds": 2}  # of `tables`
@@ -79,14 +80,16 @@ def main(pipeline: str, runs: str, name: str, parameters: str) -> int:
     """Runs one of the pipelines above in runs/name."""
     values = json.loads(parameters)
     if "raw" in values:
-        values = SMALL | values | {"raw_digest": content_digest(values["raw"])}
+        values = SMALL | {"raw_digest": content_digest(values["raw"])} | values
     folder = Path(runs).resolve() / name
     folder.mkdir(parents=True)
     record = RunRecord(folder, None, values)
     local_run = LocalRun(folder, folder.parent / ".cache", record, Terminal())
-    succeeded = local_run.execute({"moods": moods, "tables": tables}[pipeline], values)
+    with among_runs(folder.parent):
+        succeeded = local_run.execute({"moods": moods, "tables": tables}[pipeline], values)
     reasons = [f"{failure.stage}[{failure.fold}]: {failure.reason}" for failure in local_run.failures]
     record.finish(SUCCEEDED if succeeded else FAILED, "; ".join(reasons) or None)
+    record.close()
     return 0 if succeeded else 1
 
 

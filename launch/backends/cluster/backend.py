@@ -16,6 +16,8 @@ from launch.backends.cluster.checks import check_images, check_pipeline_root
 from launch.backends.cluster.cluster import Cluster, cluster_from
 from launch.backends.cluster.compile import check_parameters, compile_pipeline
 from launch.backends.cluster.memory import check_memory
+from launch.backends.cluster.notify import RUNS_AS as TELLS_AS
+from launch.backends.cluster.notify import Notified, check_notified
 from launch.backends.cluster.raw import raw_inputs
 from launch.backends.cluster.records import ClusterRecord, recorded_run
 from launch.runs.checkpoint import pin_checkpoint
@@ -69,12 +71,16 @@ class ClusterBackend(abc.ABC):
         target: the module that says what a stage is there: `launch.backends.cluster.compile.Target`.
         flags_there: the flags that only this target has.
         site: how plans import artifacts there.
+        job: kfp's placeholder of what a run's page is found by.
+        sends_emails: whether it can tell by e-mail how a run ended.
     """
 
     name: str
     target: ModuleType
     flags_there: Sequence[Flag]
     site: Site
+    job: str
+    sends_emails: bool = False
     note: str = ONLY_LATEST
 
     def __init__(self, wiring: Wiring, flags: argparse.Namespace) -> None:
@@ -121,6 +127,10 @@ class ClusterBackend(abc.ABC):
         """Ends a run and returns its page."""
 
     @abc.abstractmethod
+    def link_of(self, job: str) -> str:
+        """Returns the page of a run, by the id or the name that its page is found by."""
+
+    @abc.abstractmethod
     def page_of(self, name: str) -> str:
         """Returns the page of a run."""
 
@@ -147,7 +157,11 @@ class ClusterBackend(abc.ABC):
             accelerator: where no flag says; none if None.
             preset: that the run's parameters were started from, if any.
         """
-        return cluster_from(self.name, self.target, self.flags, self.flags.accelerator or accelerator or "none", preset)
+        cluster = cluster_from(self.name, self.target, self.flags, self.flags.accelerator or accelerator or "none", preset)
+        if not (to := getattr(self.flags, "notify", [])):
+            return cluster
+        check_notified(to, self.sends_emails)
+        return dataclasses.replace(cluster, notified=Notified(to=tuple(to), link=self.link_of("JOB"), job=self.job))
 
     def check(self, plan: Plan) -> None:
         """As `Backend`: parameters, raw data, checkpoint, pipeline_root and images; says what could not be asked."""
@@ -177,7 +191,8 @@ class ClusterBackend(abc.ABC):
         _ = self.connection
         if earlier and self.flags.accelerator is None:
             print(f"accelerator {cluster.accelerator}, as {earlier.name} had", flush=True)
-        self.check_surroundings(cluster, [*plan.stages, *self.stages_beside(values)])
+        beside = [*self.stages_beside(values), *([TELLS_AS] if cluster.notified else [])]
+        self.check_surroundings(cluster, [*plan.stages, *beside])
         pinned = pin_checkpoint(plan.parameters, must_exist=True) if "train" in plan.stages else {}
         data = raw_inputs(plan.raw, plan.splits) if plan.raw else {}
         if plan.raw:

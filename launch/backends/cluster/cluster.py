@@ -9,6 +9,7 @@ from types import ModuleType
 from components.images import ACCELERATED, image_for
 from components.raw.storage import GS
 from components.settings import STAGES
+from launch.backends.cluster.notify import Notified
 from launch.backends.cluster.resources import Resources, parse_resources, resolve_resources
 
 IMMUTABLE = re.compile(r"[a-z0-9][\w.:/-]*?(?::[0-9a-f]{16,64}|@sha256:[0-9a-f]{64})")
@@ -27,12 +28,13 @@ class Cluster:
         resources: stage to what it asks of its machine.
         environment: variables of every stage.
         labels: labels of what runs.
-        pipeline_root: where what XLA compiles is kept, too; empty where it is not known.
+        pipeline_root: where what XLA compiles and trainings that go on are kept, too; empty where it is not known.
         service_account: that stages run as; empty for the target's default.
         network: full name of the network that Vertex's jobs are peered with; empty for none.
         secret_variables: (secret, key, variable) of Kubernetes secrets that every stage gets as a variable.
         secret_mounts: (secret, path) of Kubernetes secrets that every stage gets as a folder.
         pull_secrets: Kubernetes secrets that images are pulled with.
+        notified: who is told how a run ended, if anyone.
     """
 
     target: str
@@ -47,14 +49,16 @@ class Cluster:
     secret_variables: tuple[tuple[str, str, str], ...] = ()
     secret_mounts: tuple[tuple[str, str], ...] = ()
     pull_secrets: tuple[str, ...] = ()
+    notified: Notified | None = None
 
     def environment_of(self, stage: str) -> dict[str, str]:
-        """Returns the variables of one stage: Keras computes with JAX where there is an accelerator, which keeps its programs."""
-        if self.accelerator == "none" or stage not in ACCELERATED:
-            return self.environment
-        root = self.pipeline_root.rstrip("/")
-        kept = {"VERDELTA_COMPILE_CACHE": f"{root}/.programs"} if root.startswith(GS) else {}
-        return {"KERAS_BACKEND": "jax"} | kept | self.environment
+        """Returns the variables of one stage: Keras computes with JAX on an accelerator, and what is kept is in a bucket."""
+        found, root = {}, self.pipeline_root.rstrip("/")
+        if self.accelerator != "none" and stage in ACCELERATED:
+            found = {"KERAS_BACKEND": "jax"} | ({"VERDELTA_COMPILE_CACHE": f"{root}/.programs"} if root.startswith(GS) else {})
+        if stage == "train" and root.startswith(GS):
+            found["VERDELTA_CHECKPOINTS"] = f"{root}/.training"
+        return found | self.environment
 
     def labels_of(self, stage: str) -> dict[str, str]:
         """Returns the labels of one stage."""

@@ -17,6 +17,7 @@ from components.contract.artifacts import atomic_write
 from components.network.settings import CHECKPOINT_NAMES
 from components.settings import STAGES
 from launch.backends.cluster.cluster import Cluster
+from launch.backends.cluster.notify import TASKS, notifying
 from launch.runs.dag.kfp_internals import tasks_of_pipeline
 from launch.runs.parameters import SHARDS
 
@@ -104,9 +105,12 @@ def decorated(pipeline: Any, cluster: Cluster, target: ModuleType) -> Any:
     """Returns the same pipeline with every task that runs in a container decorated for `cluster`, those of loops included."""
     from kfp import dsl
 
+    components = pipeline.pipeline_spec.components
+
     @functools.wraps(pipeline.pipeline_func)
     def function(*inputs: Any) -> Any:
-        outputs = pipeline.pipeline_func(*inputs)
+        with notifying(cluster.notified, components):
+            outputs = pipeline.pipeline_func(*inputs)
         for task in tasks_of_pipeline():
             if task.container_spec:
                 decorate(task, cluster, target)
@@ -118,9 +122,12 @@ def decorated(pipeline: Any, cluster: Cluster, target: ModuleType) -> Any:
 def decorate(task: Any, cluster: Cluster, target: ModuleType) -> None:
     """Puts on `task` what is the same everywhere, then what its target wants; one that is no stage's runs as the target says."""
     component = task.component_spec.name.replace("-", "_")
-    stage = component if component in STAGES else target.RUNS_AS[component]
+    beside = {**target.RUNS_AS, **TASKS}
+    if component not in STAGES and component not in beside:
+        return  # Google's own
+    stage = component if component in STAGES else beside[component]
     resources = cluster.resources[stage]
-    task.set_container_image(cluster.images[stage]).set_caching_options(True)
+    task.set_container_image(cluster.images[stage]).set_caching_options(component not in TASKS)
     if stage == component:
         task.set_display_name(stage.replace("_", " "))
     # also where it is 0: a cluster may have a limit of its own for what says nothing

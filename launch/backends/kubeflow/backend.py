@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kfp import dsl
+
 from launch.backends.base import Flag, FollowedRun, Schedule
 from launch.backends.cluster.backend import EXPERIMENT, ONLY_LATEST, ClusterBackend, Prepared
 from launch.backends.cluster.cluster import Cluster
@@ -19,7 +21,7 @@ from launch.runs.summary import RunSummary
 class KubeflowBackend(ClusterBackend):
     """Runs plans on Kubeflow Pipelines."""
 
-    name, target = "kubeflow", target
+    name, target, job = "kubeflow", target, dsl.PIPELINE_JOB_ID_PLACEHOLDER
     note = f"Kubeflow's API tells no scores: its Compare runs page shows them, for up to 10 runs. {ONLY_LATEST}"
     site = Site(content=lambda _: "by its URI", in_loop=copied_item)  # each execution writes to a URI of its own
     flags_there = (
@@ -62,6 +64,10 @@ class KubeflowBackend(ClusterBackend):
     def stop(self, name: str) -> str:
         """As `ClusterBackend`."""
         return schedules.stop_run(self.connection, name, self.flags.experiment or EXPERIMENT, self.flags)
+
+    def link_of(self, job: str) -> str:
+        """As `ClusterBackend`."""
+        return client.link_of(job, self.flags)
 
     def page_of(self, name: str) -> str:
         """As `ClusterBackend`."""

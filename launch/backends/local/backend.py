@@ -7,24 +7,26 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from components.contract.verdict import VERDICT, in_short
 from components.images import ACCELERATED, flavour_of, image_for
 from components.raw.storage import content_digest, locate_raw
-from launch.backends.local.containers import connect, require_images
+from launch.backends.local.containers import connect, remove_abandoned, require_images
 from launch.backends.local.keras_backend import JAX, TENSORFLOW, can_use_gpu, keras_backend, remarks
 from launch.backends.local.kfp_local import LocalRun
 from launch.backends.local.packages import require_packages
 from launch.backends.local.places import linked_places
 from launch.backends.local.records import read_recorded_run, recorded_tasks
-from launch.backends.local.results import collect_results, score_table, shown_results, validation_scores
-from launch.backends.local.stage_cache import content_of
+from launch.backends.local.results import collect_results, score_table, shown_results, validation_scores, verdict_lines
+from launch.backends.local.stage_cache import content_of_uri
 from launch.backends.local.terminal import Terminal
 from launch.runs.checkpoint import pin_checkpoint
 from launch.runs.dag.replay import Site, imported_item
 from launch.runs.dag.wiring import Wiring
 from launch.runs.inspection import inspect_raw
+from launch.runs.leftovers import among_runs
 from launch.runs.lineage import Parent, RecordedRun, artifacts_of
 from launch.runs.plan import SAMPLE, Plan
-from launch.runs.record import FAILED, SUCCEEDED, RunRecord
+from launch.runs.record import FAILED, SUCCEEDED, RunRecord, is_running
 from launch.runs.sample import sample_dataset
 from launch.runs.store import read_runs
 from launch.runs.summary import RunSummary, headline
@@ -32,7 +34,7 @@ from launch.runs.summary import RunSummary, headline
 DOCKER = "docker"
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RESUME = "Repeat the command (under another --name, if you gave one): stages that succeeded are taken from the cache."
-SITE = Site(content=content_of, in_loop=imported_item, loops_of_one=True)
+SITE = Site(content=content_of_uri, in_loop=imported_item, loops_of_one=True)
 
 
 class StartedRun(NamedTuple):
@@ -84,7 +86,10 @@ class LocalBackend:
     def follow(self, handle: StartedRun) -> int:
         """As `Backend`; a signal ends the run as a failed stage does, and the status is then 128 + its number."""
         (plan, record), terminal = handle, Terminal()
-        with failing_into(record):
+        with failing_into(record), among_runs(self.runs_dir):
+            if self.in_containers:
+                with contextlib.closing(connect()) as client:
+                    remove_abandoned(client, self.runs_dir, is_running)
             terminal.say("\n  ".join([f"run {record.folder.name} in {record.folder}", *plan.lines()]))
             data = self.data(plan)
             backend = TENSORFLOW if self.in_containers else keras_backend()  # the images for this machine compute with TensorFlow
@@ -121,10 +126,13 @@ class LocalBackend:
                 say(f"\nFAILED: {failure}\n  log: {failure.log}")
             say(f"  {RESUME}")
             return 1
-        metrics = collect_results(run.folder, run.outputs) or validation_scores(record)
-        record.finish(SUCCEEDED, None, metrics)
+        found = collect_results(run.folder, run.outputs, run.digests) or validation_scores(record)
+        metrics, verdict = headline(found), found.get(VERDICT, [])
+        record.finish(SUCCEEDED, None, metrics, verdict)
         scores = f"\n{score_table(metrics)}\n" if metrics else ""
         say("\n  ".join([f"{scores}\nSUCCEEDED in {record.age_seconds:.0f} s", *map(str, shown_results(run.folder))]))
+        if verdict:
+            say(verdict_lines(verdict))
         return 0
 
     def runs(self) -> list[RunSummary]:
@@ -138,6 +146,7 @@ class LocalBackend:
                 parent=Parent(**run["parent"]) if run.get("parent") else None,
                 parameters=run["parameters"],
                 scores=headline(run["metrics"]),
+                verdict=in_short(run.get(VERDICT, [])),
             )
             for run in read_runs(self.shown_dir)
         ]

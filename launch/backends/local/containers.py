@@ -10,18 +10,27 @@ import contextlib
 import io
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import requests
 
-from launch.backends.local.places import Place
-from launch.backends.local.processes import STOPPED, RunningStages
+from launch.backends.local.places import SECRET, Place
+from launch.backends.local.processes import GUARD, STOPPED, RunningStages
 
 if TYPE_CHECKING:
     import docker
     from docker.models.containers import Container
 
 ENGINE_TIMEOUT_SECONDS = 120  # of one answer of the engine, which is slow while it unpacks an image
+RUN_LABEL = "verdelta.run"  # of a container: the folder of the run that it is a stage of
+KFP_SHELL, KFP_PYTHON = (
+    "_KFP_RUNTIME=true python3 ",
+    "_KFP_RUNTIME=true exec python3 ",
+)  # a shell would end at SIGTERM before its stage
+# Takes the credentials from standard input into the container's memory, where nothing outlives it; then as the guard.
+WITH_SECRET = f"""umask 077; IFS= read -r secret && printf %s "$secret" > {SECRET}; unset secret
+{GUARD}"""
 
 
 class RunningContainer:
@@ -92,9 +101,12 @@ def run_container(
         return STOPPED, False
     mounts = [docker.types.Mount(path, here, type="bind", read_only=True) for path, here in place.readable.items()]
     mounts += [docker.types.Mount(path, path, type="bind") for path in place.writable]
+    guarded = ["sh", "-c", WITH_SECRET if place.secret else GUARD, "sh"]
     container = client.containers.create(
         image,
-        list(command),
+        [*guarded, *(part.replace(KFP_SHELL, KFP_PYTHON) for part in command)],
+        labels={RUN_LABEL: place.run},
+        stdin_open=True,  # which the engine closes when this process is gone
         entrypoint=[],  # an image's own would get the command as its arguments
         user=place.user or None,
         group_add=list(place.groups),
@@ -111,17 +123,35 @@ def run_container(
     try:
         # not its log, which keeps a progress bar back until it ends with a newline; before the start, so that nothing is missed
         output = container.attach(stream=True)
-        container.start()
-        with stages.keep(RunningContainer(container)):
-            for line in lines(output):
-                on_line(line)
-            status = container.wait()["StatusCode"]
+        with contextlib.closing(container.attach_socket(params={"stdin": 1, "stream": 1})) as stdin:
+            container.start()
+            if place.secret:
+                stdin._sock.sendall(place.secret.encode() + b"\n")
+            with stages.keep(RunningContainer(container)):
+                for line in lines(output):
+                    on_line(line)
+                status = container.wait()["StatusCode"]
         container.reload()
         return status, bool(container.attrs["State"]["OOMKilled"])
     finally:
         # what became of the stage is known, or on its way up: an engine that is slow or gone does not change it
         with contextlib.suppress(docker.errors.APIError, requests.RequestException):
             container.remove(force=True)
+
+
+def remove_abandoned(client: "docker.DockerClient", runs: Path, is_running: Callable[[Path], bool]) -> int:
+    """Removes the containers of runs below `runs` that died, and returns how many there were."""
+    import docker
+
+    dead = [
+        container
+        for container in client.containers.list(all=True, ignore_removed=True, filters={"label": RUN_LABEL})
+        if Path(container.labels[RUN_LABEL]).parent == runs and not is_running(Path(container.labels[RUN_LABEL]))
+    ]
+    for container in dead:
+        with contextlib.suppress(docker.errors.APIError):  # another command removes it
+            container.remove(force=True)
+    return len(dead)
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:

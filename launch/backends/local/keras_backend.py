@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from components.images import ACCELERATED, image_for
+from components.images import ACCELERATED
 
 TENSORFLOW, JAX = "tensorflow", "jax"
 CUDA_PLUGIN = "jax_cuda12_plugin"  # of requirements/gpu.txt: without it JAX sees no GPU
 COMPILE_CACHE = "VERDELTA_COMPILE_CACHE"  # components/network/compile_cache.py
+CHECKPOINTS = "VERDELTA_CHECKPOINTS"  # components/train/saved_state.py
 OF_A_GPU = 0.9  # of its memory: JAX takes three quarters for itself, which a second process beside it would not find
 LARGE_ENCODERS = ("B4", "B5", "B6", "B7")
 
@@ -32,17 +33,27 @@ def keras_backend() -> str:
     return backend
 
 
-def backend_environment(programs: Path) -> dict[str, str]:
+def kept_environment(runs: Path) -> dict[str, str]:
+    """Returns the variables that name what stages keep for others: beside the runs, or where this process's own say.
+
+    Args:
+        runs: the folder of runs; below it are the programs that XLA has compiled, and the states of trainings that go on.
+    """
+    places = {COMPILE_CACHE: ".programs", CHECKPOINTS: ".training"}
+    return {variable: os.environ.get(variable) or str(runs / folder) for variable, folder in places.items()}
+
+
+def backend_environment(runs: Path) -> dict[str, str]:
     """Returns the variables that give a stage's process that backend; JAX then fails where it should find a GPU and does not.
 
     Args:
-        programs: the folder in which stages find what XLA has compiled for others.
+        runs: as `kept_environment`.
     """
-    backend = keras_backend()
+    backend, kept = keras_backend(), kept_environment(runs)
     if backend != JAX:
-        return {"KERAS_BACKEND": backend}
+        return {"KERAS_BACKEND": backend, CHECKPOINTS: kept[CHECKPOINTS]}
     platforms = {"JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS") or "cuda,cpu"} if can_use_gpu() else {}
-    return {"KERAS_BACKEND": backend, COMPILE_CACHE: os.environ.get(COMPILE_CACHE) or str(programs), **platforms}
+    return {"KERAS_BACKEND": backend, **kept, **platforms}
 
 
 def shown_gpus() -> list[str]:
@@ -66,15 +77,6 @@ def share_of_gpus(number: int, parallel: int, gpus: Sequence[str]) -> dict[str, 
         return {"CUDA_VISIBLE_DEVICES": ",".join(gpus[number::parallel])}
     fraction = os.environ.get("XLA_PYTHON_CLIENT_MEM_FRACTION") or f"{OF_A_GPU / parallel:.2f}"
     return {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)], "XLA_PYTHON_CLIENT_MEM_FRACTION": fraction}
-
-
-def computing_images() -> dict[str, str]:
-    """Returns, for the image of a stage that does not compute as the image does, what names its results in the cache."""
-    backend = keras_backend()
-    if backend == TENSORFLOW:
-        return {}
-    accelerator = "gpu" if can_use_gpu() else "none"
-    return {image_for(stage): f"{backend} {image_for(stage, accelerator=accelerator)}" for stage in ACCELERATED}
 
 
 def remarks(backend: str, stages: Collection[str], parameters: Mapping[str, Any]) -> list[str]:

@@ -20,19 +20,32 @@ from typing import Any
 
 from kfp import local
 
+from components.images import ROOT
+from components.raw.storage import GS
+from launch.backends.local.code import copy_code, require_same_code
+from launch.backends.local.computed_by import computed_by
 from launch.backends.local.containers import connect, run_container
-from launch.backends.local.keras_backend import JAX, can_use_gpu, computing_images, keras_backend, share_of_gpus, shown_gpus
+from launch.backends.local.keras_backend import (
+    CHECKPOINTS,
+    JAX,
+    can_use_gpu,
+    kept_environment,
+    keras_backend,
+    share_of_gpus,
+    shown_gpus,
+)
 from launch.backends.local.kfp_tasks import (
     loop_part,
     memory_limit,
     missing_outputs,
     recorded_inputs,
+    single_digests,
     stage_environment,
     stage_name,
     uri_of,
     write_metrics,
 )
-from launch.backends.local.places import CREDENTIALS, Place, container_user, fetching, readable_credentials, readable_paths
+from launch.backends.local.places import CREDENTIALS, SECRET, Place, container_user, fetching, readable_paths, secret_for
 from launch.backends.local.processes import RunningStages, run_process, stop_on_signal
 from launch.backends.local.stage_cache import StageCache
 from launch.backends.local.stage_output import OUT_OF_MEMORY, Watched, failure_reason
@@ -42,7 +55,6 @@ from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS
 from launch.runs.record import CACHED, EXECUTED, STAGE_FAILED, RunRecord, StageEntry
 
 RUN_LOG = "run.log"
-PROGRAMS = ".programs"  # beside the cache: what XLA has compiled
 LAST_LINES = 1000  # of a stage, in which the reason of a failure is looked for
 
 
@@ -73,6 +85,7 @@ class LocalRun:
     Attributes:
         failures: every stage that failed, in the order in which they did.
         outputs: stage name to the outputs (artifact name to URI) of its last task.
+        digests: URI to SHA-256 of outputs that are one file.
     """
 
     def __init__(
@@ -85,10 +98,10 @@ class LocalRun:
         containers: bool = False,
     ) -> None:
         self.folder, self.record, self.terminal, self.containers = folder, record, terminal, containers
-        self.cache = StageCache(str(cache_folder), {} if containers else computing_images())
         self.running = RunningStages()
-        self.programs = cache_folder.with_name(PROGRAMS)
+        self.runs = cache_folder.parent
         self.gpus = shown_gpus() if not containers and keras_backend() == JAX and can_use_gpu() else []
+        self.cache = StageCache(str(cache_folder), computed_by(containers, self.gpus, parallel), self.say_of_task)
         self.slots: queue.SimpleQueue[int] = queue.SimpleQueue()  # a number for each stage that may run at a time
         self.parallel = parallel
         for number in range(parallel):
@@ -96,15 +109,18 @@ class LocalRun:
         self.task = threading.local()  # kfp runs each fold's tasks in a thread of their own
         self.failures: list[Failure] = []
         self.outputs: dict[str, dict[str, Any]] = {}
-        self.logs, self.artifacts, self.scratch = folder / "logs", folder / "artifacts", ""
+        self.digests: dict[str, str] = {}
+        self.logs, self.artifacts, self.scratch, self.code = folder / "logs", folder / "artifacts", "", ROOT
 
     def execute(self, pipeline: Callable[..., Any], parameters: Mapping[str, Any]) -> bool:
         """Runs a pipeline and returns whether every stage succeeded; a signal ends it as a failed stage does."""
         self.logs.mkdir(exist_ok=True)
         self.artifacts.mkdir(exist_ok=True)
-        place = {"prefix": ".scratch-", "dir": self.folder} if self.containers else {"prefix": "verdelta-", "dir": None}
-        scratch_in = tempfile.TemporaryDirectory(**place)  # a container may write below the run's folder only
-        with scratch_in as self.scratch, self.adapted_kfp(), stop_on_signal(self.running):
+        parent = self.folder if self.containers else Path(tempfile.gettempdir())  # containers write below the run's folder only
+        with self.record.scratch(parent) as scratch, self.adapted_kfp(), stop_on_signal(self.running):
+            self.scratch = str(scratch)
+            if not self.containers:
+                self.code = copy_code(scratch / "code")
             local.init(
                 runner=local.DockerRunner() if self.containers else local.SubprocessRunner(use_venv=False),
                 pipeline_root=str(self.artifacts),
@@ -131,7 +147,7 @@ class LocalRun:
             fold, shard = loop_part(task["io_store"], FOLDS, LOOP), loop_part(task["io_store"], SHARDS, SHARD)
             several = inputs.get("num_shards", 1) > 1  # else there is nothing to tell apart
             part = fold if fold is not None else shard if several else None
-            self.task.label = label = stage_label(stage, part)
+            self.task.stage, self.task.label = stage, (label := stage_label(stage, part))
             self.task.log = self.logs / f"{stage}{'' if part is None else f'-{part}'}.log"
             self.task.state, self.task.reason, self.task.inputs = CACHED, "", inputs
             start = time.monotonic()
@@ -154,9 +170,14 @@ class LocalRun:
             self.terminal.stage_ended(label, state, entry.seconds)
             self.record.add(entry)
             self.outputs[stage] = entry.outputs
+            self.digests |= single_digests(outputs)
             if state == STAGE_FAILED and not self.running.stopped_by:
                 self.failures.append(Failure(stage, fold, shard if several else None, self.task.reason, self.task.log))
             return outputs, status
+
+    def say_of_task(self, text: str) -> None:
+        """Says something of the stage of this thread."""
+        self.terminal.stage_line(self.task.label, text)
 
     @contextlib.contextmanager
     def slot(self) -> Iterator[None]:
@@ -170,6 +191,8 @@ class LocalRun:
     def run_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:
         """Stands in for kfp's `run_single_task_implementation`: a stage that left a declared output out has failed."""
         self.task.memory_bytes = memory_limit(task["executor_spec"])
+        if not self.containers:
+            require_same_code(task["executor_spec"].container.image, self.code)
         outputs, status = original(**task)
         if status != Status.SUCCESS:
             return outputs, status
@@ -182,33 +205,44 @@ class LocalRun:
     def run_process(self, full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
         """Stands in for kfp's `run_local_subprocess`."""
         share = share_of_gpus(self.task.slot, self.parallel, self.gpus)
-        environment = {**stage_environment(self.scratch, self.programs), **share, **(env_vars or {})}
+        environment = {**stage_environment(self.scratch, self.runs, self.code), **share, **(env_vars or {})}
         return self.follow(lambda on_line: (run_process(self.running, full_command, environment, on_line), False))
 
     def run_container(self, image: str, command: list[str], environment: dict[str, str] | None = None, **_: Any) -> int:
         """Stands in for kfp's `run_docker_container`; kfp's own client of the engine gives up sooner than ours."""
         network, fetch_environment, credentials = fetching(self.task.inputs)
         readable = readable_paths(self.task.inputs)
-        with contextlib.ExitStack() as stack:
-            client = stack.enter_context(contextlib.closing(connect()))
+        with contextlib.closing(connect()) as client:
             uid, gid, groups = container_user(client, image)
-            for folder in (self.artifacts, self.scratch):
+            kept = self.kept_by_container()
+            writable = (str(self.artifacts), self.scratch, *kept.values())
+            for folder in writable:
                 if os.getuid() == 0:  # root's containers are not root, and yet have to write there
                     os.chown(folder, uid, gid)
+            secret = secret_for(credentials, uid)
             if credentials:
-                key = str(stack.enter_context(readable_credentials(credentials, uid, gid, self.scratch)))
-                fetch_environment[CREDENTIALS] = key
-                readable |= {key: key} if key == str(credentials) else {}
+                fetch_environment[CREDENTIALS] = SECRET if secret else str(credentials)
+                readable |= {} if secret else {str(credentials): str(credentials)}
             place = Place(
                 user=f"{uid}:{gid}",
                 groups=groups,
                 readable=readable,
-                writable=(str(self.artifacts), self.scratch),
+                writable=writable,
                 network=network,
-                environment={"HOME": self.scratch, "TMPDIR": self.scratch, **fetch_environment, **(environment or {})},
+                environment={"HOME": self.scratch, "TMPDIR": self.scratch, **kept, **fetch_environment, **(environment or {})},
                 memory_bytes=self.task.memory_bytes,
+                secret=secret,
+                run=str(self.folder),
             )
             return self.follow(lambda on_line: run_container(client, self.running, image, command, place, on_line))
+
+    def kept_by_container(self) -> dict[str, str]:
+        """Returns the variable of the folder that a container of train keeps its state in, made where it is not there yet."""
+        place = kept_environment(self.runs)[CHECKPOINTS]
+        if self.task.stage != "train" or place.startswith(GS):  # a container without network reaches no bucket
+            return {}
+        Path(place).mkdir(parents=True, exist_ok=True)
+        return {CHECKPOINTS: str(Path(place).resolve())}
 
     def follow(self, run: Callable[[Callable[[str], None]], tuple[int, bool]]) -> int:
         """Executes a stage with `run`: its lines go to its log and, most of them, to the terminal; returns its exit status.
@@ -249,7 +283,9 @@ class LocalRun:
             "kfp.local.orchestrator.task_executor.execute_single_task": lambda kfps: functools.partial(self.execute_task, kfps),
             "kfp.local.task_dispatcher.run_single_task_implementation": lambda kfps: functools.partial(self.run_task, kfps),
             f"{as_process}.run_local_subprocess": lambda _: self.run_process,
-            f"{as_process}.replace_python_executable": lambda kfps: lambda command, path: kfps(command, shlex.quote(path)),
+            f"{as_process}.replace_python_executable": lambda kfps: (
+                lambda command, path: kfps(command, f"exec {shlex.quote(path)}")
+            ),
             "kfp.local.cache.get_local_cache": lambda _: lambda: self.cache,
             "kfp.local.config.LocalExecutionConfig.instance": lambda _: None,
             "kfp.local.logging_utils.local_logger_context": lambda _: contextlib.nullcontext,

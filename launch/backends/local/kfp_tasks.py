@@ -1,6 +1,5 @@
 """Reads what kfp.local says of a task: its stage, fold, URIs and missing outputs."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,24 +7,27 @@ from typing import Any
 
 from kfp import dsl
 
+from components.contract.artifacts import write_json
 from components.images import ROOT
 from launch.backends.local.keras_backend import backend_environment
 
 LOOP_ITEM = "pipelinechannel--{}-loop-item"  # kfp's name for the fold, or shard, of the loop that a task is in
 
 
-def stage_environment(scratch: str, programs: Path) -> dict[str, str]:
+def stage_environment(scratch: str, runs: Path, code: Path = ROOT) -> dict[str, str]:
     """Returns the environment of a stage's process: it finds the components, writes unbuffered, and is quiet.
 
     Args:
         scratch: the folder for what is temporary.
-        programs: as `backend_environment`.
+        runs: as `kept_environment` of keras_backend.py.
+        code: the folder that holds the components.
     """
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(code), *filter(None, [os.environ.get("PYTHONPATH")])]
     defaults = {"TF_CPP_MIN_LOG_LEVEL": "2"}
     # kfp leaves a folder per task in TMPDIR
     fixed = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "TMPDIR": scratch}
-    return {**defaults, **os.environ, **backend_environment(programs), **fixed}
+    fixed["PYTHONSAFEPATH"] = "1"  # else components are found in the current folder before they are in `code`
+    return {**defaults, **os.environ, **backend_environment(runs), **fixed}
 
 
 def stage_name(task: Mapping[str, Any]) -> str | None:
@@ -65,6 +67,13 @@ def uri_of(value: Any) -> Any:
     return value.uri if isinstance(value, dsl.Artifact) else value
 
 
+def single_digests(outputs: Mapping[str, Any]) -> dict[str, str]:
+    """Returns, by URI, the SHA-256 of artifacts that are one file, where the metadata of the stage's artifacts say it."""
+    artifacts = {name: each for name, each in outputs.items() if isinstance(each, dsl.Artifact)}
+    said = {key: value for each in artifacts.values() for key, value in each.metadata.items()}
+    return {each.uri: said[f"{name}_sha256"] for name, each in artifacts.items() if f"{name}_sha256" in said}
+
+
 def recorded_inputs(component: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the inputs of a task for its record: artifacts as URIs; as a list what the component declares as a list.
 
@@ -82,7 +91,7 @@ def write_metrics(outputs: Mapping[str, Any]) -> None:
     """Writes the file of every metrics artifact: kfp keeps metrics in metadata alone, and its cache asks for the file."""
     for artifact in outputs.values():
         if isinstance(artifact, dsl.Metrics) and artifact.metadata and not Path(artifact.path).exists():
-            Path(artifact.path).write_text(json.dumps(artifact.metadata, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            write_json(Path(artifact.path), dict(sorted(artifact.metadata.items())))
 
 
 def missing_outputs(component: Any, outputs: Mapping[str, Any]) -> list[str]:

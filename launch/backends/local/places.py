@@ -1,11 +1,8 @@
 """Decides what a container sees of this machine: user, paths, network and credentials."""
 
-import contextlib
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +19,7 @@ EMULATOR = "STORAGE_EMULATOR_HOST"
 CREDENTIALS = "GOOGLE_APPLICATION_CREDENTIALS"
 DEFAULT_CREDENTIALS = Path("~/.config/gcloud/application_default_credentials.json")
 RAW_NAMES = (schema.TRAIN_FOLDER, schema.TEST_FOLDER, schema.SAMPLE_SUBMISSION_CSV)
+SECRET = "/dev/shm/credentials.json"  # where a container has a secret, in its memory
 MOST_LINKS = 1000  # each is a mount of its own, which costs milliseconds
 
 
@@ -37,6 +35,8 @@ class Place:
         network: the engine's network mode; "none" but for a stage that fetches something.
         environment: variables on top of the image's.
         memory_bytes: above this it is killed; None for no limit.
+        secret: a line that the container alone gets to see, at SECRET.
+        run: the folder of the run that it is of.
     """
 
     user: str
@@ -46,6 +46,8 @@ class Place:
     network: str
     environment: Mapping[str, str]
     memory_bytes: int | None = None
+    secret: str = field(default="", repr=False)
+    run: str = ""
 
 
 def container_user(client: "docker.DockerClient", image: str) -> tuple[int, int, tuple[int, ...]]:
@@ -146,17 +148,11 @@ def fetching(inputs: Mapping[str, Any]) -> tuple[str, dict[str, str], Path | Non
     return network, environment, credentials if from_gcs and credentials.is_file() else None
 
 
-@contextlib.contextmanager
-def readable_credentials(credentials: Path, uid: int, gid: int, folder: str) -> Iterator[Path]:
-    """Yields a path at which the container's user can read `credentials`: itself, or a copy in `folder` until the block ends.
+def secret_for(credentials: Path | None, uid: int) -> str:
+    """Returns the credentials, on one line as JSON can be, for a container whose user cannot read their file; else nothing.
 
-    Root's containers are not root, and credentials are for their owner's eyes.
+    They are for their owner's eyes, and root's containers are not root. A copy of the file could outlive the run.
     """
-    if os.getuid() or uid == 0:
-        yield credentials
-        return
-    with tempfile.NamedTemporaryFile(dir=folder) as copy, credentials.open("rb") as original:  # for its owner's eyes, too
-        os.fchown(copy.fileno(), uid, gid)
-        shutil.copyfileobj(original, copy)
-        copy.flush()
-        yield Path(copy.name)
+    if credentials is None or os.getuid() or uid == 0:
+        return ""
+    return " ".join(credentials.read_text(encoding="utf-8").splitlines())

@@ -10,7 +10,13 @@ from types import FrameType
 from typing import Any, Protocol
 
 STOPPED = -signal.SIGTERM  # the status of a stage that was not started because the run is being stopped
-GRACE_SECONDS = 10
+GRACE_SECONDS = 20  # in which a training saves its state
+# Stands before a stage's command, and ends it with all that it has started when the launcher is gone, however that came about:
+# its standard input is a pipe that the launcher holds the other end of.
+GUARD = """exec 3<&0 </dev/null
+(trap "" HUP INT TERM; read -r line <&3 || kill -s KILL 0) >/dev/null 2>&1 &
+exec "$@" 3<&-
+"""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -78,7 +84,7 @@ def run_process(
     """Runs `command` to its end, gives each line it writes to `on_line`, and returns its exit status, -n for signal n.
 
     A stage gets a process group of its own, so that what it started ends with it: a worker that outlives a killed stage
-    would hold its output open for ever.
+    would hold its output open for ever. The group ends with this process, too, see GUARD.
 
     Raises:
         OSError: `on_line` could not write a line.
@@ -86,8 +92,8 @@ def run_process(
     if stages.stopped_by:
         return STOPPED
     process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
+        ["sh", "-c", GUARD, "sh", *command],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,  # a progress bar's carriage returns become line ends
@@ -97,7 +103,7 @@ def run_process(
         env=dict(environment),
         start_new_session=True,
     )
-    assert process.stdout is not None
+    assert process.stdin is not None and process.stdout is not None
     group = ProcessGroup(process)
     errors: list[OSError] = []
     reader = threading.Thread(target=read_lines, args=(process.stdout, on_line, errors), daemon=True)
@@ -105,10 +111,10 @@ def run_process(
         reader.start()
         status = process.wait()
         reader.join(timeout=2)
-        if reader.is_alive():  # workers left behind hold the output open
-            group.kill(signal.SIGKILL)
-            reader.join()
+        group.kill(signal.SIGKILL)  # the guard, and workers left behind, which may hold the output open
+        reader.join()
     process.stdout.close()
+    process.stdin.close()
     if errors:
         raise errors[0]
     return status

@@ -1,15 +1,14 @@
 """Puts the submissions and the report of a run into its folder, and its scores into words."""
 
-import json
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write
+from components.contract.verdict import VERDICT, Finding, sentences, verdict_headline
+from components.contract.verified import read_bytes, read_json, read_single
 from launch.runs.record import RESULTS, RunRecord
-from launch.runs.summary import headline
 
 SCORES = (  # row, (baseline, raw, calibrated)
     ("validation", ("baseline_rmse_days", "validation_rmse_days", "validation_rmse_days_calibrated")),
@@ -17,21 +16,28 @@ SCORES = (  # row, (baseline, raw, calibrated)
 )
 
 
-def collect_results(folder: Path, outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Copies the submissions and the report of a run into its folder and returns the headline metrics.
+def collect_results(folder: Path, outputs: Mapping[str, Mapping[str, Any]], digests: Mapping[str, str]) -> dict[str, Any]:
+    """Copies the submissions and the report of a run into its folder and returns its metrics, those of metrics.json.
 
     Args:
         folder: the run's folder.
         outputs: stage name to artifact name to path; a stage that the run does not have gives no results.
+        digests: path to SHA-256 of artifacts that are one file.
+
+    Raises:
+        ChangedError: a file is not what the stage wrote.
     """
     for stage, output in RESULTS.keys() & {(stage, output) for stage, written in outputs.items() for output in written}:
         source = Path(outputs[stage][output])
         for name in RESULTS[stage, output]:
+            content = (
+                read_bytes(source / name) if source.is_dir() else read_single(source, digests.get(outputs[stage][output]), stage)
+            )
             with atomic_write(folder / name) as target:
-                shutil.copyfile(source / name if source.is_dir() else source, target)
+                target.write_bytes(content)
     if "calibrate" not in outputs:
         return {}
-    return headline(json.loads(Path(outputs["calibrate"]["submission"], schema.METRICS_JSON).read_text(encoding="utf-8")))
+    return read_json(Path(outputs["calibrate"]["submission"], schema.METRICS_JSON))
 
 
 def shown_results(folder: Path) -> list[Path]:
@@ -40,19 +46,28 @@ def shown_results(folder: Path) -> list[Path]:
     return [folder / name for name in names if (folder / name).exists()]
 
 
-def validation_scores(record: RunRecord) -> dict[str, float]:
+def validation_scores(record: RunRecord) -> dict[str, Any]:
     """Returns the validation metrics of a run that trained and went no further: what calibrate would have made of them."""
     folders = [Path(entry.outputs["out_of_fold"]) for entry in record.stages if entry.stage == "train"]
     if not folders:
         return {}
     from components.calibrate.linear import floor_days
     from components.calibrate.tables import RAW, read_out_of_fold
+    from components.calibrate.verdict import judge_validation
     from components.contract.scores import rmse_days
 
     pairs = read_out_of_fold(folders)
-    pairs[RAW] = floor_days(pairs[RAW].to_numpy())
+    raw = pairs[RAW].to_numpy()
+    pairs[RAW] = floor_days(raw)
     columns = {"baseline_rmse_days": "baseline_days", "validation_rmse_days": RAW}
-    return {name: rmse_days(pairs[column], pairs["time_delta_days"]) for name, column in columns.items()}
+    scores = {name: rmse_days(pairs[column], pairs["time_delta_days"]) for name, column in columns.items()}
+    found = judge_validation(pairs, int((raw <= 0).sum()))
+    return scores | ({VERDICT: found} if found else {})
+
+
+def verdict_lines(findings: Sequence[Finding]) -> str:
+    """Returns what to say of a model that learned nothing, as the last lines of a run."""
+    return "\n  ".join([f"\n{verdict_headline(findings).upper()}", *sentences(findings)])
 
 
 def score_table(metrics: Mapping[str, float]) -> str:

@@ -1,61 +1,81 @@
-"""The cache of a local run: kfp.local's, whose hits are trusted only where their files are as the stage left them."""
+"""The cache of a local run: kfp.local's, whose hits are trusted only where their files hold what the stage wrote."""
 
 import hashlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from kfp import dsl
 
+from components.contract.verified import ChangedError, content_of
 from launch.runs.dag.kfp_internals import LocalCache
 
 FINGERPRINT = "files"
+CHECKPOINT_MINUTES = "checkpoint_minutes"  # train's
 
 
 class StageCache(LocalCache):
     """A cache whose hits still hold what the stage wrote.
 
     kfp asks only whether an output's path exists, so a folder that someone emptied, or a file that someone edited, would be
-    a hit. Here a hit also needs every file to have the size and modification time it was left with, and, where a stage's process
-    does not compute as its image does, that it was computed in that other way.
+    a hit. Here a hit also needs every file to be what it was, byte for byte, whenever it was last written, and that what can
+    change a result is as it was.
 
     Attributes:
         instead: image to what stands in the key in place of it.
+        say: is told of what is no hit because it was changed.
     """
 
-    def __init__(self, cache_root: str, instead: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, cache_root: str, instead: Mapping[str, str] | None = None, say: Callable[[str], None] = logging.warning
+    ) -> None:
         super().__init__(cache_root)
-        self.instead = instead or {}
+        self.instead, self.say = instead or {}, say
 
-    def compute_key(self, component_name: str, image: str, *rest: Any, **named: Any) -> str:
-        """As kfp's."""
-        return super().compute_key(component_name, self.instead.get(image, image), *rest, **named)
+    def compute_key(
+        self, component_name: str, image: str, full_command: list[str], arguments: dict[str, Any], *rest: Any, **named: Any
+    ) -> str:
+        """As kfp's, without what changes no result."""
+        arguments = {name: value for name, value in arguments.items() if name != CHECKPOINT_MINUTES}
+        return super().compute_key(component_name, self.instead.get(image, image), full_command, arguments, *rest, **named)
 
     def put(self, key: str, outputs: dict[str, Any]) -> None:
-        """Stores the outputs of a stage that has succeeded."""
-        super().put(key, {**outputs, FINGERPRINT: fingerprint(outputs)})
+        """Stores the outputs of a stage that has succeeded; it hashed them itself, so its manifests are believed."""
+        super().put(key, {**outputs, FINGERPRINT: fingerprint(outputs, verify=False)})
 
     def get(self, key: str) -> dict[str, Any] | None:
         """Returns the outputs stored under `key`, or None where there are none or their files have changed."""
         outputs = super().get(key)
-        if outputs is None or outputs.pop(FINGERPRINT, None) != fingerprint(outputs):
+        if outputs is None:
             return None
-        return outputs
+        stored = outputs.pop(FINGERPRINT, None)
+        try:
+            changed = "" if fingerprint(outputs, verify=True) == stored else f"{places(outputs)}: changed since it was cached."
+        except (ChangedError, OSError) as error:
+            changed = str(error)
+        if changed:
+            self.say(f"not taken from the cache, but executed again: {changed}")
+        return None if changed else outputs
 
 
-def fingerprint(outputs: dict[str, Any]) -> str:
-    """Returns a hash of the name, size and modification time of every file in the outputs' paths."""
+def places(outputs: Mapping[str, Any]) -> str:
+    """Returns where the outputs of a stage lie."""
+    return ", ".join(each.path for each in outputs.values() if isinstance(each, dsl.Artifact))
+
+
+def fingerprint(outputs: Mapping[str, Any], *, verify: bool) -> str:
+    """Returns a digest of the content of all outputs; raises as `content_of`."""
     digest = hashlib.sha256()
     for name, artifact in sorted(outputs.items()):
         if isinstance(artifact, dsl.Artifact):
-            root = Path(artifact.path)
-            for path in [root, *sorted(root.rglob("*"))]:
-                if path.is_file():
-                    stat = path.stat()
-                    digest.update(f"{name}\0{path.relative_to(root)}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+            digest.update(f"{name}\0{content_of(Path(artifact.path), verify=verify)}\0".encode())
     return digest.hexdigest()
 
 
-def content_of(uri: str) -> str:
-    """Returns a fingerprint of the files at a path: run folders can be deleted, and made anew under the same name."""
-    return fingerprint({"artifact": dsl.Artifact(uri=uri)})
+def content_of_uri(uri: str) -> str:
+    """Returns a digest of the artifact at a path: run folders can be deleted, and made anew under the same name.
+
+    Its manifest is believed: the stage that reads a file verifies it.
+    """
+    return content_of(Path(uri), verify=False)

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kfp import dsl
+
 from launch.backends.base import Flag, FollowedRun, Schedule
 from launch.backends.cluster.backend import ClusterBackend, Prepared
 from launch.backends.cluster.cluster import Cluster
@@ -19,7 +21,7 @@ LONGEST_LIST = 100  # artifacts: kubeflow/kubeflow issue 7513
 class VertexBackend(ClusterBackend):
     """Runs plans on Vertex AI Pipelines."""
 
-    name, target = "vertex", target
+    name, target, job, sends_emails = "vertex", target, dsl.PIPELINE_JOB_NAME_PLACEHOLDER, True
     site = Site(content=lambda _: "by its URI", in_loop=imported_item)  # each execution writes to a URI of its own
     flags_there = (
         Flag("project", "ID", "the Google Cloud project", required=True),
@@ -59,6 +61,10 @@ class VertexBackend(ClusterBackend):
     def stop(self, name: str) -> str:
         """As `ClusterBackend`."""
         return schedules.stop_run(self.connection, name, self.flags)
+
+    def link_of(self, job: str) -> str:
+        """As `ClusterBackend`."""
+        return client.link_of(job, self.flags)
 
     def page_of(self, name: str) -> str:
         """As `ClusterBackend`."""

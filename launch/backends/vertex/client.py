@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from components.contract.verdict import VERDICT
 from launch.backends.base import BackendError, Progress, stages_among
 from launch.backends.cluster.backend import MOST_LISTED, Prepared
 from launch.backends.cluster.records import listed_parameters, parent_of
@@ -115,7 +116,7 @@ def create_job(aiplatform: Any, file: Path, prepared: Prepared, flags: argparse.
         if not is_created(job):
             raise
         print(f"It runs, but is no run of experiment {prepared.experiment}: {error.__cause__ or error}", flush=True)
-    return VertexRun(job, where, LINK.format(**where, job=prepared.name))
+    return VertexRun(job, where, link_of(prepared.name, flags))
 
 
 def job_of(aiplatform: Any, file: Path, prepared: Prepared, flags: argparse.Namespace) -> Any:
@@ -154,12 +155,18 @@ def summary_of(job: Any) -> RunSummary:
         parent=parent_of(about),
         parameters=listed_parameters(dict(job.runtime_config.parameter_values)),
         scores=headline(metrics),
+        verdict=str(metrics.get(VERDICT, "")),
     )
 
 
 def state_of(job: Any) -> str:
     """Returns the service's own word for a job's state."""
     return job.state.name.removeprefix("PIPELINE_STATE_")
+
+
+def link_of(job: str, flags: argparse.Namespace) -> str:
+    """Returns the page of a run."""
+    return LINK.format(**place_of(flags), job=job)
 
 
 def place_of(flags: argparse.Namespace) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from launch.backends.base import Schedule
 from launch.backends.cluster.backend import MOST_LISTED, Prepared
-from launch.backends.vertex.client import LINK, OURS, job_of, place_of, talking_to
+from launch.backends.vertex.client import OURS, job_of, link_of, place_of, talking_to
 from launch.backends.vertex.records import find_job
 
 
@@ -63,4 +63,4 @@ def page_of(aiplatform: Any, name: str, flags: argparse.Namespace) -> str:
 
 def page_of_job(job: Any, flags: argparse.Namespace) -> str:
     """Returns the page of a job that is there."""
-    return LINK.format(**place_of(flags), job=job.resource_name.rpartition("/")[2])
+    return link_of(job.resource_name.rpartition("/")[2], flags)

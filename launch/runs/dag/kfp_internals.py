@@ -26,7 +26,7 @@ REPLACED = {
     "kfp.local.orchestrator.task_executor.execute_single_task": "each task is recorded, and waits for its turn",
     "kfp.local.task_dispatcher.run_single_task_implementation": "a task that left a declared output out has failed",
     "kfp.local.subprocess_task_handler.run_local_subprocess": "a stage's process ends with the run, and its lines are logged",
-    "kfp.local.subprocess_task_handler.replace_python_executable": "the interpreter's path may hold a space",
+    "kfp.local.subprocess_task_handler.replace_python_executable": "the interpreter hears signals, and its path may hold a space",
     "kfp.local.docker_task_handler.run_docker_container": "a container's exit status is waited for before it is removed",
     "kfp.local.cache.get_local_cache": "the cache is the one above",
     "kfp.local.config.LocalExecutionConfig.instance": "one run's settings do not stay for the next",

@@ -353,8 +353,9 @@ def test_component_writes_the_same_and_logs_scores(job: Job) -> None:
         calibration="rules",
         calibration_rules=WINNERS_RULES,
     )
-    names = "calibration.json metrics.json out_of_fold_calibrated.csv stage.json submission_calibrated.csv submission_raw.csv"
-    assert sorted(path.name for path in (job.folder / "out").iterdir()) == names.split()
+    names = "calibration.json manifest.json metrics.json out_of_fold_calibrated.csv stage.json"
+    written = [*names.split(), "submission_calibrated.csv", "submission_raw.csv"]
+    assert sorted(path.name for path in (job.folder / "out").iterdir()) == written
     for path in (job.folder / "out").iterdir():
         assert path.read_bytes() == (job.folder / "submission" / path.name).read_bytes()
     assert metrics.metadata == job.json("metrics.json")

@@ -30,8 +30,8 @@ SKIP = ResizeImagesSettings(image_size=16, on_bad_photo="skip")
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Relative path to bytes of every file, but those by which shards know each other."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "shard.json")
+    """Relative path to bytes of every file, but those by which shards know each other and that says who wrote them."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in ("shard.json", "manifest.json"))
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 

@@ -294,7 +294,8 @@ def test_component_writes_the_same_and_logs_counts(tmp_path: Path) -> None:
     pairs, copied = (dsl.Dataset(uri=str(tmp_path / f"out/{name}")) for name in ("pairs", "catalog"))
     face.python_func(catalogs=[dsl.Dataset(uri=str(catalog))], catalog=copied, pairs=pairs)
     run(catalog)
-    assert sorted(path.name for path in (tmp_path / "out/pairs").iterdir()) == ["stage.json", "test_pairs.csv", "train_pairs.csv"]
+    written = ["manifest.json", "stage.json", "test_pairs.csv", "train_pairs.csv"]
+    assert sorted(path.name for path in (tmp_path / "out/pairs").iterdir()) == written
     for path in (tmp_path / "pairs").iterdir():
         assert path.read_bytes() == (tmp_path / "out/pairs" / path.name).read_bytes()
     assert pairs.metadata == {"train_pairs": 1, "train_series": 1, "test_pairs": 2, "test_series": 2, "skipped_series": 0}

@@ -9,7 +9,7 @@ import pytest
 from gcs_server import BUCKET, gcs_server
 
 from components.images import ROOT
-from components.network.program_store import FolderStore
+from components.network.store import FolderStore
 
 JAX_PYTHON = ROOT / ".venv-jax/bin/python"
 # Two programs, the second one slow to compile; what they give, and JAX's own count of what it compiled and what it found.
@@ -118,7 +118,7 @@ def test_a_bucket_that_is_not_there_is_said_once(filled: tuple[Path, list[float]
 def test_what_was_used_longest_ago_goes_when_the_bound_is_passed(tmp_path: Path) -> None:
     store = FolderStore(tmp_path / "programs", most_bytes=1000)
     for age, key in enumerate("abcd"):
-        store.write(key, key.encode() * 300)
+        store.write(key, [key.encode() * 300])
         os.utime(tmp_path / "programs" / key, (1000 + age, 1000 + age)) if key != "d" else None
         if key == "c":
             assert store.read("a") == b"a" * 300  # from now on b is the oldest

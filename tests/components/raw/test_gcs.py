@@ -2,6 +2,7 @@
 
 import dataclasses
 import gzip
+import json
 import re
 import threading
 import time
@@ -193,7 +194,7 @@ def test_16_faults_do_not_change_what_is_written(
     assert (proxy.faults, listing, downloads) == (16, [], [])
     expected = resize(raw, tmp_path / "from folder")
     assert found == expected
-    assert len(expected) == 6 + 3  # photos; images.csv, test_data.csv, stage.json
+    assert len(expected) == 1 + 3 + 2  # photos; images.csv, test_data.csv, stage.json; two manifests
 
 
 LASTING = [
@@ -378,3 +379,58 @@ def test_reading_goes_on_while_others_are_worked_on(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(source, "read", read_and_tell)
     results = read_ahead.map_contents(source, source.files(), lambda *_: all_read.wait(timeout=30))
     assert list(results) == [True] * 8
+
+
+@pytest.mark.usefixtures("proxy")
+@pytest.mark.parametrize(
+    ("content", "encoding", "words"),
+    [
+        (b"\x89PNG no gzip", "gzip", "stored with Content-Encoding gzip, and cannot be unpacked (Not a gzipped file"),
+        (gzip.compress(bytes(500))[:-20], "gzip", "stored with Content-Encoding gzip, and cannot be unpacked"),
+        (b"anything", "br", "stored with Content-Encoding br, and cannot be unpacked (only gzip is"),
+        (b"", "", "the file is empty"),
+        (b"<html>", "", "HTML, XML or SVG"),
+    ],
+    ids=["plain called gzip", "cut gzip", "brotli", "empty", "a page"],
+)
+def test_an_object_that_is_no_photo_is_a_bad_photo_with_its_address(
+    server: str, tmp_path: Path, content: bytes, encoding: str, words: str
+) -> None:
+    upload(server, f"some/where/{PHOTO}", content, **({"contentEncoding": encoding} if encoding else {}))
+    with pytest.raises(ValueError, match=f"^{RAW}/{PHOTO}: ") as error:
+        resize(RAW, tmp_path / "fail")
+    assert words in str(error.value)
+    resize(RAW, tmp_path / "skip", on_bad_photo="skip")
+    record = json.loads((tmp_path / "skip/catalog/stage.json").read_text())
+    assert [each["what"] for each in record["skipped"]] == [PHOTO]
+    assert words in record["skipped"][0]["why"]
+
+
+@pytest.mark.usefixtures("proxy")
+def test_a_table_that_is_stored_wrongly_is_named_with_its_address(server: str, tmp_path: Path) -> None:
+    upload(server, "some/where/test_dataset/test_data.csv", b"idx\n", contentEncoding="gzip")
+    with pytest.raises(OSError, match=rf"Content-Encoding gzip.*{RAW}/test_dataset/test_data\.csv"):
+        resize(RAW, tmp_path)
+
+
+def test_a_bucket_whose_reader_pays_is_named_with_the_way_out(proxy: Proxy, tmp_path: Path) -> None:
+    said = "Bucket is a requester pays bucket but no user project provided."
+
+    def pays(handler: gcs_server.Handler, _code: int, _headers: dict[str, str], _body: bytes) -> None:
+        handler.answer(400, {"Content-Type": "application/json"}, json.dumps({"error": {"code": 400, "message": said}}).encode())
+
+    proxy.plan = lambda path: pays if is_download(path) else None
+    with pytest.raises(StorageError, match=f"^{RAW}/") as error:
+        resize(RAW, tmp_path)
+    assert said.rstrip(".") in str(error.value)
+    assert "--billing-project=PROJECT" in str(error.value)
+    proxy.plan = lambda _: pays
+    with pytest.raises(StorageError, match=f"^{RAW}: the bucket's reader pays"):
+        storage.check_raw(RAW)
+
+
+@pytest.mark.usefixtures("proxy")
+def test_a_checkpoint_that_is_stored_wrongly_is_named_with_its_address(server: str, tmp_path: Path) -> None:
+    upload(server, "weights.h5", b"weights", contentEncoding="gzip")
+    with pytest.raises(OSError, match=f"Content-Encoding gzip.*gs://{BUCKET}/weights.h5"):
+        gcs.download(f"gs://{BUCKET}/weights.h5", tmp_path)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -22,9 +23,11 @@ from report_fixture import FakeRun
 
 from components.report.charts import axis, spaced
 from components.report.component import report
+from components.report.facts import series_rows
 from components.report.page import as_markdown
 from components.report.plots import binned
 from components.report.report import write_report
+from components.report.scores import by_delta
 from components.report.settings import ReportSettings
 from components.report.strip import largest_errors, spread_pairs
 
@@ -198,6 +201,92 @@ def test_data_counts_photos_series_and_pairs(fake: FakeRun, texts: tuple) -> Non
         f"| test | BC | 1 | {fake.photos} | {test_pairs['BC']} |",
         f"| test | LT | 2 | {2 * fake.photos} | {test_pairs['LT']} |",
     ]
+
+
+def test_the_days_of_each_train_series_are_shown_in_a_table_and_a_chart(tmp_path: Path) -> None:
+    run = FakeRun(root=tmp_path, photos=4).write()  # days 1, 8, 15, 22
+    path = tmp_path / "catalog/images.csv"
+    table = pd.read_csv(path, dtype=object)
+    table.loc[table["image_id"] == "train/LT_02/DAT22", "day"] = "220.5"  # as if it was read wrongly
+    table.loc[table["image_id"] == "train/BC_01/DAT01", "day"] = "-3"
+    table.to_csv(path, index=False)
+    html, summary, _ = written(run)
+    rows = markdown_rows(summary, "Days of the train photos")
+    assert list(rows) == ["BC_01", "BC_02", "BC_03", "LT_01", "LT_02", "LT_03"]
+    assert rows["LT_01"] == ["4", "1", "22", "7"]
+    assert rows["LT_02"] == ["4", "1", "220.5", "205.5"]
+    assert rows["BC_01"] == ["4", "\N{MINUS SIGN}3", "22", "11"]
+    page = Page(html)
+    assert "LT_02: 4 photos, days 1 to 220.5; the longest gap is 205.5 days, from day 15 to 220.5" in page.texts
+    dots = [found["d"] for found in page.of("path") if "photos" in str(found["class"])]
+    assert [len(re.findall("h0", d)) for d in dots] == [4] * 6
+
+
+def test_of_very_many_series_those_of_the_longest_gaps_are_shown() -> None:
+    days = [("train", "LT", f"LT_{number:03d}", day) for number in range(100) for day in (1, 2 + number, 300)]
+    days += [("train", "BC", "BC_1", 7), ("test", "LT", "LT_1003", None)]
+    images = pd.DataFrame(days, columns=["split", "species", "series", "day"]).astype({"day": "Int64"})
+    rows, more = series_rows(SimpleNamespace(images=images))
+    assert more == 101 - len(rows) > 0
+    assert [row.series for row in rows] == [f"LT_{number:03d}" for number in range(len(rows))]  # gaps from 298 days downwards
+    [single], _ = series_rows(SimpleNamespace(images=images[images["species"] == "BC"]))
+    assert (single.longest_gap, single.gap_days) == ((7, 7), 0)
+
+
+@pytest.mark.parametrize(
+    ("days", "bins"),
+    [
+        (
+            [-12.5, -5, 0, 1, 3, 3.5],
+            {"below 0 days": [-12.5, -5], "same day": [0], "over 0 to 3 days": [1, 3], "over 3 to 7 days": [3.5]},
+        ),
+        ([0, 0, 1, 4], {"same day": [0, 0], "1 to 3 days": [1], "4 to 7 days": [4]}),
+        ([-1, 28, 29, 400], {"below 0 days": [-1], "22 to 28 days": [28], "over 28 days": [29, 400]}),
+        ([0.25, 0.5], {"over 0 to 3 days": [0.25, 0.5]}),
+        ([-0.001, 0.001], {"below 0 days": [-0.001], "over 0 to 3 days": [0.001]}),
+    ],
+)
+def test_deltas_of_no_days_and_below_have_bins_of_their_own(days: list[float], bins: dict[str, list[float]]) -> None:
+    found = by_delta(pd.DataFrame({"true_days": days}))
+    assert {name: group["true_days"].tolist() for name, group in found} == bins
+    assert sum(len(group) for _, group in found) == len(days)
+
+
+def test_labels_of_no_days_and_below_are_on_the_page(tmp_path: Path) -> None:
+    run = FakeRun(root=tmp_path).write()
+    path = tmp_path / "catalog/test_labels.csv"
+    labels = pd.read_csv(path)
+    labels.loc[0, "time_delta"], labels.loc[1, "time_delta"] = -4, 0
+    labels.to_csv(path, index=False)
+    html, summary, _ = written(run, strip_pairs=200)
+    rows = markdown_rows(summary, "Test")
+    assert rows["below 0 days"][0] == rows["same day"][0] == "1"
+    assert "<span>true \N{MINUS SIGN}4</span>" in html
+    assert not Page(html).open
+
+
+def test_what_the_stages_noticed_is_on_the_page(tmp_path: Path) -> None:
+    run = FakeRun(root=tmp_path).write()
+    for folder, counts, noticed in (
+        ("catalog", {"turned_photos": 1234, "transparent_photos": 2, "bad_photos": 1, "other_files": 5}, "equal photos"),
+        ("pairs", {}, "a pair that is there twice"),
+    ):
+        path = tmp_path / folder / "stage.json"
+        record = json.loads(path.read_text())
+        record["counts"] |= counts
+        path.write_text(json.dumps({**record, "noticed": [{"what": f"<{folder}>", "why": noticed}]}))
+    html, summary, _ = written(run)
+    lines = summary.split("\n## Noticed\n")[1].split("\n## ")[0].strip().splitlines()
+    assert lines == [
+        "- photos turned as their EXIF orientation says: 1,234",
+        "- photos with transparency, laid on white: 2",
+        "- photos left out, as they cannot be read: 1",
+        "- other files beside the photos, not read: 5",
+        "- resize_images, &lt;catalog&gt;: equal photos",
+        "- generate_pairs, &lt;pairs&gt;: a pair that is there twice",
+    ]
+    said = [html_escapes.unescape(line.removeprefix("- ")) for line in lines]
+    assert [text for text in Page(html).texts if text in said] == said
 
 
 def test_photos_are_small_jpegs_of_the_pairs_they_name(fake: FakeRun, texts: tuple) -> None:
@@ -386,10 +475,10 @@ def test_labels_do_not_overlap(heights: list[float]) -> None:
 def test_face_writes_both_files_and_the_scores_that_calibrate_does_not_give(tmp_path: Path) -> None:
     run = FakeRun(root=tmp_path).write()
     arguments = run.arguments()
-    single = ("catalog", "pairs", "folded_pairs", "submission")
+    single = ("catalog", "pairs", "folded_pairs", "examples", "submission")
     inputs = {name: dsl.Dataset(uri=str(arguments[name])) for name in single}
     lists = {name: [dsl.Dataset(uri=str(path)) for path in arguments[name]] for name in ("histories", "predictions")}
-    lists |= {name: [dsl.Dataset(uri=str(arguments[name]))] for name in ("images", "examples")}  # of a single shard
+    lists["images"] = [dsl.Dataset(uri=str(arguments["images"]))]  # of a single shard
     lists["models"] = [dsl.Model(uri=str(path)) for path in arguments["models"]]
     page, summary = dsl.HTML(uri=str(tmp_path / "face" / "html")), dsl.Markdown(uri=str(tmp_path / "face" / "summary"))
     metrics = dsl.Metrics(uri=str(tmp_path / "face" / "metrics"))

@@ -23,13 +23,13 @@ WRITTEN = {
 
 
 def digest(folder: Path) -> str:
-    """Of names and bytes of all files but the stage's record."""
+    """Of names and bytes of all files but the stage's record and manifest."""
     found = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.suffix == ".zip":
             for name, content in sorted(stored_photos(path.parent).items()):
                 found.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
-        elif path.is_file() and path.name != "stage.json":
+        elif path.is_file() and path.name not in ("stage.json", "manifest.json"):
             found.update(path.relative_to(folder).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return found.hexdigest()
 

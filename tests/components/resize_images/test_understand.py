@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.raw.source import RawSource
 from components.raw.storage import open_raw
+from components.resize_images import resize
+from components.resize_images import understand as understand_module
 from components.resize_images.settings import ResizeImagesSettings
 from components.resize_images.understand import Understood, refuse, understand
 
@@ -129,6 +132,41 @@ def test_broken_files_are_not_equal_photos(raw: Path) -> None:
         (raw / name).parent.mkdir(parents=True, exist_ok=True)
         (raw / name).write_bytes(b"version https://git-lfs")
     assert not understood(raw).equal
+
+
+def test_photos_that_cannot_be_read_are_not_equal_and_no_end_of_a_check(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of one size, of which the digest is the same reason, and which are read to be sure."""
+    shutil.rmtree(raw / "train_dataset/LT/LT_01")
+    for name in ("DAT03.jpg", "DAT04.jpg"):
+        (raw / "train_dataset/LT/LT_02" / name).write_bytes(b"the same")
+
+    def denied(path: Path, *_mode: str) -> bytes:
+        if path.name in ("DAT03.jpg", "DAT04.jpg"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return path_open(path, *_mode)
+
+    path_open = Path.open
+    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: denied(path, "rb").read())
+    assert not understood(raw).equal
+
+
+def test_a_photo_that_is_gone_after_it_was_listed_is_a_bad_photo(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(raw / "train_dataset/LT/LT_01")
+    shot(raw / "train_dataset/LT/LT_02/DAT03.jpg", 3)
+
+    def listed(source: RawSource, *arguments: object) -> object:
+        found = find(source, *arguments)
+        (raw / "train_dataset/LT/LT_02/DAT03.jpg").unlink()
+        return found
+
+    find = understand_module.understand
+    monkeypatch.setattr(resize, "understand", listed)
+    settings = ResizeImagesSettings(image_size=16, on_bad_photo="skip")
+    record = resize.resize_images(raw=raw, images=tmp_path / "images", catalog=tmp_path / "catalog", settings=settings)
+    assert record["skipped"] == [{"what": "train_dataset/LT/LT_02/DAT03.jpg", "why": "No such file or directory"}]
 
 
 @pytest.mark.parametrize(

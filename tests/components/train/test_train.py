@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ from components.network.batchnorm import reestimate_batchnorm
 from components.network.model import batchnorms, build_encoder, split_model
 from components.predict.predict import predict
 from components.predict.settings import PredictSettings
-from components.train.fit import derive_steps, require_finite, train
+from components.train.divergence import EndWhereDiverged, require_finite
+from components.train.fit import derive_steps, train
 from components.train.settings import TrainSettings
 from tests.benchmarks.accelerator import epoch_images
 
@@ -261,6 +263,33 @@ def test_a_diverged_training_is_an_error_that_says_what_to_change(losses: list[f
     with pytest.raises(ValueError, match=r"in epoch 2 of 2 \(learning_rate=0.001, .*lower learning_rate"):
         require_finite(losses, np.array([3.0, prediction]), TINY)
     require_finite([9.0, 2.0], np.array([3.0, 1.0]), TINY)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_training_ends_at_the_step_that_diverged_with_its_last_checkpoint(value: float) -> None:
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    network.compile(loss="mse")
+    labels = np.ones((15, 1, 1), np.float32)
+    labels[7] = value
+    batches = tf.data.Dataset.from_tensor_slices((np.ones((15, 1, 1), np.float32), labels))
+    validated = []
+    stop = EndWhereDiverged(5, TrainSettings(**{**vars(TINY), "epochs": 3}), lambda: "runs/.training/abc")
+    after = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _logs: validated.append(epoch))
+    words = rf"became {value} in step 8 of 15, in epoch 2 of 3 \(learning_rate=0.001, .* checkpoint: runs/.training/abc\. .*lower"
+    with pytest.raises(ValueError, match=words):
+        network.fit(batches, epochs=3, steps_per_epoch=5, verbose=0, callbacks=[stop, after])
+    assert validated == [0]
+
+
+def test_a_diverged_training_writes_nothing_and_names_the_step(trained, tmp_path: Path) -> None:
+    examples = shutil.copytree(trained[0] / "examples", tmp_path / "examples")
+    images = pd.read_csv(examples / schema.IMAGES_CSV)
+    images.loc[images["split"] == "train", "day"] *= 1e30  # differences whose squares float32 does not hold
+    images.loc[0, "day"] = 0.5
+    images.to_csv(examples / schema.IMAGES_CSV, index=False)
+    with shallow_encoders(), pytest.raises(ValueError, match=r"became (inf|nan) in step 1 of 4, .*none was saved before"):
+        run_train(examples, tmp_path)
+    assert not (tmp_path / "model").exists()
 
 
 @pytest.mark.parametrize("variant", ["B0", "B1"])

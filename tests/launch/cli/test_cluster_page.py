@@ -54,6 +54,6 @@ def test_every_command_works_as_written_with_a_profile_and_no_flag_but_the_runs_
             if "api_endpoint" not in text:
                 text = text.rstrip("\n") + f'\napi_endpoint = "{scheduling.url}"\n'
             profile.write_text(text)
-    assert len(scheduling.asked("POST", JOBS)) == 3, "smoke, fast, the rerun"
+    assert len(scheduling.asked("POST", JOBS)) == 4, "smoke, fast, the rerun, the one that tells a chat"
     assert len(recurring.asked("POST", f"{V2}/runs")) == 3, "smoke, fast on a GPU, fast on a TPU"
     assert scheduling.schedule is not None

@@ -43,7 +43,7 @@ OPTIONAL = {
     "calibrate": {"out_of_fold": (dsl.Input[list[dsl.Dataset]], None), "calibrated": (dsl.Input[dsl.Dataset], None)},
     "report": {"histories": (dsl.Input[list[dsl.Dataset]], None)},
 }
-SHARDS = {"resize_images": {"shard": int, "num_shards": int}, "write_tfrecords": {"shard": int}}  # which part of the work
+SHARDS = {"resize_images": {"shard": int, "num_shards": int}}  # which part of the work
 
 
 @pytest.mark.parametrize(("stage", "settings"), SETTINGS.items())
@@ -144,7 +144,7 @@ def test_table_names_every_parameter_with_its_help() -> None:
     for name, field in fields().items():
         assert f"\n  {name}=" in text
         assert field.metadata["help"] in text
-    assert "  image_size=1024  [px, at least 16]\n" in text
+    assert "  image_size=1024  [px, 16 to 8192]\n" in text
     assert "  layout=images  [one of images, pairs]\n" in text
 
 
@@ -187,6 +187,30 @@ def test_set_refuses_with_what_it_expected(text: str, message: str) -> None:
         parse([text])
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("calibration_rules=" + 9 * "[" + 9 * "]", r"expected a JSON list.* of at most 8 brackets within one another"),
+        ("folds=" + 50_000 * "[", r"folds=\[{79}…: expected a JSON list"),  # json would end in a RecursionError
+        ("folds=" + 9_000 * '[{"a":', "expected a JSON list"),
+        ("folds=[" + 100_000 * "0" + "]", "100002 characters. At most 100000 fit on a command line"),
+        ("epochs=" + 5_000 * "9", "epochs=9{79}…: expected a whole number"),
+    ],
+)
+def test_set_refuses_what_no_parameter_can_be_without_reading_it(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        parse([text])
+    assert len(str(error.value)) < 300
+
+
+def test_every_number_has_bounds_and_says_why_there_is_an_upper_one() -> None:
+    for name, field in declared().items():
+        if field.type in (int, float):
+            assert field.metadata["at_least"] is not None and field.metadata["at_most"] is not None, name
+            if field.metadata["at_most"] > 200:  # above that it is a matter of memory, below it of meaning
+                assert field.metadata["why"], name
+
+
 def test_set_refuses_a_parameter_given_twice() -> None:
     with pytest.raises(ValueError, match="--set epochs: given twice"):
         parse(["epochs=1", "epochs=2"])
@@ -204,6 +228,15 @@ def test_set_refuses_a_parameter_given_twice() -> None:
         ({"encoder": "B9"}, "encoder='B9': expected one of B0"),
         ({"learning_rate": float("nan")}, "learning_rate=nan: expected at least"),
         ({"calibration": "rules"}, "needs calibration_rules"),
+        ({"image_size": 8193}, "image_size=8193: expected at most 8192, as one photo of 8192 px takes 200 MB of memory"),
+        ({"dim": 10**200}, r"dim=a number of 665 bits: expected at most 2048, as the networks were made for 224 to 600 px"),
+        ({"memory_budget_gb": float("inf")}, "memory_budget_gb=inf: expected at most 100000, as no machine has more"),
+        ({"checkpoint": "x" * 5000}, r"checkpoint='x{78}…: expected at most 4096 characters"),
+        ({"calibration": "rules", "calibration_rules": [{"series": "a", "factor": 1e300}]}, "above 0 and at most 1000, as"),
+        (
+            {"calibration": "rules", "calibration_rules": [{"series": "a", "factor": 2}] * 1001},
+            "1001 rules. .* at most 1000",
+        ),
     ],
 )
 def test_values_are_checked_before_anything_runs(given: dict[str, Any], message: str) -> None:

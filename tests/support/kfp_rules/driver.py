@@ -17,6 +17,7 @@ RESOLVE = "driver.resolveInputs"
 PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 SELECTOR = re.compile(r'parseJson\(string_value\)\["([^"]+)"\]')
 QUANTITY = re.compile(r"[0-9]*\.?[0-9]+([eE][-+]?[0-9]+|[munkMGTPE]|[KMGTPE]i)?")
+OF_A_STRUCT = ("TASK_FINAL_STATUS", "TASK_CONFIG")  # types of parameters that the driver itself gives
 STORES = ("gs://", "s3://", "minio://")
 
 
@@ -229,6 +230,7 @@ def convert(component: Mapping[str, Any], given: Mapping[str, Any], skipped: set
     converted = dict(given)
     for name, each in component.get("inputDefinitions", {}).get("parameters", {}).items():
         kind, value = each["parameterType"], given.get(name)
+        kind = "STRUCT" if kind in OF_A_STRUCT else kind
         if name in skipped or (name not in given and each.get("isOptional")) or (name in given and value is None):
             continue
         if name not in given:

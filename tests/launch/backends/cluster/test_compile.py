@@ -11,6 +11,7 @@ from components.images import image_for
 from components.settings import STAGES
 from launch.backends.cluster import raw
 from launch.cli.main import main
+from launch.runs.dag.loops import without_loops_of_one
 from launch.runs.parameters import default, fields
 from pipeline import verdelta
 
@@ -51,7 +52,7 @@ def test_golden_file_loads_back_through_kfp(target: str, accelerator: str) -> No
     from kfp.components import load_component_from_file
 
     loaded = load_component_from_file(str(golden_file(target, accelerator)))
-    assert set(loaded.component_spec.inputs) == {"raw", "raw_digest", "shards", *fields()}
+    assert set(loaded.component_spec.inputs) == {"raw", "raw_digest", "fold", *fields()} - {"folds", "num_shards"}
     assert set(loaded.platform_spec.platforms) == ({"kubernetes"} if target == "kubeflow" else set())
 
 
@@ -64,7 +65,7 @@ def test_golden_file_loads_into_vertex_pipeline_job(accelerator: str) -> None:
         display_name="verdelta",
         template_path=str(golden_file("vertex", accelerator)),
         pipeline_root="gs://bucket/root",
-        parameter_values={"raw": "gs://bucket/raw", "raw_digest": "0", "folds": [0, 1], "epochs": 2},
+        parameter_values={"raw": "gs://bucket/raw", "raw_digest": "0", "fold": 1, "epochs": 2},
         project="project",
         location="europe-west4",
         credentials=AnonymousCredentials(),
@@ -73,13 +74,16 @@ def test_golden_file_loads_into_vertex_pipeline_job(accelerator: str) -> None:
     assert job.runtime_config.parameter_values["epochs"] == 2
 
 
+@pytest.mark.parametrize("flags", [(), ("--set", "folds=[0,2]", "--set", "num_shards=2")], ids=["no loop", "both loops"])
 @pytest.mark.parametrize(("target", "accelerator"), CASES)
-def test_every_target_has_the_dag_of_the_pipeline(target: str, accelerator: str) -> None:
-    """Same tasks with the same inputs in the same order as pipeline.py has them."""
+def test_every_target_has_the_dag_of_the_pipeline(target: str, accelerator: str, flags: tuple[str, ...]) -> None:
+    """Same tasks with the same inputs in the same order as pipeline.py has them; no loop that is gone through once."""
     from google.protobuf import json_format
 
-    plain = json_format.MessageToDict(verdelta.pipeline_spec)
-    spec, _ = compiled(target, accelerator)
+    whole, _ = without_loops_of_one(verdelta, {} if flags else {"folds": [0], "shards": [0]})
+    plain = json_format.MessageToDict(whole.pipeline_spec)
+    spec, _ = compiled(target, accelerator, *flags)
+    assert {name for name in spec["root"]["dag"]["tasks"] if "loop" in name} == ({"for-loop-1", "for-loop-2"} if flags else set())
     wired = {name: (task.get("inputs"), task.get("dependentTasks")) for name, task in tasks(plain).items()}
     assert {name: (task.get("inputs"), task.get("dependentTasks")) for name, task in tasks(spec).items()} == wired
 
@@ -372,7 +376,6 @@ def refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str, acc
         ("kubeflow", "none", ["--set", "epoch=1"], "Did you mean epochs?"),
         ("kubeflow", "none", ["--set", "checkpoint=weights.h5"], "gcloud storage cp weights.h5 gs://BUCKET/"),
         ("kubeflow", "none", ["--set", f"checkpoint=gs://{'b' * 10_000}"], "expected at most 10,000"),
-        ("kubeflow", "none", ["--set", "num_shards=2"], "(kubeflow/pipelines issue 13900). Expected 1 there"),
         ("kubeflow", "none", ["--raw", "data"], "expected gs://BUCKET/FOLDER"),
         ("kubeflow", "gpu", ["--preset", "fast", "--resource", "train.count=4"], "add --set cliques_per_batch=4, or ask"),
         ("vertex", "tpu", ["--set", "cliques_per_batch=6", *OF_FOUR_CHIPS], "over its 4 devices. Expected a multiple of 4"),

@@ -29,7 +29,6 @@ def test_a_folder_and_a_file_are_copied_whole_and_nothing_beside_them(tmp_path: 
 @pytest.mark.parametrize(
     ("items", "expected"),
     [
-        ([{"fold": 0, "train_model": "gs://b/0", "train_model_content": "x"}], []),  # imported outside of a loop
         ([{"fold": 0}, {"fold": 1}], []),  # train reads nothing of single folds
         ([{"fold": n, "train_model": f"gs://b/{n}", "train_model_content": "x"} for n in (0, 1)], ["gs://b/0", "gs://b/1"]),
     ],

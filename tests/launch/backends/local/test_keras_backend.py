@@ -9,6 +9,7 @@ from command_line import pipeline_py, write_raw
 from components.images import ROOT, image_for
 from components.settings import STAGES
 from launch.backends.local import keras_backend as backend
+from launch.backends.local.computed_by import computed_by
 from launch.backends.local.kfp_tasks import stage_environment
 from launch.backends.local.packages import pinned
 from launch.backends.local.stage_cache import StageCache
@@ -21,7 +22,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """A function that sets the environment: with JAX's CUDA plugin or without, and variables."""
 
     def given(plugin: bool, **variables: str) -> None:
-        for name in ("KERAS_BACKEND", "JAX_PLATFORMS", backend.COMPILE_CACHE):
+        for name in ("KERAS_BACKEND", "JAX_PLATFORMS", backend.COMPILE_CACHE, backend.CHECKPOINTS):
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
@@ -44,14 +45,16 @@ def test_stages_compute_with_jax_where_it_can_use_a_gpu(
     environment: Callable[..., None], plugin: bool, variables: dict[str, str], expected: str, platforms: str | None
 ) -> None:
     environment(plugin, **variables)
-    given = stage_environment("/scratch", Path("/programs"))
+    given = stage_environment("/scratch", Path("/runs"))
     assert (given["KERAS_BACKEND"], given.get("JAX_PLATFORMS")) == (expected, platforms)
-    assert given.get(backend.COMPILE_CACHE) == ("/programs" if expected == "jax" else None)
+    assert given.get(backend.COMPILE_CACHE) == ("/runs/.programs" if expected == "jax" else None)
+    assert given[backend.CHECKPOINTS] == "/runs/.training"
 
 
-def test_a_person_can_name_another_place_for_compiled_programs(environment: Callable[..., None]) -> None:
-    environment(True, VERDELTA_COMPILE_CACHE="/shared/programs")
-    assert stage_environment("/scratch", Path("/runs/.programs"))["VERDELTA_COMPILE_CACHE"] == "/shared/programs"
+@pytest.mark.parametrize("variable", [backend.COMPILE_CACHE, backend.CHECKPOINTS])
+def test_a_person_can_name_another_place_for_what_is_kept(environment: Callable[..., None], variable: str) -> None:
+    environment(True, **{variable: "/shared/place"})
+    assert stage_environment("/scratch", Path("/runs"))[variable] == "/shared/place"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,7 @@ def test_the_gpus_that_a_person_chose_are_the_ones_that_are_shared(monkeypatch: 
 
 def keys(folder: Path) -> dict[str, str]:
     """Each stage's key in the cache, for equal commands and arguments."""
-    cache = StageCache(str(folder), backend.computing_images())
+    cache = StageCache(str(folder), computed_by(in_containers=False))
     return {stage: cache.compute_key(stage, image_for(stage), COMMAND, ARGUMENTS) for stage in STAGES}
 
 

@@ -1,17 +1,32 @@
-"""Stores compiled programs where other processes find them: files of a folder, or objects of a bucket.
+"""Stores what outlives a process where other processes find it: files of a folder, or objects of a bucket.
 
 An entry is there whole or not at all, however many processes write; what was used longest ago goes when the bound is passed.
+It begins with the SHA-256 of the rest, by which `unsealed` tells one that is damaged.
 """
 
 import contextlib
+import hashlib
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from components.raw.storage import GS
 
 MOST_BYTES = 4_000_000_000  # of all entries together
 TIMEOUT = (5.0, 60.0)  # seconds to connect to a bucket's server, and between two of its answers' parts
+DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+def sealed(content: bytes | memoryview) -> tuple[bytes, bytes | memoryview]:
+    """Returns the parts of an entry that holds `content`."""
+    return hashlib.sha256(content).digest(), content
+
+
+def unsealed(entry: bytes) -> memoryview | None:
+    """Returns the content of an entry, which is not copied, or None where it is damaged."""
+    content = memoryview(entry)[DIGEST_BYTES:]
+    return content if hashlib.sha256(content).digest() == entry[:DIGEST_BYTES] else None
 
 
 class FolderStore:
@@ -34,17 +49,21 @@ class FolderStore:
             os.utime(self.folder / key)
         return content
 
-    def write(self, key: str, content: bytes) -> None:
+    def write(self, key: str, parts: Iterable[bytes | memoryview]) -> None:
         """Adds or replaces an entry; raises OSError where that cannot be done."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(prefix=".partial-", dir=self.folder, delete=False) as partial:
             try:
-                partial.write(content)
+                partial.writelines(parts)
                 partial.close()
                 Path(partial.name).replace(self.folder / key)
             finally:
                 Path(partial.name).unlink(missing_ok=True)
         self.make_room()
+
+    def delete(self, key: str) -> None:
+        """Removes an entry, if there is one; raises OSError where that cannot be done."""
+        (self.folder / key).unlink(missing_ok=True)
 
     def make_room(self) -> None:
         """Deletes what was used longest ago until the rest is within the bound."""
@@ -82,8 +101,9 @@ class BucketStore:
         except NotFound:
             return None
 
-    def write(self, key: str, content: bytes) -> None:
+    def write(self, key: str, parts: Iterable[bytes | memoryview]) -> None:
         """As `FolderStore.write`; raises what Google's library does."""
+        content = b"".join(parts)
         self.bucket.blob(f"{self.folder}/{key}").upload_from_string(content, "application/octet-stream", timeout=TIMEOUT)
         known = sorted(
             self.client.list_blobs(self.bucket, prefix=f"{self.folder}/", timeout=TIMEOUT), key=lambda blob: blob.updated
@@ -95,10 +115,17 @@ class BucketStore:
             blob.delete(timeout=TIMEOUT)
             excess -= blob.size
 
+    def delete(self, key: str) -> None:
+        """As `FolderStore.delete`; raises what Google's library does."""
+        from google.api_core.exceptions import NotFound
+
+        with contextlib.suppress(NotFound):
+            self.bucket.blob(f"{self.folder}/{key}").delete(timeout=TIMEOUT)
+
 
 Store = FolderStore | BucketStore
 
 
-def open_store(place: str) -> Store:
+def open_store(place: str, most_bytes: int = MOST_BYTES) -> Store:
     """Returns the store at a place: a folder's path, or gs://BUCKET/FOLDER."""
-    return BucketStore(place) if place.startswith(GS) else FolderStore(Path(place))
+    return BucketStore(place, most_bytes) if place.startswith(GS) else FolderStore(Path(place), most_bytes)

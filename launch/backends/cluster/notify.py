@@ -1,0 +1,147 @@
+"""Tells people how a run on a cluster ended: state, scores and link, in a chat's webhook or, on Vertex AI, by e-mail.
+
+What a run ends with is told by an exit task, which KFP runs whatever happens. It may read nothing that stages have written, so a
+run that ends with `report` tells its scores itself, as its last task, and the exit task is silent then.
+"""
+
+import contextlib
+import dataclasses
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from kfp import dsl
+
+from components.images import image_for
+from launch.runs.dag.kfp_internals import tasks_of_pipeline
+
+RUNS_AS = "calibrate"  # a stage whose image holds requests, and whose machine is a small one
+WEBHOOK = re.compile(r"https?://\S+|\$[A-Za-z_]\w*")
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+GROUP = "all that the exit task waits for"
+EXPECTED = "https://... (a webhook of Slack, Mattermost or Google Chat), or '$NAME', a variable of the stages that holds one"
+
+
+@dsl.component(base_image=image_for(RUNS_AS), install_kfp_package=False)
+def tell_scores(to: list, run: str, job: str, link: str, metrics: dsl.Input[dsl.Metrics]) -> None:
+    """Tells that a run succeeded, and its scores; all of it is written here, as the image holds the code of its stage alone.
+
+    That nobody could be told is printed; the run has succeeded all the same.
+
+    Args:
+        to: webhooks that take {"text": ...}, or $NAME of the environment variable that holds one.
+        run: its name.
+        job: what replaces JOB in the link.
+        link: the run's page.
+        metrics: the scores, in days.
+    """
+    import os
+
+    import requests
+
+    scores = ", ".join(f"{name} {value:.3f}" for name, value in sorted(metrics.metadata.items()) if isinstance(value, float))
+    text = f"verdelta {run}: SUCCEEDED. {scores}\n{link.replace('JOB', job)}"
+    for address in to:
+        try:
+            url = os.environ[address[1:]] if address.startswith("$") else address
+            requests.post(url, json={"text": text}, timeout=30).raise_for_status()
+        except (requests.RequestException, KeyError) as error:  # its own text would show the address, which may be a secret
+            print(f"could not be told: {type(error).__name__}: {text}")
+
+
+@dsl.component(base_image=image_for(RUNS_AS), install_kfp_package=False)
+def tell_end(to: list, run: str, job: str, link: str, if_succeeded: bool, status: dsl.PipelineTaskFinalStatus) -> None:
+    """Tells how a run ended; all of it is written here, as the image holds the code of its stage alone.
+
+    Args:
+        to: webhooks that take {"text": ...}, or $NAME of the environment variable that holds one.
+        run: its name.
+        job: what replaces JOB in the link.
+        link: the run's page.
+        if_succeeded: whether to tell of a run that succeeded, too.
+        status: of all its other tasks: COMPLETE on Kubeflow or SUCCEEDED on Vertex AI where they succeeded.
+    """
+    import os
+
+    import requests
+
+    succeeded = status.state in ("COMPLETE", "SUCCEEDED")
+    if succeeded and not if_succeeded:
+        return
+    state = "SUCCEEDED" if succeeded else "did not succeed"
+    text = f"verdelta {run}: {state} ({status.state}). {status.error_message or ''}\n{link.replace('JOB', job)}"
+    for address in to:
+        try:
+            url = os.environ[address[1:]] if address.startswith("$") else address
+            requests.post(url, json={"text": text}, timeout=30).raise_for_status()
+        except (requests.RequestException, KeyError) as error:  # its own text would show the address, which may be a secret
+            print(f"could not be told: {type(error).__name__}: {text}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Notified:
+    """Who is told how a run ended, and where it is to be seen.
+
+    Attributes:
+        to: webhooks, or e-mail addresses.
+        link: the run's page, with JOB in place of what only the run knows.
+        job: kfp's placeholder of that.
+    """
+
+    to: tuple[str, ...]
+    link: str
+    job: str
+
+
+TASKS = {component.component_spec.name.replace("-", "_"): RUNS_AS for component in (tell_scores, tell_end)}
+
+
+def check_notified(to: Sequence[str], by_email: bool) -> None:
+    """Refuses addresses that nothing can be sent to.
+
+    Args:
+        to: the addresses of --notify.
+        by_email: whether the target sends e-mails.
+
+    Raises:
+        ValueError: one that is no address, or e-mail addresses beside others: KFP has one exit task.
+    """
+    emails = [address for address in to if EMAIL.fullmatch(address) and not WEBHOOK.fullmatch(address)]
+    if emails and not by_email:
+        raise ValueError(f"--notify {emails[0]}: Kubeflow sends no e-mails. Expected {EXPECTED}.")
+    wrong = [address for address in to if address not in emails and not WEBHOOK.fullmatch(address)]
+    if wrong:
+        raise ValueError(f"--notify {wrong[0]}: expected {EXPECTED}{', or an e-mail address' if by_email else ''}.")
+    if emails and len(emails) < len(to):
+        raise ValueError(f"--notify {', '.join(to)}: a run tells either webhooks or e-mail addresses; leave out one kind.")
+
+
+@contextlib.contextmanager
+def notifying(notified: Notified | None, components: Collection[str]) -> Iterator[None]:
+    """What is put into a pipeline within the block is told of when it ends.
+
+    Args:
+        notified: who is told; None, and nothing is added.
+        components: those of the pipeline: comp-report and so on.
+    """
+    if notified is None:
+        yield
+        return
+    if not WEBHOOK.fullmatch(notified.to[0]):
+        with dsl.ExitHandler(email(notified.to), name=GROUP):
+            yield
+        return
+    about = {"run": dsl.PIPELINE_JOB_NAME_PLACEHOLDER} | dataclasses.asdict(notified) | {"to": list(notified.to)}
+    has_scores = {"comp-report", "comp-calibrate"} <= set(components)
+    with dsl.ExitHandler(tell_end(**about, if_succeeded=not has_scores), name=GROUP):
+        yield
+        if has_scores:
+            by_name = {task.component_spec.name: task for task in tasks_of_pipeline()}
+            tell_scores(**about, metrics=by_name["calibrate"].outputs["metrics"]).after(by_name["report"])
+
+
+def email(to: Sequence[str]) -> Any:
+    """Puts Google's own exit task into a pipeline: Vertex AI mails state and link."""
+    from google_cloud_pipeline_components.v1.vertex_notification_email import VertexNotificationEmailOp
+
+    return VertexNotificationEmailOp(recipients=list(to)).set_caching_options(False)

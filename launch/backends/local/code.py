@@ -1,0 +1,39 @@
+"""Gives the stages of a run a copy of the code that stays as it is, whatever is edited meanwhile."""
+
+import functools
+import shutil
+from pathlib import Path
+
+from components.images import ROOT, image_for
+from components.settings import STAGES
+
+COPIED = ("components", "requirements", "docker")  # what the names of images are made from
+LEFT_OUT = shutil.ignore_patterns("__pycache__", ".*")  # bytecode is believed by the time of its source, in whole seconds
+
+
+def copy_code(copy: Path, root: Path = ROOT) -> Path:
+    """Copies the stages' code, and what else is in the names of their images, to `copy` and returns it."""
+    for name in COPIED:
+        if (root / name).is_dir():
+            shutil.copytree(root / name, copy / name, ignore=LEFT_OUT)
+    return copy
+
+
+def require_same_code(image: str, code: Path) -> None:
+    """Refuses a copy that is of other code than the run: the name of a stage's image, its key in the cache, was made before.
+
+    Raises:
+        ValueError: the code was edited between the two.
+    """
+    kinds = {name.partition(":")[0] for name in images_of(code)}
+    if image.partition(":")[0] in kinds and image not in images_of(code):
+        raise ValueError(
+            f"{image}: the code was edited while the run was being started; its result would be kept under another's name. "
+            "Repeat the command."
+        )
+
+
+@functools.cache
+def images_of(code: Path) -> set[str]:
+    """Returns the names of the images of all stages, by a copy of their code."""
+    return {image_for(stage, root=code) for stage in STAGES}

@@ -27,7 +27,7 @@ from launch.cli import (
     stop,
     submit,
     ui,
-)  # fmt: skip
+)
 from launch.cli.options import HERE
 from launch.cli.profile import with_profile
 from launch.cli.screen import safe_screen

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import docker
 import pytest
 
-from components.images import ROOT, image_for
+from components.images import ROOT, SERVER, image_for
 from components.settings import STAGES
 from launch.backends.local.containers import require_images
 
@@ -23,7 +23,7 @@ def engine() -> Iterator[docker.DockerClient]:
             raise
         pytest.skip(f"no Docker engine: {error}")
     try:
-        require_images(client, map(image_for, STAGES))
+        require_images(client, map(image_for, (*STAGES, SERVER)))
     except ValueError:  # an image that is there is made from this code: its tag says so
         subprocess.run([sys.executable, "-m", "launch.backends.cluster.build_images"], cwd=ROOT, check=True)
     yield client

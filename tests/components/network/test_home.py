@@ -52,9 +52,8 @@ def test_keras_json_changes_nothing(examples: Path, tmp_path: Path, expected: by
     assert predictions(examples, tmp_path / "output", tmp_path) == expected
 
 
-@pytest.mark.parametrize("home", ["missing", "read-only"])
+@pytest.mark.parametrize("home", ["read-only/missing", "read-only"])
 def test_a_home_that_cannot_be_written_changes_nothing(examples: Path, tmp_path: Path, expected: bytes, home: str) -> None:
     (tmp_path / "read-only").mkdir(mode=0o555)
     assert predictions(examples, tmp_path / "output", tmp_path / home) == expected
-    assert not (tmp_path / "missing").exists()
     assert not list((tmp_path / "read-only").iterdir())

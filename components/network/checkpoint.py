@@ -70,7 +70,7 @@ def load_weights(encoder: keras.Model, path: Path, name: str, variant: str, dige
             f"checkpoint {name} does not fit EfficientNet-{variant} at {encoder.input_shape[1]} px: {error} "
             "Set encoder to the variant that the checkpoint was made with, or checkpoint=none."
         ) from error
-    require_plain_input(encoder, name)
+    require_plain_input(encoder, path, name)
 
 
 def load_file(encoder: keras.Model, path: Path) -> None:
@@ -84,7 +84,7 @@ def load_file(encoder: keras.Model, path: Path) -> None:
         encoder.load_weights(path, by_name=True)
 
 
-def require_plain_input(encoder: keras.Model, name: str) -> None:
+def require_plain_input(encoder: keras.Model, path: Path, name: str) -> None:
     """Refuses weights that come with a scaling of their own, as keras.applications' ImageNet files do.
 
     Those were trained on (x / 255 - mean) / std, for which Keras adds a layer that a model with weights=None has not.
@@ -92,15 +92,24 @@ def require_plain_input(encoder: keras.Model, name: str) -> None:
     Raises:
         ValueError: a Normalization layer that is not the identity.
     """
-    for layer in encoder.layers:
-        if isinstance(layer, keras.layers.Normalization):
-            mean, variance, *_ = layer.get_weights()
-            if np.any(mean != 0) or np.any(variance != 1):
-                raise ValueError(
-                    f"checkpoint {name}: its layer {layer.name} holds a mean of {np.ravel(mean).tolist()}, as the ImageNet files "
-                    "of keras.applications do, and this network divides by 255 alone. Expected weights of the efficientnet "
-                    "package (checkpoint=imagenet or noisy-student), or of an earlier run."
-                )
+    layers = [layer.get_weights() for layer in encoder.layers if isinstance(layer, keras.layers.Normalization)]
+    if path.suffix == ".h5" and not path.name.endswith(".weights.h5"):
+        layers += normalizations_in(path)
+    for mean, variance, *_ in layers:
+        if np.any(mean != 0) or np.any(variance != 1):
+            raise ValueError(
+                f"checkpoint {name}: its Normalization layer holds a mean of {np.ravel(mean).tolist()} and a variance of "
+                f"{np.ravel(variance).tolist()}, as the ImageNet files of keras.applications do, and this network divides by 255 "
+                "alone. Expected weights of the efficientnet package (checkpoint=imagenet, noisy-student), or of an earlier run."
+            )
+
+
+def normalizations_in(path: Path) -> list[list[np.ndarray]]:
+    """Returns the weights of a legacy file's Normalization layers, which loading by name misses where their names differ."""
+    with h5py.File(path) as file:
+        group = file.get("model_weights", file)
+        layers = [group[name] for name in group if name.startswith("normalization")]
+        return [[layer[name][()] for name in names] for layer in layers if len(names := layer.attrs.get("weight_names", ()))]
 
 
 def require_layers(encoder: keras.Model, path: Path) -> None:

@@ -60,14 +60,22 @@ def test_weights_file_round_trip(tmp_path: Path) -> None:
     assert_same_weights(encoder, source)
 
 
-def test_weights_that_want_another_scaling_of_the_input_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["imagenet.weights.h5", "imagenet.h5"])
+@pytest.mark.parametrize(
+    ("mean", "variance"),
+    [((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), ((0, 0, 0), (0.229, 0.224, 0.225)), ((0.5, 0.5, 0.5), (1, 1, 1))],
+    ids=["keras.applications", "no mean", "no variance"],
+)
+def test_weights_that_want_another_scaling_of_the_input_are_refused(
+    tmp_path: Path, mean: tuple[float, ...], variance: tuple[float, ...], name: str
+) -> None:
     """keras.applications' own ImageNet files: the mean and variance of ImageNet's colours are in their Normalization layer."""
     source = eventful_encoder()
     (layer,) = (each for each in source.layers if isinstance(each, keras.layers.Normalization))
-    layer.set_weights([np.full_like(value, 0.485) if value.ndim else value for value in layer.get_weights()])
-    source.save_weights(tmp_path / "imagenet.weights.h5")
-    with pytest.raises(ValueError, match=r"imagenet\.weights\.h5 .*divides by 255 alone"):
-        load_checkpoint(build_encoder("B0", DIM), str(tmp_path / "imagenet.weights.h5"), "B0")
+    layer.set_weights([np.asarray(mean, "float32"), np.asarray(variance, "float32"), *layer.get_weights()[2:]])
+    (source.save_weights if "weights" in name else source.save)(tmp_path / name)
+    with pytest.raises(ValueError, match=rf"^checkpoint {tmp_path}/{name}: its Normalization layer .*divides by 255 alone"):
+        load_checkpoint(build_encoder("B0", DIM), str(tmp_path / name), "B0")
 
 
 def test_whole_legacy_model_file_round_trip(tmp_path: Path) -> None:

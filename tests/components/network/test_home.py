@@ -14,17 +14,15 @@ from components.images import ROOT
 PLAIN = {"image_data_format": "channels_last", "floatx": "float32", "epsilon": 1e-07, "backend": "tensorflow"}
 
 
-def predictions(examples: Path, output: Path, home: Path | None) -> bytes:
-    """What a process with that home folder, or without any, trains and predicts."""
+def predictions(examples: Path, output: Path, home: Path) -> bytes:
+    """What a process with that home folder trains and predicts."""
     program = [sys.executable, str(ROOT / "tests/support/train_and_predict.py"), str(examples), str(output)]
-    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "KERAS_HOME")}
-    environment |= {
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_HOME"} | {
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests/support'}",
         "KERAS_BACKEND": "tensorflow",
         "SMALL_ENCODER": "1",
+        "HOME": str(home),
     }
-    if home:
-        environment["HOME"] = str(home)
     if os.geteuid() == 0:  # whom no mode of a folder keeps from writing
         program = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *program]
     done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
@@ -45,8 +43,8 @@ def expected(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"image_data_format": "channels_first"}, {"floatx": "float16"}, {"floatx": "float64", "epsilon": 0.1}, {"backend": "torch"}],
-    ids=str,
+    [{"image_data_format": "channels_first"}, {"floatx": "float16", "epsilon": 0.1, "backend": "torch"}],
+    ids=["channels_first", "all else"],
 )
 def test_keras_json_changes_nothing(examples: Path, tmp_path: Path, expected: bytes, changed: dict) -> None:
     (tmp_path / ".keras").mkdir()
@@ -54,9 +52,8 @@ def test_keras_json_changes_nothing(examples: Path, tmp_path: Path, expected: by
     assert predictions(examples, tmp_path / "output", tmp_path) == expected
 
 
-@pytest.mark.parametrize("home", ["missing", "read-only", "none at all"])
+@pytest.mark.parametrize("home", ["read-only/missing", "read-only"])
 def test_a_home_that_cannot_be_written_changes_nothing(examples: Path, tmp_path: Path, expected: bytes, home: str) -> None:
     (tmp_path / "read-only").mkdir(mode=0o555)
-    assert predictions(examples, tmp_path / "output", None if home == "none at all" else tmp_path / home) == expected
-    assert not (tmp_path / "missing").exists()
+    assert predictions(examples, tmp_path / "output", tmp_path / home) == expected
     assert not list((tmp_path / "read-only").iterdir())

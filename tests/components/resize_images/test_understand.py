@@ -1,6 +1,7 @@
 """What raw data means before a photo is decoded: days from a table or EXIF, equal photos, and every problem at once."""
 
 import io
+import os
 import shutil
 from pathlib import Path
 
@@ -124,6 +125,24 @@ def test_equal_photos_are_named_and_those_that_leak_are_an_error(
     assert {str(path) for path in equal.paths} == {source, copy}
     assert bool(found.problems) == is_error
     assert not understood(raw, on_equal_photos="report").problems
+
+
+@pytest.mark.parametrize("kind", ["a copy of a file manager's", "a link to the folder", "a link to a photo", "hard links"])
+def test_a_series_under_two_names_is_an_error(raw: Path, kind: str) -> None:
+    shutil.rmtree(raw / "train_dataset/LT/LT_01")
+    series = raw / "train_dataset/LT/LT_02"
+    other = series.with_name("LT_02 - Copy")
+    if kind == "a copy of a file manager's":
+        shutil.copytree(series, other)
+    elif kind == "a link to the folder":
+        other.symlink_to("LT_02")
+    else:
+        other.mkdir()
+        (other / "DAT01.jpg").symlink_to(series / "DAT01.jpg") if kind == "a link to a photo" else os.link(
+            series / "DAT01.jpg", other / "DAT01.jpg"
+        )
+    (problem,) = understood(raw).problems
+    assert "LT_02 - Copy/DAT01.jpg" in problem and "in two train series" in problem
 
 
 def test_broken_files_are_not_equal_photos(raw: Path) -> None:

@@ -41,11 +41,11 @@ def test_a_reader_that_has_read_enough_is_no_error(raw: Path, arguments: list[st
 def test_a_reader_of_one_line_ends_check_without_a_traceback(raw: Path) -> None:
     with subprocess.Popen(**command(["check", "--raw", str(raw)], PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
-        assert process.stdout.readline().decode().startswith(str(raw))
+        assert process.stdout.readline()
         process.stdout.close()
         said = process.stderr.read().decode()
     assert "Traceback" not in said and "BrokenPipe" not in said
-    assert process.returncode == 141
+    assert process.returncode in (0, 141)  # 0 where all was written before
 
 
 @pytest.mark.parametrize(

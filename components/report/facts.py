@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
-from components.contract.catalog import CMYK, FRAMES, ODD_PROFILE, PROFILE, TRANSPARENT, TURNED
+from components.contract.schema import CMYK, FRAMES, ODD_PROFILE, PROFILE, TRANSPARENT, TURNED
 from components.report.read import Run
 
 TIMES = "\N{MULTIPLICATION SIGN}"

@@ -56,7 +56,10 @@ def test_three_shards_make_what_one_makes_and_come_from_the_cache(tmp_path: Path
     for stage, output in (("generate_pairs", "catalog"), ("generate_pairs", "pairs"), ("split_folds", "folded_pairs")):
         one, three = (entry(runs, name, stage)["outputs"][output] for name in ("one", "three"))
         assert files(three) == files(one), output
-    assert files(whole["catalog"]) == files(entry(runs, "one", "generate_pairs")["outputs"]["catalog"])
+    resized, gathered = files(whole["catalog"]), files(entry(runs, "one", "generate_pairs")["outputs"]["catalog"])
+    manifests = [json.loads(each.pop("manifest.json")) for each in (resized, gathered)]
+    assert [each["stage"] for each in manifests] == ["resize_images", "generate_pairs"]
+    assert gathered == resized
 
     assert run_tables(runs, "again", raw, 3).returncode == 0
     assert states(runs, "again") == dict.fromkeys(DATA, "cached")

@@ -6,13 +6,13 @@ The server is fake-gcs-server behind a proxy that lets every request take 50 ms,
 import time
 from collections.abc import Callable, Iterator
 
-from gcs_server import BUCKET, gcs_server, proxy_before, served_at, upload
 from google.cloud import storage
 
 from components.raw.gcs import CONCURRENT_READS
 from components.raw.storage import open_raw
 from components.resize_images.read_ahead import map_contents
 from tests.benchmarks.table import Row, main
+from tests.support.gcs_server import BUCKET, gcs_server, proxy_before, served_at, upload
 
 OBJECTS, OBJECT_BYTES, REQUEST_SECONDS = 1000, 2000, 0.05
 FOLDER = "raw/train_dataset/BC/BC_01"
@@ -49,7 +49,7 @@ def seconds(read: Callable[[], list[bytes]]) -> float:
 def read_as_resize_images_does() -> list[bytes]:
     """Lists and reads every object through the code that resize_images reads with."""
     source = open_raw(f"gs://{BUCKET}/raw")
-    return list(map_contents(source, source.files(), lambda _, content: content))
+    return list(map_contents(source, sorted(source.find().sizes), lambda _, content: content))
 
 
 def read_plainly() -> list[bytes]:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.contract.cores import available_cores
-from components.resize_images.resize import decode_photo, resize_images
+from components.resize_images.picture import decode_picture
+from components.resize_images.resize import resize_images
 from components.resize_images.settings import ResizeImagesSettings
 from components.sample_dataset.plan import plan_dataset
 from components.sample_dataset.settings import FULL
@@ -62,7 +63,7 @@ def write_raw(raw: Path, photos: int) -> list[bytes]:
 def decode_all(contents: list[bytes]) -> None:
     """Decodes photos that are in memory, one after another."""
     for content in contents:
-        decode_photo(content)
+        decode_picture(content)
 
 
 def resize_all(folder: Path, repeat: int) -> None:

@@ -39,19 +39,18 @@ def test_every_stage_is_one_task_in_its_image(compiled: dict[str, Any]) -> None:
 
 def test_stages_follow_each_other_as_data_does(compiled: dict[str, Any]) -> None:
     after = {name: set(task.get("dependentTasks", [])) for name, task in tasks(compiled).items()}
-    photos, records, folds = (loop_of(compiled, stage) for stage in ("resize-images", "write-tfrecords", "train"))
+    photos, folds = (loop_of(compiled, stage) for stage in ("resize-images", "train"))
     assert after == {
         photos: set(),
         "resize-images": set(),  # alone in its loop
         "generate-pairs": {photos},
         "split-folds": {"generate-pairs"},
-        records: {photos, "generate-pairs", "split-folds"},
-        "write-tfrecords": set(),
-        folds: {records},
+        "write-tfrecords": {photos, "generate-pairs", "split-folds"},
+        folds: {"write-tfrecords"},
         "train": set(),  # the first of the loop
         "predict": {"train"},
         "calibrate": {"generate-pairs", folds},
-        "report": {photos, "generate-pairs", "split-folds", records, folds, "calibrate"},
+        "report": {photos, "generate-pairs", "split-folds", "write-tfrecords", folds, "calibrate"},
     }
 
 
@@ -68,7 +67,7 @@ def inside(spec: dict[str, Any], task: dict[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize(
     ("stages", "items"),
-    [({"resize-images"}, "shards"), ({"write-tfrecords"}, "shards"), ({"train", "predict"}, "folds")],
+    [({"resize-images"}, "shards"), ({"train", "predict"}, "folds")],
 )
 def test_each_loop_runs_over_what_is_given_at_run_time(compiled: dict[str, Any], stages: set[str], items: str) -> None:
     loop = tasks(compiled)[loop_of(compiled, min(stages))]
@@ -77,9 +76,7 @@ def test_each_loop_runs_over_what_is_given_at_run_time(compiled: dict[str, Any],
 
 
 def test_all_shards_reach_every_stage_that_reads_any(compiled: dict[str, Any]) -> None:
-    """Also in a loop, where a stage would else get the artifacts of the loop's own shard or fold."""
-    read = [("generate-pairs", "catalogs"), ("write-tfrecords", "images"), ("train", "examples"), ("predict", "examples")]
-    for stage, name in [*read, ("report", "images"), ("report", "examples")]:
+    for stage, name in [("generate-pairs", "catalogs"), ("write-tfrecords", "images"), ("report", "images")]:
         definitions = compiled["components"][f"comp-{stage}"]["inputDefinitions"]["artifacts"]
         assert definitions[name]["isArtifactList"], (stage, name)
 
@@ -102,7 +99,7 @@ def test_each_parameter_reaches_the_stage_that_declares_it(compiled: dict[str, A
 
 
 def test_the_loops_get_the_parameters_of_the_same_name(compiled: dict[str, Any]) -> None:
-    for stage in ("resize-images", "write-tfrecords", "train"):
+    for stage in ("resize-images", "train"):
         for name, source in tasks(compiled)[loop_of(compiled, stage)]["inputs"]["parameters"].items():
             assert name == f"pipelinechannel--{source['componentInputParameter']}"
 

@@ -1,10 +1,12 @@
 """Makes of a recorded run what answers questions: its models and its calibration, fetched where they lie in a bucket."""
 
+import contextlib
 import csv
 import json
 from pathlib import Path
 
 from components.contract import schema
+from components.contract.verified import unchanged
 from components.raw.source import GS
 from components.serve.bundle import Bundle
 from launch.runs.dag.scoring import MODEL, SUBMISSION
@@ -42,21 +44,24 @@ def bundle_of(run: RecordedRun, wiring: Wiring, scratch: Path) -> Bundle:
 
 
 def file_of(artifact: str, name: str, scratch: Path) -> Path:
-    """Returns a file of an artifact, a copy of it in `scratch` where the artifact lies in a bucket.
+    """Returns a file of an artifact, verified; a copy of it in `scratch` where the artifact lies in a bucket.
 
     Raises:
         FileNotFoundError: it is not there.
+        ChangedError: it is not what the stage wrote.
         OSError: a bucket that cannot be read.
     """
     if artifact.startswith(GS):
         from components.raw import gcs  # Google's library takes a while to import
 
         scratch.mkdir(parents=True, exist_ok=True)
-        return gcs.download(f"{artifact.rstrip('/')}/{name}", scratch)
+        with contextlib.suppress(FileNotFoundError):  # older than manifests
+            gcs.download(f"{artifact.rstrip('/')}/{schema.MANIFEST_JSON}", scratch)
+        return unchanged(gcs.download(f"{artifact.rstrip('/')}/{name}", scratch))
     path = Path(artifact) / name
     if not path.is_file():
         raise FileNotFoundError(f"{path}: missing. Expected what the run wrote there.")
-    return path
+    return unchanged(path)
 
 
 def longest_days(out_of_fold: Path) -> float:

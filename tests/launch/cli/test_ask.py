@@ -86,3 +86,21 @@ def test_what_cannot_be_asked_is_refused_in_a_line(place: Path, arguments: tuple
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_model_that_was_changed_is_refused_by_name_with_the_stage_to_run_again(place: Path) -> None:
+    stages = json.loads((place / "runs/first/run.json").read_text())["stages"]
+    folder = next(each["outputs"]["model"] for each in stages if each["stage"] == "train")
+    model = Path(folder, "model.keras")
+    content = model.read_bytes()
+    middle = len(content) // 2
+    model.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    photos = [str(place / TEST_PHOTOS / name) for name in (BEFORE, AFTER)]
+    try:
+        done = ask(place, "first", *photos)
+    finally:
+        model.write_bytes(content)
+    assert done.returncode == 2
+    assert f"{model}: SHA-256" in done.stderr
+    assert "rerun RUN train" in done.stderr
+    assert ask(place, "first", *photos).returncode == 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 from command_line import entry, pipeline_py, record, states
 from kfp import compiler
 from PIL import Image
@@ -211,6 +212,8 @@ def test_it_compiles_for_a_cluster_with_the_arguments_of_a_run(tmp_path: Path) -
     )
     assert arguments["shards"] == [0, 1]
     assert arguments["folds"][3] == {"fold": 3, "train_model": "gs://b/model-3", "train_model_content": "GS://B/MODEL-3"}
-    assert arguments["calibrate_submission"] == "gs://b/submission-None"
     assert MODEL.stage not in {task.replace("-", "_") for task in pipeline.pipeline_spec.root.dag.tasks}
     compiler.Compiler().compile(pipeline, str(tmp_path / "score.yaml"), pipeline_parameters=arguments)
+    executors = yaml.safe_load((tmp_path / "score.yaml").read_text(encoding="utf-8"))["deploymentSpec"]["executors"]
+    imported = {each["importer"]["artifactUri"].get("constant") for each in executors.values() if "importer" in each}
+    assert {"gs://b/submission-None", "gs://b/folded_pairs-None"} <= imported

@@ -16,6 +16,7 @@ from launch.runs.parameters import default, fields
 from pipeline import verdelta
 
 ACCELERATED = ("train", "predict")
+RULES = [{"series": f"LT_{number:04d}", "factor": 1.1} for number in range(300)]  # more characters than clusters take
 DIGEST = "sha256:" + "ab" * 32
 
 
@@ -375,7 +376,8 @@ def refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str, acc
         ("kubeflow", "none", ["--image", f"trian=a@{DIGEST}"], "no stage 'trian'"),
         ("kubeflow", "none", ["--set", "epoch=1"], "Did you mean epochs?"),
         ("kubeflow", "none", ["--set", "checkpoint=weights.h5"], "gcloud storage cp weights.h5 gs://BUCKET/"),
-        ("kubeflow", "none", ["--set", f"checkpoint=gs://{'b' * 10_000}"], "expected at most 10,000"),
+        ("kubeflow", "none", ["--set", f"checkpoint=gs://{'b' * 10_000}"], "expected at most 4096 characters"),
+        ("kubeflow", "none", ["--set", "calibration=rules", "--set", f"calibration_rules={json.dumps(RULES)}"], "expected at most 10,000"),
         ("kubeflow", "none", ["--raw", "data"], "expected gs://BUCKET/FOLDER"),
         ("kubeflow", "gpu", ["--preset", "fast", "--resource", "train.count=4"], "add --set cliques_per_batch=4, or ask"),
         ("vertex", "tpu", ["--set", "cliques_per_batch=6", *OF_FOUR_CHIPS], "over its 4 devices. Expected a multiple of 4"),

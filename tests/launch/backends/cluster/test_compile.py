@@ -16,7 +16,8 @@ from launch.runs.parameters import default, fields
 from pipeline import verdelta
 
 ACCELERATED = ("train", "predict")
-RULES = [{"series": f"LT_{number:04d}", "factor": 1.1} for number in range(300)]  # more characters than clusters take
+# more characters than clusters take
+RULES = "calibration_rules=" + json.dumps([{"series": f"LT_{number:04d}", "factor": 1.1} for number in range(300)])
 DIGEST = "sha256:" + "ab" * 32
 
 
@@ -377,7 +378,7 @@ def refusal(tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str, acc
         ("kubeflow", "none", ["--set", "epoch=1"], "Did you mean epochs?"),
         ("kubeflow", "none", ["--set", "checkpoint=weights.h5"], "gcloud storage cp weights.h5 gs://BUCKET/"),
         ("kubeflow", "none", ["--set", f"checkpoint=gs://{'b' * 10_000}"], "expected at most 4096 characters"),
-        ("kubeflow", "none", ["--set", "calibration=rules", "--set", f"calibration_rules={json.dumps(RULES)}"], "expected at most 10,000"),
+        ("kubeflow", "none", ["--set", "calibration=rules", "--set", RULES], "expected at most 10,000"),
         ("kubeflow", "none", ["--raw", "data"], "expected gs://BUCKET/FOLDER"),
         ("kubeflow", "gpu", ["--preset", "fast", "--resource", "train.count=4"], "add --set cliques_per_batch=4, or ask"),
         ("vertex", "tpu", ["--set", "cliques_per_batch=6", *OF_FOUR_CHIPS], "over its 4 devices. Expected a multiple of 4"),

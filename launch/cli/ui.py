@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from launch.cli.options import add_runs_dir
-from launch.tracking.server import HOST, STORE, claimed, free_port, keep_up_to_date, served, server_python, wait_until_up
 
 
 def add_parser(commands: Any) -> None:
@@ -31,6 +30,9 @@ def ui(arguments: argparse.Namespace, _pipeline: Any) -> int:
         ValueError: no MLflow server is installed, the port is taken, or the runs are being served already.
         FileNotFoundError: there is no folder of runs.
     """
+    # pandas, which it imports, takes a while; no other command waits for that
+    from launch.tracking.server import HOST, STORE, claimed, free_port, keep_up_to_date, served, server_python, wait_until_up
+
     runs_dir: Path = arguments.runs_dir.resolve()
     if not runs_dir.is_dir():
         raise FileNotFoundError(

@@ -125,15 +125,20 @@ def test_a_stage_is_not_root_writes_to_the_runs_folder_alone_and_has_no_network(
     assert (len(seen), allowed) == (7, {"reading raw", "writing scratch"})
 
 
+def logged(run: Path, process: subprocess.Popen[str], text: str) -> Path:
+    """Waits until the stage of a run has written `text`, and returns its log."""
+    log, deadline = run / "logs/stage.log", time.monotonic() + 180
+    while not (log.exists() and text in log.read_text()):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    return log
+
+
 @pytest.mark.usefixtures("engine")
 def test_a_progress_bar_is_seen_while_it_moves(tmp_path: Path) -> None:
     process = one_stage(tmp_path / "run", tmp_path, "sh", "-c", "printf '10%%|\\r20%%|\\r'; sleep 600")
     try:
-        log = tmp_path / "run/logs/stage.log"
-        deadline = time.monotonic() + 180
-        while not (log.exists() and "10%|" in log.read_text()):
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.1)
+        logged(tmp_path / "run", process, "10%|")
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=180)
@@ -142,11 +147,7 @@ def test_a_progress_bar_is_seen_while_it_moves(tmp_path: Path) -> None:
 def test_a_stopped_run_ends_its_container(containers_with: Callable[[str], list[str]], tmp_path: Path) -> None:
     process = one_stage(tmp_path / "run", tmp_path, "sh", "-c", "echo asleep; sleep 600; echo awake")
     try:
-        log = tmp_path / "run/logs/stage.log"
-        deadline = time.monotonic() + 180
-        while not (log.exists() and "asleep" in log.read_text()):
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.1)
+        log = logged(tmp_path / "run", process, "asleep")
         assert containers_with("echo awake") == ["running"]
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=180) == 128 + signal.SIGTERM
@@ -162,11 +163,7 @@ def test_a_launcher_that_is_killed_takes_its_container_along(
     """Nobody is left who could remove it: the next command does."""
     process = one_stage(tmp_path / "run", tmp_path, "sh", "-c", "echo asleep; sleep 600; echo on its own")
     try:
-        log = tmp_path / "run/logs/stage.log"
-        deadline = time.monotonic() + 180
-        while not (log.exists() and "asleep" in log.read_text()):
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.1)
+        logged(tmp_path / "run", process, "asleep")
         assert remove_abandoned(engine, tmp_path, is_running) == 0 and containers_with("echo on its own") == ["running"]
     finally:
         process.kill()
@@ -187,11 +184,7 @@ def test_a_stage_that_is_told_to_end_hears_it_and_may_take_its_time(tmp_path: Pa
     shell = f'_KFP_RUNTIME=true python3 -u -c "{code}"\n\n'
     process = one_stage(tmp_path / "run", tmp_path, "sh", "-ec", shell)
     try:
-        log = tmp_path / "run/logs/stage.log"
-        deadline = time.monotonic() + 180
-        while not (log.exists() and "asleep" in log.read_text()):
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.1)
+        log = logged(tmp_path / "run", process, "asleep")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=180) == 128 + signal.SIGTERM
     finally:

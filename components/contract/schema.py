@@ -45,12 +45,16 @@ FEATURE_LABEL_ID, FEATURE_LABEL = "label_id", "label"  # layout=pairs only
 
 # model/, history/, out_of_fold/
 MODEL_FILE = "model.keras"
+LOOKS_FILE = "looks.npy"  # [S, 512] float32, a row per train series
 HISTORY_CSV = "history.csv"
 OUT_OF_FOLD_CSV = "out_of_fold.csv"
 OUT_OF_FOLD_COLUMNS = ("pair_id", "species", "series", "fold", "time_delta_days", "baseline_days", "prediction_days")
 
 # predictions/
 PREDICTIONS_CSV = "predictions.csv"
+PHOTOS_CSV = "photos.csv"  # also in out_of_fold/
+PHOTOS_COLUMNS = ("image_id", "species", "series", "drift")  # and DATE_DAYS where the head dates photos
+DATE_DAYS = "date_days"
 VIEW_COLUMN = "view_{}"
 PREDICTIONS_COLUMNS = ("pair_id", "idx", "species", "series", "prediction_days")  # then one VIEW_COLUMN per view
 
@@ -66,6 +70,7 @@ WRITERS = {
     HISTORY_CSV: "train",
     OUT_OF_FOLD_CSV: "train",
     PREDICTIONS_CSV: "predict",
+    PHOTOS_CSV: "predict",
     SUBMISSION_RAW_CSV: "calibrate",
     SUBMISSION_CALIBRATED_CSV: "calibrate",
     OUT_OF_FOLD_CALIBRATED_CSV: "calibrate",

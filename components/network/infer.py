@@ -4,7 +4,7 @@ N images, M of them chosen, D features, P pairs, U units of the LSTM.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from components.network.devices import forward, forward_for_good, program
 from components.network.image_file import DecodedImages
 from components.network.load import PROGRESS, view_batches
-from components.network.model import HEAD_LAYERS
+from components.network.model import DATES_LAYERS, LSTM, LSTM_LAYERS
 
 PAIRS_PER_HEAD_BATCH = 1024
 FEWEST_IMAGES_LOG2 = 9  # a program of the head is for a power of two of images: 512 are enough for the challenge
@@ -59,20 +59,49 @@ def encode(
 def pair_days(head: keras.Model, features: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Days between two images for every pair: rows `before` and `after` [P] of `features` [N, D] to [P] float32.
 
-    The head's LSTM sees two images, the earlier with a state of zeros. So both matrix products are of single images, and only
-    the gates and the dense layers are left for each pair: what `head` itself gives, but for the order of float32 sums.
+    A head that dates images sees each once. The winner's LSTM sees two, the earlier with a state of zeros: both of its matrix
+    products are of single images, and only the gates and the dense layers are left for each pair. Both give what `head` itself
+    gives, but for the order of float32 sums.
     """
-    lstm, hidden, days = (head.get_layer(name) for name in HEAD_LAYERS)
+    if dates_images(head):
+        dates = image_dates(head, features)
+        return dates[after] - dates[before]
+    lstm, hidden, days = (head.get_layer(name) for name in LSTM_LAYERS)
     recurrent, dense = (lstm.cell.kernel, lstm.cell.bias, lstm.cell.recurrent_kernel), (*hidden.weights, *days.weights)
-    # accelerators want static shapes, and few of them
-    images = 2 ** max(math.ceil(math.log2(len(features))), FEWEST_IMAGES_LOG2)
-    halves = program(image_halves)(np.resize(features, (images, features.shape[1])), *values(recurrent))
+    halves = program(image_halves)(padded_images(features), *values(recurrent))
     padded = -(-len(before) // PAIRS_PER_HEAD_BATCH) * PAIRS_PER_HEAD_BATCH
     first, second = (np.resize(rows, padded).reshape(-1, PAIRS_PER_HEAD_BATCH) for rows in (before, after))
     results = []
     for earlier, later in zip(first, second, strict=True):
         results.append(ops.convert_to_numpy(program(days_of_pairs)(*halves, earlier, later, *values(dense))))
     return np.concatenate(results)[: len(before), 0].astype(np.float32)
+
+
+def dates_images(head: keras.Model) -> bool:
+    """Whether a head gives each image a date, rather than days to a pair alone."""
+    return all(layer.name != LSTM for layer in head.layers)
+
+
+def head_dates(head: keras.Model, views: Sequence[np.ndarray]) -> np.ndarray | None:
+    """The mean over views of every image's date, by the views' features [M, D]: [M] float64; None of a head that has no dates."""
+    return np.mean([image_dates(head, features) for features in views], axis=0, dtype=np.float64) if dates_images(head) else None
+
+
+def image_dates(head: keras.Model, features: np.ndarray) -> np.ndarray:
+    """The date of every image by a head that dates images: features [N, D] to [N] float32, in days from nowhere in particular."""
+    weights = (weight for name in DATES_LAYERS for weight in head.get_layer(name).weights)
+    dates = program(dates_of_images)(padded_images(features), *values(weights))
+    return ops.convert_to_numpy(dates)[: len(features), 0].astype(np.float32)
+
+
+def dates_of_images(features: Any, hidden: Any, hidden_bias: Any, days: Any) -> Any:
+    """The two dense layers of a head that dates images: [N, D] to [N, 1]."""
+    return ops.matmul(ops.relu(ops.matmul(features, hidden) + hidden_bias), days)
+
+
+def padded_images(features: np.ndarray) -> np.ndarray:
+    """The features and repeats of them, up to a power of two: accelerators want static shapes, and few of them."""
+    return np.resize(features, (2 ** max(math.ceil(math.log2(len(features))), FEWEST_IMAGES_LOG2), features.shape[1]))
 
 
 def image_halves(features: Any, kernel: Any, bias: Any, recurrent_kernel: Any) -> tuple[Any, Any, Any]:

@@ -1,4 +1,4 @@
-"""The network: an EfficientNet that sees each image once, and an LSTM head that sees every pair.
+"""The network: an EfficientNet that sees each image once, and a head that sees every pair, the winner's LSTM or a date per image.
 
 `encoder` and `head` are named sub-models, so that features can be computed once and paired afterwards (infer.py). No tf.* in
 here: the model is the same on every Keras backend.
@@ -18,7 +18,8 @@ from components.network.devices import policy
 from components.network.settings import NetworkSettings
 
 ENCODER, HEAD = "encoder", "head"
-HEAD_LAYERS = LSTM, HIDDEN, DAYS = "lstm", "hidden", "days"
+LSTM_LAYERS = LSTM, HIDDEN, DAYS = "lstm", "hidden", "days"
+DATES_LAYERS = HIDDEN, DAYS  # of a head that dates each image
 DROP_CONNECT, BASE_BLOCKS = 0.2, 16  # the package divides by B0's number of blocks, whatever the variant
 
 
@@ -33,7 +34,10 @@ def build_model(settings: NetworkSettings) -> keras.Model:
     keras.config.set_dtype_policy(policy(settings.mixed_precision))
     encoder = build_encoder(settings.encoder, dim, batchnorm_momentum=settings.batchnorm_momentum)
     num_features = encoder.output_shape[-1]
-    head = build_head(num_features, lstm_units=settings.lstm_units, dense_units=settings.dense_units)
+    if settings.head == "dates":
+        head = build_dates_head(num_features, dense_units=settings.dense_units)
+    else:
+        head = build_head(num_features, lstm_units=settings.lstm_units, dense_units=settings.dense_units)
     earlier, later = (positions.tolist() for positions in pair_positions(clique_size))
 
     images = keras.Input((clique_size, dim, dim, 3), name="images")
@@ -85,6 +89,18 @@ def build_head(num_features: int, *, lstm_units: int, dense_units: int) -> keras
         keras.layers.Dense(1, dtype="float32", name=DAYS),
     ]
     return keras.Sequential(layers, name=HEAD)
+
+
+def build_dates_head(num_features: int, *, dense_units: int) -> keras.Model:
+    """Dense relu, Dense for each image, and their difference: [N, 2, D] features, earlier then later, to [N, 1] days; float32.
+
+    Days cannot contradict each other: those from a to b and from b to c add up to those from a to c, and turn their sign
+    when photos change places. Nothing but the difference is trained, so that a date has no origin.
+    """
+    features = keras.Input((2, num_features), name="features")
+    hidden = keras.layers.Dense(dense_units, activation="relu", dtype="float32", name=HIDDEN)(features)
+    dates = keras.layers.Dense(1, use_bias=False, dtype="float32", name=DAYS)(hidden)
+    return keras.Model(features, dates[:, 1] - dates[:, 0], name=HEAD)
 
 
 def batchnorms(encoder: keras.Model) -> list[Any]:

@@ -9,7 +9,16 @@ TRANSFORMS = 10  # the winner's augmentations and views, 0 (none) to 9 (rotate 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class NetworkSettings(Settings):
+class ViewSettings(Settings):
+    """How often a photo is looked at: train does it to the held-out fold as predict does to test photos."""
+
+    tta_views: int = parameter(
+        1, "Views averaged per pair: transforms 0 to n-1; 1 is the photo as it is.", at_least=1, at_most=TRANSFORMS
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkSettings(ViewSettings):
     """The network and the weights that it starts from."""
 
     encoder: str = parameter("B7", "EfficientNet variant of the encoder.", choices=tuple(f"B{n}" for n in range(8)))
@@ -29,8 +38,13 @@ class NetworkSettings(Settings):
         "",
         "SHA-256 that a checkpoint file must have; empty for any. A local run fills it in: a changed file trains anew.",
     )
+    head: str = parameter(
+        "lstm",
+        "What makes days of two photos' features: the winner's LSTM over both, or a date for each, whose difference is the days.",
+        choices=("lstm", "dates"),
+    )
     lstm_units: int = parameter(
-        1024, "Units of the head's LSTM.", at_least=1, at_most=16384, why="that many hold 5 GB of weights"
+        1024, "Units of the head's LSTM, where it has one.", at_least=1, at_most=16384, why="that many hold 5 GB of weights"
     )
     dense_units: int = parameter(
         300,

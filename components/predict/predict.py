@@ -3,11 +3,11 @@
 The backbone runs once per image and view, the head once per pair and view. N images, D features, P pairs.
 """
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
 
@@ -15,15 +15,17 @@ from components.contract import schema
 from components.contract.artifacts import atomic_write, write_record
 from components.contract.cells import guarded
 from components.contract.tables import read_table
-from components.contract.verified import is_there, read_json, unchanged
+from components.contract.verified import is_there, read_bytes, read_json, unchanged
 from components.network.compile_cache import keep_programs
 from components.network.devices import all_devices, compile_forward, process
-from components.network.image_file import DecodedImages
-from components.network.infer import encode, pair_days
+from components.network.infer import encode, head_dates, pair_days
 from components.network.load import load_images
+from components.network.looks import drift, series_looks, with_dates
 from components.network.model import load_model, split_model
 from components.network.seeds import make_deterministic
 from components.predict.settings import PredictSettings
+
+IDS = ("before_image_id", "after_image_id")
 
 
 def predict(*, examples: Path, model: Path, predictions: Path, settings: PredictSettings) -> dict[str, Any]:
@@ -38,9 +40,9 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
     """
     make_deterministic(0)  # nothing is drawn, but sums must not depend on which thread comes first
     pairs = read_table(examples / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
-    table = pd.DataFrame({"image_id": sorted({*pairs["before_image_id"], *pairs["after_image_id"]})})
+    table = photos_of_pairs(pairs)
     row_of = pd.Series(table.index, index=table["image_id"])
-    before, after = (row_of[pairs[name]].to_numpy() for name in ("before_image_id", "after_image_id"))
+    before, after = (row_of[pairs[name]].to_numpy() for name in IDS)
     with all_devices():
         keep_programs()
         encoder, head = split_model(load_model(unchanged(model / schema.MODEL_FILE)))
@@ -57,10 +59,13 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
             compile_forward(encoder, settings.prediction_batch_size)
             images = decoded.result()
         batch_size = settings.prediction_batch_size
-        views = {
-            schema.VIEW_COLUMN.format(view): predict_view(encoder, head, images, before, after, view, batch_size)
+        seen = [
+            encode(encoder, images, view=view, batch_size=batch_size, is_final=True, show_progress=True)
             for view in range(settings.tta_views)
-        }
+        ]
+        views = {schema.VIEW_COLUMN.format(view): pair_days(head, features, before, after) for view, features in enumerate(seen)}
+        dates = head_dates(head, seen)
+        looks, known = series_looks(images, table["series"]), np.load(io.BytesIO(read_bytes(model / schema.LOOKS_FILE)))
     results = pairs[["pair_id", "idx", "species", "series"]].assign(
         prediction_days=np.mean(list(views.values()), axis=0, dtype=np.float64), **views
     )
@@ -68,8 +73,11 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
     if process()[0] > 0:
         return {"counts": counts}
     predictions.mkdir(parents=True, exist_ok=True)
-    with atomic_write(predictions / schema.PREDICTIONS_CSV) as partial:
-        guarded(results).to_csv(partial, index=False)
+    drifts = table["series"].map({name: drift(look, known) for name, look in looks.items()})
+    photos = with_dates(table, drifts, dates)
+    for name, content in ((schema.PREDICTIONS_CSV, results), (schema.PHOTOS_CSV, photos)):
+        with atomic_write(predictions / name) as partial:
+            guarded(content).to_csv(partial, index=False)
     return write_record(predictions, "predict", settings, counts, ())
 
 
@@ -81,15 +89,7 @@ def memory_budget_gb(model: Path) -> float:
     return read_json(path)["settings"]["memory_budget_gb"]
 
 
-def predict_view(
-    encoder: keras.Model,
-    head: keras.Model,
-    images: DecodedImages,
-    before: np.ndarray,
-    after: np.ndarray,
-    view: int,
-    batch_size: int,
-) -> np.ndarray:
-    """Days of every pair under one view: rows before and after [P] of images [N, H, W, 3] uint8 to [P] float32."""
-    features = encode(encoder, images, view=view, batch_size=batch_size, is_final=True, show_progress=True)
-    return pair_days(head, features, before, after)
+def photos_of_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Returns image_id, species and series of every photo in a pair, by image_id."""
+    sides = [pairs[[name, "species", "series"]].set_axis(["image_id", "species", "series"], axis=1) for name in IDS]
+    return pd.concat(sides).drop_duplicates("image_id").sort_values("image_id", ignore_index=True)

@@ -22,8 +22,8 @@ CHALLENGE_TEST_LENGTHS = {
     LT: {1003: 38, 1021: 37, 1045: 37, 1088: 28, 1089: 28},
 }
 SHIFTED_FOLDERS = (1088, 1089)
-SHIFTED_RATE = 1 / 0.7  # a model trained on the others sees 10 days of growth where 7 passed
-TEST_RATE = {BC: 1 / 1.05, LT: 1 / 1.1}  # the winner's factors by species
+RATES = (0.8, 1.2)  # of train and test plants alike; in the challenge plants differ by more: see README.md of this stage
+SHIFTS = (1.25, 1.7)  # by how much the shifted series grow faster, or by a coin's fall slower, than other plants
 STALL_DAYS = 0.25  # of a series' span, in the train series that grows oddly
 PLAN_STREAM, PLANT_STREAM, PHOTO_STREAM = range(3)  # first word of a SeedSequence's spawn key
 
@@ -115,23 +115,24 @@ def train_series(settings: SampleDatasetSettings, rng: np.random.Generator) -> l
             if begins_late := (species == BC and number == late):
                 contents |= {day: NOISE if rank == 0 else BARE_SOIL for rank, day in enumerate(list(contents)[:3])}
             stall = (round(0.35 * span), round((0.35 + STALL_DAYS) * span)) if (species == LT and number == odd) else (0, 0)
-            rate = rng.uniform(0.95, 1.05)
+            rate = rng.uniform(*RATES)
             first_age = 1.0 if begins_late else rng.uniform(4.0, 6.0)
             result.append(Series(species, number, f"{species}_{number:02d}", rate, first_age, stall, False, contents))
     return result
 
 
 def test_series(settings: SampleDatasetSettings, rng: np.random.Generator) -> list[Series]:
-    """Unseen plants, a little slower than the train plants, and LT 1088 and 1089, much faster and of another look."""
+    """Unseen plants that grow as the train plants do, and LT 1088 and 1089, of another look and a shared shift."""
     result = []
+    shift = float(np.exp(rng.uniform(*np.log(SHIFTS)) * rng.choice([-1, 1])))
     for species, folders in TEST_FOLDERS.items():
         lengths = CHALLENGE_TEST_LENGTHS[species] if settings.challenge_counts else dict.fromkeys(folders, 0)
         for number, length in lengths.items():
             shifted = number in SHIFTED_FOLDERS
-            whole = settings.days * 0.7 if shifted else settings.days  # so that no test plant outgrows the train plants
+            rate = shift * rng.uniform(0.97, 1.03) if shifted else rng.uniform(*RATES)
+            whole = settings.days / max(rate, 1) if shifted else settings.days  # so that it does not outgrow the train plants
             span = length + 2 if length else round(whole * rng.uniform(0.85, 1))
-            kept = length or span - min(2, span // 5)
-            rate = (SHIFTED_RATE if shifted else TEST_RATE[species]) * rng.uniform(0.97, 1.03)
+            kept = length or span - int(rng.integers(0, min(4, span // 5 + 1)))
             contents = dict.fromkeys(draw_days(span, kept, rng), PLANT)
             result.append(Series(species, number, str(number), rate, rng.uniform(4.0, 6.0), (0, 0), shifted, contents))
     return result

@@ -12,10 +12,11 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
@@ -28,16 +29,20 @@ from components.sample_dataset.settings import SampleDatasetSettings
 
 PNG_LEVEL = 1  # of 9; the grain does not compress: level 6 takes 3.5 times as long for 1 % fewer bytes
 PR_SET_PDEATHSIG = 1  # Linux's prctl.h
+Draw = Callable[[Photo, SampleDatasetSettings], np.ndarray]
 CHUNK = 4  # photos handed to a process at a time; neighbours share their pot
 
 
-def write_sample_dataset(output: Path, settings: SampleDatasetSettings, *, workers: int | None = None) -> dict[str, int]:
+def write_sample_dataset(
+    output: Path, settings: SampleDatasetSettings, *, workers: int | None = None, draw: Draw = take_photo
+) -> dict[str, int]:
     """Writes the dataset; the same settings give the same bytes, whatever the number of processes.
 
     Args:
         output: the dataset's root, absent or empty; it appears when everything in it is complete.
         settings: what to draw.
         workers: processes; None for one per available core.
+        draw: what makes a photo, [height, width, 3] uint8, of the plan.
 
     Returns:
         Counts: train_photos, train_series, test_photos, test_series, test_pairs.
@@ -53,7 +58,7 @@ def write_sample_dataset(output: Path, settings: SampleDatasetSettings, *, worke
     partial = output.with_name(partial_name(output, os.getpid()))
     try:
         write_tables(partial, plan)
-        write_photos(partial, plan, settings, workers or available_cores())
+        write_photos(partial, plan, functools.partial(draw, settings=settings), workers or available_cores())
         partial.replace(output)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -99,12 +104,12 @@ def write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[object, 
         writer.writerows(rows)
 
 
-def write_photos(root: Path, plan: Plan, settings: SampleDatasetSettings, workers: int) -> None:
+def write_photos(root: Path, plan: Plan, draw: Callable[[Photo], np.ndarray], workers: int) -> None:
     """Draws all photos on `workers` processes; each photo leaves memory when it is on disk."""
     photos = plan.train + plan.test
     for folder in {(root / photo.path).parent for photo in photos}:
         folder.mkdir(parents=True, exist_ok=True)
-    write_one = functools.partial(write_photo, root=root, settings=settings)
+    write_one = functools.partial(write_photo, root=root, draw=draw)
     bar = functools.partial(
         tqdm, total=len(photos), desc="sample_dataset", unit="photo", file=sys.stdout, mininterval=2, ncols=90
     )
@@ -125,7 +130,7 @@ def end_with(parent: int) -> None:
         sys.exit("the process that started this one is gone")
 
 
-def write_photo(photo: Photo, *, root: Path, settings: SampleDatasetSettings) -> None:
+def write_photo(photo: Photo, *, root: Path, draw: Callable[[Photo], np.ndarray]) -> None:
     """Draws and stores one photo."""
     with naming_full_disk(root / photo.path):
-        Image.fromarray(take_photo(photo, settings)).save(root / photo.path, compress_level=PNG_LEVEL)
+        Image.fromarray(draw(photo)).save(root / photo.path, compress_level=PNG_LEVEL)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from components.network.batchnorm import reestimate_batchnorm
 from components.network.image_file import DecodedImages
-from components.network.infer import encode, pair_days
+from components.network.infer import encode, head_dates, pair_days
 from components.network.model import split_model
 from components.train.settings import TrainSettings
 
@@ -22,8 +22,10 @@ from components.train.settings import TrainSettings
 class ValidatePairs(keras.callbacks.Callback):
     """Predicts every validation pair after each epoch, backbone once per image, and adds to the epoch's logs.
 
+    After the last epoch under every view, as predict does it, before that under the first.
+
     Logs val_rmse_days (days), learning_rate, pairs_seen (train pairs so far), seconds (since training began).
-    `predictions` ([P] float32, days) are those of the latest epoch.
+    `predictions` ([P] float32, days) are those of the latest epoch, and so are `dates`: of the photos `rows`, as `head_dates`.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class ValidatePairs(keras.callbacks.Callback):
         self.images = images
         self.true_days = validation["time_delta_days"].to_numpy()
         self.predictions = np.empty(0, np.float32)
+        self.dates: np.ndarray | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:  # noqa: ARG002
         self.started = time.monotonic() - self.seconds_before
@@ -56,8 +59,11 @@ class ValidatePairs(keras.callbacks.Callback):
         if self.settings.reestimate_batchnorm:
             seed = self.settings.seed + self.settings.fold
             reestimate_batchnorm(encoder, self.images, self.train_rows, batch_size=batch_size, seed=seed)
-        features = encode(encoder, self.images, rows=self.rows, batch_size=batch_size)
-        self.predictions = pair_days(head, features, self.before, self.after)
+        views = self.settings.tta_views if epoch + 1 == self.settings.epochs else 1
+        seen = [encode(encoder, self.images, rows=self.rows, view=view, batch_size=batch_size) for view in range(views)]
+        days = [pair_days(head, features, self.before, self.after) for features in seen]
+        self.predictions = np.mean(days, axis=0, dtype=np.float64).astype(np.float32)
+        self.dates = head_dates(head, seen)
         logs["val_rmse_days"] = float(np.sqrt(np.mean(np.square(self.predictions - self.true_days))))
         logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         logs["pairs_seen"] = (epoch + 1) * self.pairs_per_epoch

@@ -19,6 +19,8 @@ def train(
     checkpoint_digest: str,
     lstm_units: int,
     dense_units: int,
+    head: str,
+    tta_views: int,
     clique_size: int,
     cliques_per_batch: int,
     epochs: int,

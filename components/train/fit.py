@@ -24,6 +24,7 @@ from components.network.compile_cache import keep_programs
 from components.network.devices import all_devices, process, require_divisible
 from components.network.image_file import DecodedImages
 from components.network.load import load_images, training_batches
+from components.network.looks import photo_table, series_looks
 from components.network.model import build_model, split_model
 from components.network.seeds import make_deterministic
 from components.train.ahead import compile_programs
@@ -77,9 +78,9 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
             compile_programs(network, settings)
             data = decoded.result()
         steps_per_epoch = settings.steps_per_epoch or derive_steps(len(data.train), settings)
-        predictions = fit(network, data, steps_per_epoch, settings, resume)
+        validated = fit(network, data, steps_per_epoch, settings, resume)
         results = data.validation[["pair_id", "species", "series", "fold", "time_delta_days"]].assign(
-            baseline_days=data.train["time_delta_days"].mean(), prediction_days=predictions
+            baseline_days=data.train["time_delta_days"].mean(), prediction_days=validated.predictions
         )
         counts = {
             "train_pairs": len(data.train),
@@ -98,8 +99,16 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
         network.optimizer = None  # whose state is twice the weights, and serves nobody
         with atomic_write(model / schema.MODEL_FILE) as partial:
             network.save(partial)
-        epochs = pd.DataFrame(resume.epochs)
-        for table, path in ((epochs, history / schema.HISTORY_CSV), (results, out_of_fold / schema.OUT_OF_FOLD_CSV)):
+        looks = series_looks(data.images, data.table["series"])
+        with atomic_write(model / schema.LOOKS_FILE) as partial, partial.open("wb") as file:
+            np.save(file, np.stack(list(looks.values())))
+        held_out = data.table.iloc[validated.rows].reset_index(drop=True)
+        tables = {
+            history / schema.HISTORY_CSV: pd.DataFrame(resume.epochs),
+            out_of_fold / schema.OUT_OF_FOLD_CSV: results,
+            out_of_fold / schema.PHOTOS_CSV: photo_table(held_out, validated.dates, looks),
+        }
+        for path, table in tables.items():
             with atomic_write(path) as partial:
                 guarded(table).to_csv(partial, index=False)
         for folder in (history, out_of_fold):
@@ -107,8 +116,8 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
         return write_record(model, "train", settings, counts, ())
 
 
-def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: TrainSettings, resume: Resume) -> np.ndarray:
-    """Runs Keras's training loop, and returns the days predicted for the validation pairs by the final weights: [P] float32.
+def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: TrainSettings, resume: Resume) -> ValidatePairs:
+    """Runs Keras's training loop, and returns what the final weights predict for the held-out fold.
 
     Args:
         network: as `compile_model` leaves it.
@@ -153,7 +162,7 @@ def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: Tr
             callbacks=callbacks,
         )
     require_finite([row["loss"] for row in resume.epochs], validate.predictions, settings)
-    return validate.predictions
+    return validate
 
 
 def load_fold(examples: Path, settings: TrainSettings) -> FoldData:

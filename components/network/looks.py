@@ -1,0 +1,79 @@
+"""How a series of photos looks, whatever its plant's age: its colours, and how far they are from those of the train series.
+
+A small network's own features are of no use here: they keep a plant's age and forget the rest, and put plants of a look that it
+has never seen in the midst of those that it has (docs/accuracy.md has the figures).
+
+S series, N photos; a look is [COLOURS] float32 of length 1.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from components.contract import schema
+from components.network.image_file import DecodedImages
+
+LEVELS = 8  # of each of red, green and blue
+COLOURS = LEVELS**3
+UNUSUAL = 1.8  # times as far from the train series as they are from each other: chosen on seeds 0 to 4, tried on others
+
+
+def series_looks(images: DecodedImages, series: Sequence[str]) -> dict[str, np.ndarray]:
+    """Returns the look of every series: the roots of its colours' shares in all pixels of its photos.
+
+    Args:
+        images: [N, H, W, 3] uint8.
+        series: of each photo.
+    """
+    counts: dict[str, np.ndarray] = {}
+    for row, name in enumerate(series):
+        level = images[np.array([row])][0].astype(np.int64) * LEVELS // 256
+        colours = np.bincount(level.reshape(-1, 3) @ (LEVELS**2, LEVELS, 1), minlength=COLOURS)
+        counts[name] = counts.get(name, 0) + colours
+    return {name: np.sqrt(colours / colours.sum()).astype(np.float32) for name, colours in counts.items()}
+
+
+def photo_table(photos: pd.DataFrame, dates: np.ndarray | None, looks: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Returns PHOTOS_COLUMNS of the held-out photos, and DATE_DAYS where the head has dates.
+
+    Args:
+        photos: columns image_id, species and series.
+        dates: days from nowhere in particular, [N].
+        looks: of all train series; the drift of one is from the others.
+    """
+    names = list(looks)
+    found = {
+        name: drift(looks[name], np.stack([looks[other] for other in names if other != name])) if len(names) > 1 else 0.0
+        for name in photos["series"].unique()
+    }
+    return with_dates(photos, photos["series"].map(found), dates)
+
+
+def with_dates(photos: pd.DataFrame, drifts: pd.Series, dates: np.ndarray | None) -> pd.DataFrame:
+    """Returns the table PHOTOS_CSV, as `photo_table` says."""
+    table = photos[list(schema.PHOTOS_COLUMNS[:3])].assign(drift=drifts.round(3))
+    return table if dates is None else table.assign(**{schema.DATE_DAYS: dates})
+
+
+def drift(look: np.ndarray, known: np.ndarray) -> float:
+    """Returns how far a look is from the nearest known one, where 1 is how far those typically are from each other.
+
+    The distance is Hellinger's. A test series beyond UNUSUAL looks like nothing that the model was trained on.
+
+    Args:
+        look: [COLOURS].
+        known: [S, COLOURS], of the train series.
+
+    Returns:
+        0 where there are fewer than two known looks, or all are equal.
+    """
+    apart = distances(known, known)
+    np.fill_diagonal(apart, np.inf)
+    typical = float(np.median(apart.min(axis=1))) if len(known) > 1 else 0.0
+    return float(distances(look[None], known).min()) / typical if typical > 0 else 0.0
+
+
+def distances(looks: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Returns the distance of each pair: [A, COLOURS] and [B, COLOURS] to [A, B]."""
+    return np.sqrt(np.maximum(2 - 2 * looks.astype(np.float64) @ others.astype(np.float64).T, 0))

@@ -15,9 +15,9 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_record
-from components.contract.cells import guarded
 from components.contract.scores import rmse_days
-from components.contract.tables import read_images, read_table
+from components.contract.tables.cells import guarded
+from components.contract.tables.stage_tables import read_images, read_table
 from components.network.checkpoint import load_checkpoint
 from components.network.cliques import pair_positions
 from components.network.compile_cache import keep_programs

@@ -19,8 +19,8 @@ from PIL import Image
 from components.calibrate.calibrate import calibrate
 from components.calibrate.settings import CalibrateSettings
 from components.contract import schema
-from components.contract.tables import read_table
-from components.contract.user_tables import TEST_DATA_COLUMNS
+from components.contract.tables.stage_tables import read_table
+from components.contract.tables.user_tables import TEST_DATA_COLUMNS
 from components.generate_pairs.generate import generate_pairs
 from components.generate_pairs.settings import GeneratePairsSettings
 from components.network.load import load_images

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from components.contract.by_idx import read_labels, read_order
-from components.contract.user_tables import read_test_data, read_user_table
+from components.contract.tables.by_idx import read_labels, read_order
+from components.contract.tables.user_tables import read_test_data, read_user_table
 from components.generate_pairs.generate import generate_pairs
 from components.generate_pairs.settings import GeneratePairsSettings
 

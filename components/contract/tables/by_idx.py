@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
-from components.contract.user_tables import hint_of, read_test_data, read_user_table
+from components.contract.tables.user_tables import hint_of, read_test_data, read_user_table
 from components.contract.verified import is_there
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.contract.cells import guarded, unguarded
-from components.contract.pair_csv import write_pairs
-from components.contract.tables import read_table
+from components.contract.tables.cells import guarded, unguarded
+from components.contract.tables.pair_csv import write_pairs
+from components.contract.tables.stage_tables import read_table
 
 COLUMNS = ("pair_id", "series", "days")
 NASTY = [

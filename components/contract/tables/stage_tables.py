@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
-from components.contract.cells import unguarded
 from components.contract.naming import names_first, naming
+from components.contract.tables.cells import unguarded
 from components.contract.verified import is_there, read_bytes
 
 NAMES = {"image_id", "split", "species", "series", "path", "pair_id", "before_image_id", "after_image_id"}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.contract.pair_csv import write_pairs
+from components.contract.tables.pair_csv import write_pairs
 
 PLAIN = pd.DataFrame({"pair_id": ["comb_000000", "comb_000001"], "series": ["0010", "NA"], "days": [0, -7]})
 NAMES = st.text(st.sampled_from(",\"'\r\n\t ;aé葉"), max_size=4) | st.text(max_size=4)

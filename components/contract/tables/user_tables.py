@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
-from components.contract.tables import refuse_missing_columns
+from components.contract.tables.stage_tables import refuse_missing_columns
 from components.contract.verified import is_there, read_bytes
 
 TEST_DATA_COLUMNS = ("idx", "before_file_path", "after_file_path")

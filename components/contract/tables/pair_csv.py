@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from components.contract.cells import guarded
+from components.contract.tables.cells import guarded
 
 QUOTED = (",", '"', "\r", "\n")  # a field that holds one of these may have to be quoted
 ROWS_AT_A_TIME = 16384

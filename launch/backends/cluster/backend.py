@@ -37,23 +37,14 @@ LONGEST_LABEL = 63
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A plan that has been checked, ready to be sent.
+    """A plan that has been checked, ready to be sent."""
 
-    Attributes:
-        plan: the plan.
-        pipeline: what @dsl.pipeline made.
-        values: every parameter of the pipeline.
-        cluster: on what it runs.
-        name: of the new run.
-        experiment: that the new run is of.
-    """
-
-    plan: Plan
-    pipeline: Any
-    values: dict[str, Any]
-    cluster: Cluster
-    name: str
-    experiment: str
+    plan: Plan  # the plan
+    pipeline: Any  # what @dsl.pipeline made
+    values: dict[str, Any]  # every parameter of the pipeline
+    cluster: Cluster  # on what it runs
+    name: str  # of the new run
+    experiment: str  # that the new run is of
 
     @property
     def about(self) -> dict[str, str]:

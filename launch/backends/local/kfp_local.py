@@ -70,14 +70,10 @@ LAST_LINES = 1000  # of a stage, in which the reason of a failure is looked for
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """A stage that failed, why, and the file that holds its lines.
-
-    Attributes:
-        fold, shard: what it was about; None for a stage of the whole run, and for the only shard.
-    """
+    """A stage that failed, why, and the file that holds its lines."""
 
     stage: str
-    fold: int | None
+    fold: int | None  # what it was about; None for a stage of the whole run, and for the only shard
     shard: int | None
     reason: str
     log: Path

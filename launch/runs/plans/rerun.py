@@ -15,21 +15,13 @@ from launch.runs.plans.plan import Built, Plan, Step
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What is to be run again.
+    """What is to be run again."""
 
-    Attributes:
-        stage: the stage.
-        downstream: whether every stage that depends on it follows.
-        fold: the one fold to run it for; None for all of the run's.
-        changed: parameters of the stages, by name.
-        stages: all that are executed, in data order.
-    """
-
-    stage: str
-    downstream: bool
-    fold: int | None
-    changed: Mapping[str, Any]
-    stages: list[str]
+    stage: str  # the stage
+    downstream: bool  # whether every stage that depends on it follows
+    fold: int | None  # the one fold to run it for; None for all of the run's
+    changed: Mapping[str, Any]  # parameters of the stages, by name
+    stages: list[str]  # all that are executed, in data order
 
 
 def wanted(wiring: Wiring, stage: str, assignments: Sequence[str], *, downstream: bool, fold: int | None) -> Wanted:

@@ -20,21 +20,13 @@ from launch.runs.store import BROKEN, read_runs
 
 @dataclasses.dataclass
 class Cleaning:
-    """What is to be deleted, and what is not, with the reason.
+    """What is to be deleted, and what is not, with the reason."""
 
-    Attributes:
-        runs: the folders of the runs that go.
-        left: name to why, of those that would go, but for that.
-        others: what nobody needs then, by the folder that it is in.
-        remaining: how many runs remain.
-        unknown: hidden folders beside the runs that are left alone.
-    """
-
-    runs: list[Path]
-    left: dict[str, str]
-    others: dict[str, list[Path]]
-    remaining: int
-    unknown: list[str]
+    runs: list[Path]  # the folders of the runs that go
+    left: dict[str, str]  # name to why, of those that would go, but for that
+    others: dict[str, list[Path]]  # what nobody needs then, by the folder that it is in
+    remaining: int  # how many runs remain
+    unknown: list[str]  # hidden folders beside the runs that are left alone
 
 
 def plan_cleaning(runs_dir: Path, keep: int | None, older_than_days: float | None) -> Cleaning:

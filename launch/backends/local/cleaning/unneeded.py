@@ -21,20 +21,13 @@ SCRATCH = (".scratch-", ".partial-")  # of a stage that was killed
 
 @dataclasses.dataclass(frozen=True)
 class Remaining:
-    """What remains when runs are deleted.
+    """What remains when runs are deleted."""
 
-    Attributes:
-        folders: those of the runs that remain.
-        used: the paths on this machine that their records name.
-        deleted: the folders of the runs that do not.
-        going_on: whether any run is going on, whose record does not name yet what it will use.
-        before: in seconds since 1970; what is older may go, as the command line says. None where it says nothing of age.
-    """
-
-    folders: Sequence[Path]
-    used: frozenset[Path]
-    deleted: Sequence[Path]
-    going_on: bool
+    folders: Sequence[Path]  # those of the runs that remain
+    used: frozenset[Path]  # the paths on this machine that their records name
+    deleted: Sequence[Path]  # the folders of the runs that do not
+    going_on: bool  # whether any run is going on, whose record does not name yet what it will use
+    # in seconds since 1970; what is older may go, as the command line says. None where it says nothing of age.
     before: float | None = None
 
 

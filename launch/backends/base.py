@@ -6,7 +6,7 @@ A further target is a folder beside local/, kubeflow/ and vertex/ with a class l
 import collections
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from components.settings import STAGES
@@ -108,27 +108,14 @@ class Progress:
     error: str = ""  # what the target says of a failure
 
 
-class FollowedRun(Protocol):
-    """A run whose progress can be asked for.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FollowedRun:
+    """A run whose progress can be asked for."""
 
-    Attributes:
-        link: where it is to be seen.
-        if_failed: what to do to see why it failed; empty where its errors say so.
-        if_waiting: what to look at where a stage waits for long.
-    """
-
-    link: str
-
-    @property
-    def if_failed(self) -> str:
-        """See above."""
-
-    @property
-    def if_waiting(self) -> str:
-        """See above."""
-
-    def progress(self) -> Progress:
-        """Asks the target; raises BackendError where it does not answer."""
+    link: str  # where it is to be seen
+    progress: Callable[[], Progress]  # asks the target; raises BackendError where it does not answer
+    if_failed: str = ""  # what to do to see why it failed; empty where its errors say so
+    if_waiting: str  # what to look at where a stage waits for long
 
 
 def execute(backend: Backend, plan: Plan, *, wait: bool = True) -> int:

@@ -86,6 +86,11 @@ class ClusterBackend(abc.ABC):
         """The client that the target is talked to with, connected."""
         return self.connect()
 
+    @property
+    def experiment(self) -> str:
+        """The experiment that the flags name."""
+        return self.flags.experiment or EXPERIMENT
+
     @abc.abstractmethod
     def connect(self) -> Any:
         """Returns a client; raises ValueError where a flag cannot be, BackendError where the target cannot be talked to."""
@@ -171,7 +176,7 @@ class ClusterBackend(abc.ABC):
         recorded = earlier.accelerator if earlier and earlier.accelerator in ACCELERATORS else None
         cluster = self.cluster(recorded, plan.preset)
         name = plan.name or plan.named().replace("_", "-")
-        experiment = (earlier and earlier.experiment) or self.flags.experiment or EXPERIMENT
+        experiment = (earlier and earlier.experiment) or self.experiment
         placeholders = {"raw": plan.raw, "raw_digest": ""} if plan.raw else {}
         pipeline, values = plan.steps[0].build(plan, self.site, placeholders, {})
         check_parameters(values, cluster)

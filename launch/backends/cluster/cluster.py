@@ -88,11 +88,7 @@ def cluster_from(
 
 
 def images_of(registry: str, accelerator: str, variant: str, overrides: Iterable[str]) -> dict[str, str]:
-    """Returns the image of every stage.
-
-    Raises:
-        ValueError: an image for no stage, or one whose name does not fix its content.
-    """
+    """Returns the image of every stage. Raises ValueError: an image for no stage, or one whose name does not fix its content."""
     images = {stage: image_for(stage, registry, accelerator, variant) for stage in STAGES}
     for stage, image in pairs("--image", overrides):
         if stage not in images:
@@ -110,11 +106,7 @@ def images_of(registry: str, accelerator: str, variant: str, overrides: Iterable
 def pairs(
     option: str, texts: Iterable[str], name: re.Pattern[str] | None = None, value: re.Pattern[str] | None = None
 ) -> Sequence[tuple[str, str]]:
-    """Returns (name, value) of NAME=VALUE texts.
-
-    Raises:
-        ValueError: no "=", a name given twice, or one that does not match.
-    """
+    """Returns (name, value) of NAME=VALUE texts. Raises ValueError: no "=", a name given twice, or one that does not match."""
     found: dict[str, str] = {}
     for text in texts:
         left, right = split(option, text, "=")
@@ -128,11 +120,7 @@ def pairs(
 
 
 def split(option: str, text: str, separator: str) -> tuple[str, str]:
-    """Returns the two halves of `text`.
-
-    Raises:
-        ValueError: one of them is missing.
-    """
+    """Returns the two halves of `text`. Raises ValueError: one of them is missing."""
     left, _, right = text.partition(separator)
     if not left or not right:
         raise ValueError(f"{option} {text}: expected two parts around {separator!r}.")

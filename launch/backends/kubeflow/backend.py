@@ -242,9 +242,6 @@ class KubeflowBackend(ClusterBackend):
         """As `ClusterBackend`: what would have to be copied and cannot be."""
         copied_addresses(values)
 
-    def check_names(self, name: str, experiment: str) -> None:
-        """As `ClusterBackend`: Kubeflow takes any."""
-
     def check_surroundings(self, cluster: Cluster, stages: Sequence[str]) -> None:
         """As `ClusterBackend`; of the cluster that a kubeconfig names, also what it does with stages that fail."""
         super().check_surroundings(cluster, stages)

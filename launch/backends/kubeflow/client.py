@@ -74,11 +74,7 @@ def host_of(flags: argparse.Namespace) -> str:
 
 
 def read_token(path: Path) -> str:
-    """Returns the token in a file.
-
-    Raises:
-        ValueError: the file is empty.
-    """
+    """Returns the token in a file. Raises ValueError: the file is empty."""
     token = path.read_text(encoding="utf-8").strip()
     if not token:
         raise ValueError(f"--token-file {path}: empty; expected a token, such as kubectl create token NAME prints.")

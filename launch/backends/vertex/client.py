@@ -2,12 +2,12 @@
 
 import argparse
 import contextlib
-import difflib
 import logging
 from collections.abc import Iterator
 from typing import Any
 
 from launch.backends.base import BackendError
+from launch.runs.parameters import did_you_mean
 
 QUOTAS = "https://console.cloud.google.com/iam-admin/quotas?project={project}"
 HINTS = {
@@ -36,8 +36,7 @@ def connect(flags: argparse.Namespace) -> Any:
 
     regions = sorted(aiplatform.constants.base.SUPPORTED_REGIONS)
     if flags.region not in regions:
-        near = difflib.get_close_matches(flags.region, regions, n=1)
-        guess = f" Did you mean {near[0]}?" if near else ""
+        guess = did_you_mean(flags.region, regions)
         raise ValueError(f"--region {flags.region}: Vertex AI has no such region.{guess} It has: {', '.join(regions)}.")
     try:
         aiplatform.init(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
-from components.network.image_file import DecodedImages
+from components.network.input.image_file import DecodedImages
 
 LEVELS = 8  # of each of red, green and blue
 COLOURS = LEVELS**3

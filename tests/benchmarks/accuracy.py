@@ -6,9 +6,7 @@ interrupted, and prints the tables of docs/accuracy.md. Everything is of preset 
 
 import argparse
 import dataclasses
-import functools
 import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from components.contract.shards import joined
 from components.generate_pairs.catalogs import merge_catalogs
 from components.generate_pairs.generate import generate_pairs
 from components.generate_pairs.settings import GeneratePairsSettings
-from components.network.settings import NetworkSettings
 from components.predict.settings import PredictSettings
 from components.resize_images.resize import resize_images
 from components.resize_images.settings import ResizeImagesSettings

@@ -1,0 +1,82 @@
+"""Says between which days a pair's answer lies, by how far predictions were off on series that the models had not seen.
+
+Conformal prediction with series as the unit (Lee, Barber and Willett 2023, Distribution-free inference with hierarchical data): each
+held-out series weighs the same, and the new one counts as one that is off without bound. Nothing is assumed of the errors' law but
+that the new series is drawn like the held-out ones, which is not so of a series that looks like none of them.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+LEAST_DAYS = 0.0  # no pair is asked about backwards
+
+
+@dataclasses.dataclass(frozen=True)
+class Intervals:
+    """A pair's interval is its days, plus and minus `width` times the error that is typical of so many days."""
+
+    coverage: float  # that is promised on a new series: at most n / (n + 1), n held-out series
+    width: float
+    fixed_days: float  # the typical error is the root of the squares of this
+    relative: float  # and of this times the days
+
+    def around(self, days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns low and high, [P] and [P]."""
+        reach = self.width * typical_error(days, self.fixed_days, self.relative)
+        return np.maximum(days - reach, LEAST_DAYS), days + reach
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns what calibration.json keeps."""
+        return dataclasses.asdict(self)
+
+
+def fit_intervals(days: np.ndarray, true_days: np.ndarray, series: np.ndarray, coverage: float) -> Intervals:
+    """Returns the intervals that hold on new series.
+
+    Args:
+        days: calibrated out of fold, each series by what was fitted without it, [P].
+        true_days: [P].
+        series: of each pair, [P].
+        coverage: what is asked for.
+    """
+    fixed, relative = error_law(days, true_days)
+    scores = np.abs(true_days - days) / typical_error(days, fixed, relative)
+    _, number, sizes = np.unique(series, return_inverse=True, return_counts=True)
+    count = len(sizes)
+    reachable = min(coverage, count / (count + 1))
+    order = np.argsort(scores)
+    share = np.cumsum(1 / sizes[number[order]]) / (count + 1)
+    place = min(int(np.searchsorted(share, reachable - 1e-12)), len(scores) - 1)
+    return Intervals(reachable, float(scores[order][place]), fixed, relative)
+
+
+def error_law(days: np.ndarray, true_days: np.ndarray) -> tuple[float, float]:
+    """Returns how the error grows with the days: its part for 0 days, and its part per day, by least squares of squares."""
+    squares, error = np.square(days), np.square(true_days - days)
+    centred = squares - squares.mean()
+    slope = max(0.0, float(centred @ error / max(float(centred @ centred), 1e-12)))
+    rest = max(float(error.mean() - slope * squares.mean()), 0.05 * float(error.mean()), 1e-6)
+    return float(np.sqrt(rest)), float(np.sqrt(slope))
+
+
+def typical_error(days: np.ndarray, fixed: float, relative: float) -> np.ndarray:
+    """Returns the error that is typical of so many days, [P]."""
+    return np.sqrt(fixed**2 + np.square(relative * days))
+
+
+def held_out_coverage(validation: pd.DataFrame, days: np.ndarray, true_days: np.ndarray, coverage: float) -> dict[str, float]:
+    """Returns by species the share of pairs that lie within intervals made without their series; nothing of fewer than 3 series."""
+    series = validation["series"].to_numpy()
+    names = np.unique(series)
+    if len(names) < 3:
+        return {}
+    inside = np.zeros(len(days), bool)
+    for name in names:
+        own = series == name
+        low, high = fit_intervals(days[~own], true_days[~own], series[~own], coverage).around(days[own])
+        inside[own] = (low <= true_days[own]) & (true_days[own] <= high)
+    shares = pd.Series(inside).groupby(validation["species"].to_numpy()).mean()
+    return {str(species): round(float(share), 3) for species, share in shares.items()}

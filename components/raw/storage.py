@@ -70,11 +70,7 @@ class RawFolder:
         return self.sizes[path]
 
     def read(self, path: PurePosixPath) -> bytes:
-        """Returns a file's bytes, which are hashed.
-
-        Raises:
-            ChangedError: it was read before, and held something else.
-        """
+        """Returns a file's bytes, which are hashed. Raises ChangedError: it was read before, and held something else."""
         try:
             content = (self.root / path).read_bytes()
         except OSError as error:

@@ -118,16 +118,6 @@ def locate_raw(raw: str | Path) -> str:
     return str(raw).rstrip("/") if str(raw).startswith(GS) else str(Path(raw).resolve())
 
 
-def check_raw(raw: str | Path, splits: Sequence[str] = schema.SPLITS) -> None:
-    """Refuses raw data without photos of each of `splits`, or without test_data.csv; looks at names alone.
-
-    Raises:
-        FileNotFoundError: as `find_photos`.
-        OSError: a gs:// address that cannot be listed.
-    """
-    find_photos(open_raw(raw), splits)
-
-
 def find_photos(source: RawSource, splits: Sequence[str] = schema.SPLITS) -> RawListing:
     """Lists the photos and tables of raw data, and accounts for all else that lies there.
 

@@ -159,7 +159,7 @@ def test_new_photos_are_scored_by_the_models_of_the_run(finished: FinishedVertex
     spec, values = sent(finished)
     job = spec["components"]["comp-report"]["inputDefinitions"]
     assert job["parameters"]["worker_pool_specs"]["defaultValue"][0]["machine_spec"]["machine_type"] == "n1-standard-4"
-    assert job["artifacts"]["histories"]["isOptional"]
+    assert job["artifacts"]["folded_pairs"]["isOptional"]
     assert executors(spec)[0] == {"resize-images", "generate-pairs", "write-tfrecords", "predict", "calibrate", "report"}
     assert (values["raw"], values["raw_digest"]) == ("gs://plants/new", "digest of gs://plants/new")
     assert [(each["fold"], each["train_model"]) for each in values["folds"]] == [(n, uri("train", "model", n)) for n in (0, 2)]

@@ -69,17 +69,12 @@ def verdelta(
         catalog=catalog,
         predictions=collected(predicted.outputs["predictions"], folds),
         out_of_fold=collected(trained.outputs["out_of_fold"], folds),
+        histories=collected(trained.outputs["history"], folds),
         **chosen_for(calibrate, settings),
     ).outputs["submission"]
     report(
-        catalog=catalog,
         images=collected(resized.outputs["images"], shards),
-        pairs=pairs,
-        folded_pairs=folded_pairs,
         examples=examples,
-        models=collected(trained.outputs["model"], folds),
-        histories=collected(trained.outputs["history"], folds),
-        predictions=collected(predicted.outputs["predictions"], folds),
         submission=submission,
         **chosen_for(report, settings),
     )

@@ -35,9 +35,9 @@ def is_installed(distribution: str) -> bool:
 
 
 def import_kfp_without_its_client() -> None:
-    """Imports kfp as a stage does: its client, with those of Kubernetes and Google behind it, takes half a second of each command.
+    """Imports kfp as a stage does: its client, with Kubernetes's and Google's behind it, takes half a second of each command.
 
-    To be called before anything else imports kfp. `from kfp import client`, as `dsl` and `compiler`, imports it where it is needed.
+    To be called before anything else imports kfp. `from kfp import client`, or `dsl`, imports that part where it is needed.
     """
     os.environ[KFP_RUNTIME] = "true"
     try:

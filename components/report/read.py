@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 
 from components.contract import schema, verified
-from components.contract.by_idx import read_labels
 from components.contract.naming import names_first
-from components.contract.tables import read_images, read_table, require_table
+from components.contract.tables.by_idx import read_labels
+from components.contract.tables.stage_tables import read_images, read_table, require_table
 from components.contract.verdict import VERDICT, Finding
 from components.contract.verified import is_there, read_bytes
 from components.report.records import read_record

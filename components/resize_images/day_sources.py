@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from PIL import Image
 
-from components.contract.user_tables import hint_of, read_cells
+from components.contract.tables.user_tables import hint_of, read_cells
 from components.raw.layout import DAYS_TABLE, RawListing
 from components.raw.source import UNREADABLE, RawSource
 from components.raw.walk import printable

@@ -18,7 +18,7 @@ from components.contract import schema
 from components.contract.artifacts import atomic_write, file_digest, write_json, write_record
 from components.contract.naming import names_first
 from components.contract.photos import Photos
-from components.contract.tables import read_images, read_table
+from components.contract.tables.stage_tables import read_images, read_table
 from components.contract.verified import read_bytes
 from components.write_tfrecords.settings import WriteTfrecordsSettings
 

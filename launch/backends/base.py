@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from components.settings import STAGES
 from launch.runs.lineage import RecordedRun
-from launch.runs.plan import Plan
+from launch.runs.plans.plan import Plan
 from launch.runs.summary import RunSummary
 
 POLL_SECONDS = 15.0

@@ -1,4 +1,4 @@
-"""The command line: each command is a module beside this one, which reads its arguments and returns its exit status."""
+"""The command line: each command is a module, here or in a room, which reads its arguments and returns its exit status."""
 
 import argparse
 import errno
@@ -10,26 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from launch.backends.base import BackendError
-from launch.cli import (
-    ask,
-    check,
-    clean,
-    compile,
-    list,
-    open,
-    profile,
-    publish,
-    rerun,
-    run,
-    schedules,
-    score,
-    serve,
-    stop,
-    submit,
-    ui,
-)
+from launch.cli import check, clean, list, open, rerun, run, score, ui
+from launch.cli.answers import ask, publish, serve
+from launch.cli.cluster import compile, profile, schedules, stop, submit
+from launch.cli.cluster.profile import with_profile
 from launch.cli.options import HERE
-from launch.cli.profile import with_profile
 from launch.cli.screen import safe_screen
 
 COMMANDS = (check, run, rerun, score, ask, serve, publish, compile, submit, list, clean, open, stop, schedules, profile, ui)

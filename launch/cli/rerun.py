@@ -7,7 +7,7 @@ from components.settings import STAGES
 from launch.backends.base import execute
 from launch.cli.options import add_continuing, backend_from
 from launch.runs.dag.wiring import read_wiring
-from launch.runs.rerun import rerun_plan, wanted
+from launch.runs.plans.rerun import rerun_plan, wanted
 
 
 def add_parser(commands: Any) -> None:

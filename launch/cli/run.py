@@ -5,7 +5,7 @@ from typing import Any
 
 from launch.backends.base import execute
 from launch.cli.options import add_local, add_parameters, backend_from, parameters_of
-from launch.runs.plan import SAMPLE, training_plan
+from launch.runs.plans.plan import SAMPLE, training_plan
 
 
 def add_parser(commands: Any) -> None:

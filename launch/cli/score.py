@@ -34,7 +34,7 @@ def score(arguments: argparse.Namespace, pipeline: Any) -> int:
         FileExistsError: a run of the new name.
         BackendError: the cluster cannot be talked to, or says no.
     """
-    from launch.runs.score import score_plan  # compiles the components that it is made of
+    from launch.runs.plans.score import score_plan  # compiles the components that it is made of
 
     backend = backend_from(arguments, pipeline)
     plan = score_plan(read_wiring(pipeline), backend.read(arguments.run), arguments.raw, arguments.name)

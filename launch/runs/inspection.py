@@ -120,8 +120,8 @@ def affordable(source: RawSource, paths: Sequence[PurePosixPath]) -> list[PurePo
 
 def look_at_tables(source: RawSource, understood: "Understood", found: Inspection) -> None:
     """Adds the number of test pairs, and what is wrong with each table."""
-    from components.contract.by_idx import read_labels, read_order
-    from components.contract.user_tables import read_test_data
+    from components.contract.tables.by_idx import read_labels, read_order
+    from components.contract.tables.user_tables import read_test_data
     from components.generate_pairs.generate import make_test_pairs, odd_pairs
     from components.resize_images.catalog import build_catalog
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from components.images import ROOT
 from components.report.mlflow_log import QUIET, connect
-from launch.backends.local.processes import GRACE_SECONDS, ProcessGroup
+from launch.backends.local.isolation.processes import GRACE_SECONDS, ProcessGroup
 
 HOST = "127.0.0.1"
 STORE = ".mlflow"  # below the folder of runs: MLflow's database and what else can be made anew at any time

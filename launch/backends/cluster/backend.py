@@ -26,7 +26,7 @@ from launch.runs.dag.replay import Site
 from launch.runs.dag.wiring import Wiring
 from launch.runs.inspection import inspect_raw
 from launch.runs.lineage import RecordedRun
-from launch.runs.plan import Plan
+from launch.runs.plans.plan import Plan
 from launch.runs.summary import RunSummary
 
 EXPERIMENT = "verdelta"

@@ -11,6 +11,7 @@ import pandas as pd
 
 from components.contract import schema
 
+PHOTO_IDS = ("before_image_id", "after_image_id")
 FEWEST_PHOTOS = 8  # of fewer, one that is missing moves all others too far
 MOST_STRETCH = 2.5  # plants do not differ by more: photos that would be stretched so are of another cadence
 MOST_RESIDUAL = 0.25  # of the photos' own spread: beyond it they are not evenly taken, or not of one growing plant
@@ -61,8 +62,29 @@ def on_cadence(dates: np.ndarray, cadence: Cadence) -> tuple[np.ndarray, str]:
     return (places + stretch * centred) / 2, ""
 
 
+def apply_cadence(table: pd.DataFrame, photos: pd.DataFrame, cadence: Cadence) -> list[tuple[str, str]]:
+    """Sets `calibrated_days` of the pairs of series whose cadence can be believed; returns the other series with the reason.
+
+    Args:
+        table: pairs, with PHOTO_IDS.
+        photos: of all of them, as `read_photos` returns it.
+
+    Raises:
+        ValueError: the models do not date photos.
+    """
+    if schema.DATE_DAYS not in photos or photos[schema.DATE_DAYS].isna().any():
+        raise ValueError(
+            f"cadence_days={cadence.days:g} needs the date of each photo, and the models have a head that dates none. "
+            "Train with head=dates, or set cadence_days=0."
+        )
+    days, left = put_on_cadence(photos, cadence)
+    before, after = (table[name].map(days) for name in PHOTO_IDS)
+    table[schema.CALIBRATED_DAYS] = (after - before).fillna(table[schema.CALIBRATED_DAYS])
+    return left
+
+
 def put_on_cadence(photos: pd.DataFrame, cadence: Cadence) -> tuple[pd.Series, list[tuple[str, str]]]:
-    """Returns the day of every photo of a series whose cadence can be believed, by image_id, and the other series with the reason.
+    """Returns by image_id the day of every photo of a series whose cadence can be believed, and why the others' cannot.
 
     Args:
         photos: columns image_id, series and DATE_DAYS.

@@ -1,12 +1,17 @@
 """Makes a run's submissions of its models' predictions: averaged, calibrated, and scored where the truth is known."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from components.calibrate.cadence import PHOTO_IDS, Cadence, apply_cadence, learn_cadence
+from components.calibrate.intervals import Intervals, fit_intervals, held_out_coverage
 from components.calibrate.linear import floor_days
+from components.calibrate.photos import read_photos
 from components.calibrate.scores import score_test, score_validation
 from components.calibrate.settings import CalibrateSettings
 from components.calibrate.tables import CALIBRATED, RAW, read_out_of_fold, read_predictions
@@ -17,7 +22,7 @@ from components.contract.artifacts import atomic_write, write_json, write_record
 from components.contract.records import hand_on, handed_on, read_record
 from components.contract.tables.by_idx import read_labels, read_order, require_same_idx
 from components.contract.tables.cells import guarded
-from components.contract.tables.stage_tables import read_table, require_table
+from components.contract.tables.stage_tables import read_images, read_table, require_table
 from components.contract.verdict import VERDICT
 from components.contract.verified import read_bytes
 
@@ -57,16 +62,28 @@ def calibrate(
     if (out_of_fold is None) == (calibrated is None):
         raise ValueError(f"out_of_fold={out_of_fold}, calibrated={calibrated}: expected one of them, to fit on or to apply.")
     require_same_length(predictions=predictions, out_of_fold=out_of_fold, histories=histories)
-    test = in_submission_order(read_predictions(predictions), *read_order(catalog))
+    more = PHOTO_IDS if settings.cadence_days else ()
+    test, photos = in_submission_order(read_predictions(predictions, more), *read_order(catalog)), read_photos(predictions)
     counts = {"models": len(predictions), "test_pairs": len(test)}
     floored = floor(test, "test")
     submission.mkdir(parents=True, exist_ok=True)
     out_of_fold_csv = submission / schema.OUT_OF_FOLD_CALIBRATED_CSV
     if calibrated is None:
-        validation = read_out_of_fold(out_of_fold or [])
+        validation = read_out_of_fold(out_of_fold or [], more)
         counts["out_of_fold_pairs"] = len(validation)
         floored |= floor(validation, "out_of_fold")
         calibration, skipped = calibrate_tables(test, validation, settings)
+        if settings.cadence_days:
+            cadence = learn_cadence(settings.cadence_days, read_images(catalog).query("split == 'train'"))
+            calibration["cadence"] = dataclasses.asdict(cadence)
+            apply_cadence(validation, read_photos(out_of_fold or []), cadence)
+            validation[CALIBRATED] = floor_days(validation[CALIBRATED].to_numpy())
+        true_days = validation["time_delta_days"].to_numpy("float64")
+        held_out = validation[CALIBRATED].to_numpy(), true_days
+        calibration["intervals"] = {
+            **fit_intervals(*held_out, validation["series"].to_numpy(), settings.interval_coverage).as_json(),
+            "held_out_coverage": held_out_coverage(validation, *held_out, settings.interval_coverage),
+        }
         scores, found = score_validation(validation), judge_validation(validation, floored["out_of_fold_days_floored"])
         write_table(out_of_fold_csv, validation)
         trained = [read_record(folder, "train") for folder in out_of_fold or []]
@@ -77,9 +94,14 @@ def calibrate(
         copy_table(calibrated / out_of_fold_csv.name, out_of_fold_csv)
         trained = handed_on(calibrated, ["train"], len(predictions))
         validation = read_table(out_of_fold_csv, ("pair_id", "time_delta_days"))
-    labels = read_labels(catalog, test["idx"])
+    if "cadence" in calibration:
+        skipped = skipped + apply_cadence(test, photos, Cadence(**calibration["cadence"]))
+        test[CALIBRATED] = floor_days(test[CALIBRATED].to_numpy())
+    if "intervals" in calibration:
+        write_table(submission / schema.INTERVALS_CSV, with_intervals(test, photos, calibration["intervals"]))
+    labels, oracle = (read_labels(catalog, test["idx"], name) for name in (schema.TEST_LABELS_CSV, schema.TEST_ORACLE_CSV))
     found += judge_test(test, floored["test_days_floored"], float(validation["time_delta_days"].std()), labels)
-    metrics = scores | score_test(test, labels) | ({VERDICT: found} if found else {})
+    metrics = scores | score_test(test, labels, oracle) | ({VERDICT: found} if found else {})
     for name, column in ((schema.SUBMISSION_RAW_CSV, RAW), (schema.SUBMISSION_CALIBRATED_CSV, CALIBRATED)):
         write_table(submission / name, test[["idx", column]].set_axis(list(schema.SUBMISSION_COLUMNS), axis=1))
     known = {} if labels is None else {schema.TRUE_DAYS: labels}
@@ -102,6 +124,16 @@ def floor(table: pd.DataFrame, name: str) -> dict[str, int]:
     count = int((table[RAW] <= 0).sum())
     table[RAW] = floor_days(table[RAW].to_numpy())
     return {f"{name}_days_floored": count}
+
+
+def with_intervals(test: pd.DataFrame, photos: pd.DataFrame, fitted: dict[str, Any]) -> pd.DataFrame:
+    """Returns INTERVALS_COLUMNS of the test pairs; wider where a series looks like nothing that the models were trained on."""
+    intervals = Intervals(**{name: fitted[name] for name in ("coverage", "width", "fixed_days", "relative")})
+    drifts = test["series"].map(photos.groupby("series")["drift"].mean()).fillna(0.0)
+    days, wider = test[CALIBRATED].to_numpy(), np.maximum(drifts.to_numpy() / schema.UNUSUAL_DRIFT, 1)
+    low, high = intervals.around(days, wider)
+    table = test[["idx", "species", "series"]].assign(time_delta=days, low_days=low, high_days=high, drift=drifts)
+    return table[list(schema.INTERVALS_COLUMNS)]
 
 
 def in_submission_order(test: pd.DataFrame, order: pd.Series, source: Path) -> pd.DataFrame:

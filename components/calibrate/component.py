@@ -13,6 +13,8 @@ def calibrate(
     metrics: dsl.Output[dsl.Metrics],
     calibration: str,
     calibration_rules: list,
+    cadence_days: float,
+    interval_coverage: float,
     out_of_fold: dsl.Input[list[dsl.Dataset]] = None,
     histories: dsl.Input[list[dsl.Dataset]] = None,
     calibrated: dsl.Input[dsl.Dataset] = None,
@@ -28,6 +30,8 @@ def calibrate(
         metrics: RMSE in days, and what is wrong with a model that learned nothing.
         calibration: none, rules or fit.
         calibration_rules: ordered factors by species or series.
+        cadence_days: days between a series' photos where they are regular.
+        interval_coverage: share of pairs that intervals are to hold.
         out_of_fold: one folder per model.
         histories: one folder per model, given with `out_of_fold`.
         calibrated: the submission of the run that trained the models: its calibration and its out-of-fold pairs.

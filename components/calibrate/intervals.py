@@ -1,8 +1,8 @@
 """Says between which days a pair's answer lies, by how far predictions were off on series that the models had not seen.
 
-Conformal prediction with series as the unit (Lee, Barber and Willett 2023, Distribution-free inference with hierarchical data): each
-held-out series weighs the same, and the new one counts as one that is off without bound. Nothing is assumed of the errors' law but
-that the new series is drawn like the held-out ones, which is not so of a series that looks like none of them.
+Conformal prediction with series as the unit (Lee, Barber and Willett 2023, Distribution-free inference with hierarchical data):
+each held-out series weighs the same. Nothing is assumed of the errors' law but that the new series is drawn like the held-out
+ones, which is not so of a series that looks like none of them.
 """
 
 import dataclasses
@@ -18,14 +18,14 @@ LEAST_DAYS = 0.0  # no pair is asked about backwards
 class Intervals:
     """A pair's interval is its days, plus and minus `width` times the error that is typical of so many days."""
 
-    coverage: float  # that is promised on a new series: at most n / (n + 1), n held-out series
+    coverage: float  # at least, on a new series, whatever the errors' law: n / (n + 1) of what was asked for, n held-out series
     width: float
     fixed_days: float  # the typical error is the root of the squares of this
     relative: float  # and of this times the days
 
-    def around(self, days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns low and high, [P] and [P]."""
-        reach = self.width * typical_error(days, self.fixed_days, self.relative)
+    def around(self, days: np.ndarray, wider: float | np.ndarray = 1.0) -> tuple[np.ndarray, np.ndarray]:
+        """Returns low and high, [P] and [P], each `wider` times as far away as was promised."""
+        reach = wider * self.width * typical_error(days, self.fixed_days, self.relative)
         return np.maximum(days - reach, LEAST_DAYS), days + reach
 
     def as_json(self) -> dict[str, Any]:
@@ -46,11 +46,10 @@ def fit_intervals(days: np.ndarray, true_days: np.ndarray, series: np.ndarray, c
     scores = np.abs(true_days - days) / typical_error(days, fixed, relative)
     _, number, sizes = np.unique(series, return_inverse=True, return_counts=True)
     count = len(sizes)
-    reachable = min(coverage, count / (count + 1))
     order = np.argsort(scores)
-    share = np.cumsum(1 / sizes[number[order]]) / (count + 1)
-    place = min(int(np.searchsorted(share, reachable - 1e-12)), len(scores) - 1)
-    return Intervals(reachable, float(scores[order][place]), fixed, relative)
+    share = np.cumsum(1 / sizes[number[order]]) / count
+    place = min(int(np.searchsorted(share, coverage - 1e-12)), len(scores) - 1)
+    return Intervals(coverage * count / (count + 1), float(scores[order][place]), fixed, relative)
 
 
 def error_law(days: np.ndarray, true_days: np.ndarray) -> tuple[float, float]:
@@ -68,7 +67,7 @@ def typical_error(days: np.ndarray, fixed: float, relative: float) -> np.ndarray
 
 
 def held_out_coverage(validation: pd.DataFrame, days: np.ndarray, true_days: np.ndarray, coverage: float) -> dict[str, float]:
-    """Returns by species the share of pairs that lie within intervals made without their series; nothing of fewer than 3 series."""
+    """Returns by species the share of pairs within intervals made without their series; nothing of fewer than 3 series."""
     series = validation["series"].to_numpy()
     names = np.unique(series)
     if len(names) < 3:

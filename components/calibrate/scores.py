@@ -18,12 +18,13 @@ def score_validation(validation: pd.DataFrame) -> dict[str, float]:
     return {name: rmse_days(validation[column], validation["time_delta_days"]) for name, column in columns.items()}
 
 
-def score_test(test: pd.DataFrame, true_days: pd.Series | None) -> dict[str, float]:
-    """Returns the RMSE in days of both submissions where the true days are known, else nothing."""
+def score_test(test: pd.DataFrame, true_days: pd.Series | None, oracle: pd.Series | None = None) -> dict[str, float]:
+    """Returns the RMSE in days of both submissions, and of the sample's oracle, where the true days are known, else nothing."""
     if true_days is None:
         return {}
     columns = {"test_rmse_days_raw": RAW, "test_rmse_days_calibrated": CALIBRATED}
-    return {name: rmse_days(test[column], true_days) for name, column in columns.items()}
+    scores = {name: rmse_days(test[column], true_days) for name, column in columns.items()}
+    return scores | ({} if oracle is None else {"test_oracle_rmse_days": rmse_days(oracle, true_days)})
 
 
 def metadata_of(submission: Path) -> dict[str, Any]:

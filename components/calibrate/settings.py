@@ -21,6 +21,18 @@ class CalibrateSettings(Settings):
         [], 'Ordered factors, such as [{"species": "LT", "factor": 1.1}, {"series": "LT_1088", "factor": 0.65}].'
     )
 
+    cadence_days: float = parameter(
+        0.0,
+        "Days from one photo of a series to the next where they are regular, but for a few that are missing; 0 where not.",
+        unit="days",
+        at_least=0.0,
+        at_most=366.0,
+        why="plants are not photographed more rarely",
+    )
+    interval_coverage: float = parameter(
+        0.9, "Share of the pairs of a new series that lie within the intervals.", at_least=0.5, at_most=0.99
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if len(self.calibration_rules) > MOST_RULES:

@@ -12,8 +12,8 @@ from components.contract.tables.stage_tables import read_table
 RAW, CALIBRATED = "prediction_days", schema.CALIBRATED_DAYS  # columns of days, before and after calibration
 
 
-def read_predictions(folders: Sequence[Path]) -> pd.DataFrame:
-    """Returns PREDICTIONS_COLUMNS in the first folder's order, `prediction_days` being the mean over the folders.
+def read_predictions(folders: Sequence[Path], more: Sequence[str] = ()) -> pd.DataFrame:
+    """Returns PREDICTIONS_COLUMNS and `more` in the first folder's order, `prediction_days` being the mean over the folders.
 
     Behind them are `lowest_days` and `highest_days` of the folders.
 
@@ -23,7 +23,7 @@ def read_predictions(folders: Sequence[Path]) -> pd.DataFrame:
     """
     if not folders:
         raise ValueError("no predictions folder. Expected one per trained fold; set folds to at least one fold.")
-    tables = [read_table(folder / schema.PREDICTIONS_CSV, schema.PREDICTIONS_COLUMNS) for folder in folders]
+    tables = [read_table(folder / schema.PREDICTIONS_CSV, (*schema.PREDICTIONS_COLUMNS, *more)) for folder in folders]
     first = tables[0]
     for folder, table in zip(folders, tables, strict=True):
         odd = set(table["pair_id"]) ^ set(first["pair_id"])
@@ -36,8 +36,8 @@ def read_predictions(folders: Sequence[Path]) -> pd.DataFrame:
     return first.assign(prediction_days=aligned.mean(axis=0), lowest_days=aligned.min(axis=0), highest_days=aligned.max(axis=0))
 
 
-def read_out_of_fold(folders: Sequence[Path]) -> pd.DataFrame:
-    """Returns OUT_OF_FOLD_COLUMNS of all folders, one after the other.
+def read_out_of_fold(folders: Sequence[Path], more: Sequence[str] = ()) -> pd.DataFrame:
+    """Returns OUT_OF_FOLD_COLUMNS and `more` of all folders, one after the other.
 
     Raises:
         FileNotFoundError: a folder has no out_of_fold.csv.
@@ -45,7 +45,7 @@ def read_out_of_fold(folders: Sequence[Path]) -> pd.DataFrame:
     """
     if not folders:
         raise ValueError("no out_of_fold folder. Expected one per trained fold; set folds to at least one fold.")
-    tables = [read_table(folder / schema.OUT_OF_FOLD_CSV, schema.OUT_OF_FOLD_COLUMNS) for folder in folders]
+    tables = [read_table(folder / schema.OUT_OF_FOLD_CSV, (*schema.OUT_OF_FOLD_COLUMNS, *more)) for folder in folders]
     table = pd.concat(tables, ignore_index=True)
     if table.empty:
         raise ValueError(f"{folders[0] / schema.OUT_OF_FOLD_CSV}: no pair. Expected the pairs of the fold held out; train again.")

@@ -25,6 +25,7 @@ IMAGES_CSV = "images.csv"
 TEST_DATA_CSV = "test_data.csv"
 SAMPLE_SUBMISSION_CSV = "sample_submission.csv"
 TEST_LABELS_CSV = "test_labels.csv"
+TEST_ORACLE_CSV = "test_oracle.csv"  # of the sample dataset alone: what who knows each plant's age could answer
 TRAIN, TEST = SPLITS = "train", "test"  # values of `split`
 DAY_DECIMALS = 3  # 86 seconds, more than the jitter of a camera that works at a fixed hour
 IMAGES_COLUMNS = ("image_id", "split", "species", "series", "day", "path")
@@ -58,6 +59,7 @@ PREDICTIONS_CSV = "predictions.csv"
 PHOTOS_CSV = "photos.csv"  # also in out_of_fold/
 PHOTOS_COLUMNS = ("image_id", "species", "series", "drift")  # and DATE_DAYS where the head dates photos
 DATE_DAYS = "date_days"
+UNUSUAL_DRIFT = 1.8  # of a series that looks like none that was trained on: docs/accuracy.md
 VIEW_COLUMN = "view_{}"
 PREDICTIONS_COLUMNS = ("pair_id", "idx", "species", "series", "prediction_days")  # then one VIEW_COLUMN per view
 
@@ -67,6 +69,8 @@ SUBMISSION_COLUMNS = ("idx", "time_delta")
 OUT_OF_FOLD_CALIBRATED_CSV, CALIBRATED_DAYS = "out_of_fold_calibrated.csv", "calibrated_days"  # the added column
 TEST_CALIBRATED_CSV, TRUE_DAYS = "test_calibrated.csv", "true_days"  # the last column, where they are known
 TEST_CALIBRATED_COLUMNS = ("idx", "prediction_days", CALIBRATED_DAYS, "lowest_days", "highest_days")
+INTERVALS_CSV = "intervals.csv"
+INTERVALS_COLUMNS = ("idx", "species", "series", "time_delta", "low_days", "high_days", "drift")
 CALIBRATION_JSON, METRICS_JSON = "calibration.json", "metrics.json"
 HISTORY_OF_MODEL = "history-{}.csv"  # by the model's place in the list
 WRITERS = {

@@ -16,7 +16,6 @@ from components.network.input.image_file import DecodedImages
 
 LEVELS = 8  # of each of red, green and blue
 COLOURS = LEVELS**3
-UNUSUAL = 1.8  # times as far from the train series as they are from each other: chosen on seeds 0 to 4, tried on others
 
 
 def series_looks(images: DecodedImages, series: Sequence[str]) -> dict[str, np.ndarray]:
@@ -59,7 +58,7 @@ def with_dates(photos: pd.DataFrame, drifts: pd.Series, dates: np.ndarray | None
 def drift(look: np.ndarray, known: np.ndarray) -> float:
     """Returns how far a look is from the nearest known one, where 1 is how far those typically are from each other.
 
-    The distance is Hellinger's. A test series beyond UNUSUAL looks like nothing that the model was trained on.
+    The distance is Hellinger's. A test series beyond schema.UNUSUAL_DRIFT looks like nothing that the model was trained on.
 
     Args:
         look: [COLOURS].

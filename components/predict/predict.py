@@ -66,7 +66,7 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
         views = {schema.VIEW_COLUMN.format(view): pair_days(head, features, before, after) for view, features in enumerate(seen)}
         dates = head_dates(head, seen)
         looks, known = series_looks(images, table["series"]), np.load(io.BytesIO(read_bytes(model / schema.LOOKS_FILE)))
-    results = pairs[["pair_id", "idx", "species", "series"]].assign(
+    results = pairs[["pair_id", "idx", "species", "series", *IDS]].assign(
         prediction_days=np.mean(list(views.values()), axis=0, dtype=np.float64), **views
     )
     counts = {"test_pairs": len(pairs), "test_images": len(table), "backbone_passes": len(table) * settings.tta_views}

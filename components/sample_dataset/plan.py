@@ -78,11 +78,15 @@ class Photo:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Train photos, test photos, and the rows (before stem, after stem, days) of the test table in order of idx."""
+    """Train photos, test photos, and the rows (before stem, after stem, days, oracle) of the test table in order of idx.
+
+    The oracle sees the growth age of every plant and not its rate: its days are the ages' difference times the number that makes
+    its expected square error least over RATES, E[rate] / E[rate squared].
+    """
 
     train: tuple[Photo, ...]
     test: tuple[Photo, ...]
-    test_pairs: tuple[tuple[str, str, int], ...]
+    test_pairs: tuple[tuple[str, str, int, float], ...]
 
 
 def plan_dataset(settings: SampleDatasetSettings) -> Plan:
@@ -154,7 +158,7 @@ def test_photos(series: list[Series], rng: np.random.Generator) -> tuple[Photo, 
     )
 
 
-def draw_test_pairs(photos: tuple[Photo, ...], count: int, rng: np.random.Generator) -> tuple[tuple[str, str, int], ...]:
+def draw_test_pairs(photos: tuple[Photo, ...], count: int, rng: np.random.Generator) -> tuple[tuple[str, str, int, float], ...]:
     """Returns at most `count` different pairs, earlier photo first, of all series in chance order.
 
     `photos` are in order of series and day.
@@ -162,7 +166,17 @@ def draw_test_pairs(photos: tuple[Photo, ...], count: int, rng: np.random.Genera
     by_series = itertools.groupby(photos, key=lambda photo: photo.series.number)
     pairs = [pair for _, group in by_series for pair in itertools.combinations(group, 2)]
     chosen = rng.permutation(len(pairs))[:count]
-    return tuple((stem(pairs[i][0]), stem(pairs[i][1]), pairs[i][1].day - pairs[i][0].day) for i in chosen)
+    return tuple(
+        (stem(first), stem(second), second.day - first.day, oracle_days(first, second))
+        for first, second in (pairs[i] for i in chosen.tolist())
+    )
+
+
+def oracle_days(first: Photo, second: Photo) -> float:
+    """Returns what the oracle answers, days: see Plan."""
+    low, high = RATES
+    mean, square = (low + high) / 2, (low * low + low * high + high * high) / 3  # of a uniform law
+    return (second.series.age(second.day) - first.series.age(first.day)) * mean / square
 
 
 def stem(photo: Photo) -> str:

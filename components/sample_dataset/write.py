@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from components.contract.cores import available_cores
 from components.contract.full_disk import naming_full_disk
-from components.contract.schema import RAW_TEST_DATA, SAMPLE_SUBMISSION_CSV, TEST_FOLDER, TEST_LABELS_CSV
+from components.contract.schema import RAW_TEST_DATA, SAMPLE_SUBMISSION_CSV, TEST_FOLDER, TEST_LABELS_CSV, TEST_ORACLE_CSV
 from components.sample_dataset.photo import take_photo
 from components.sample_dataset.plan import Photo, Plan, plan_dataset
 from components.sample_dataset.settings import SampleDatasetSettings
@@ -84,16 +84,17 @@ def remove_abandoned(output: Path) -> None:
 
 
 def write_tables(root: Path, plan: Plan) -> None:
-    """Writes the test table, the sample submission (all zeros) and the true days."""
+    """Writes the test table, the sample submission (all zeros), the true days and the oracle's."""
     (root / TEST_FOLDER).mkdir(parents=True)
     rows = list(enumerate(plan.test_pairs))
     write_csv(
         root / RAW_TEST_DATA,
         ("idx", "before_file_path", "after_file_path"),
-        ((idx, before, after) for idx, (before, after, _) in rows),
+        ((idx, before, after) for idx, (before, after, *_) in rows),
     )
     write_csv(root / SAMPLE_SUBMISSION_CSV, ("idx", "time_delta"), ((idx, 0) for idx, _ in rows))
-    write_csv(root / TEST_FOLDER / TEST_LABELS_CSV, ("idx", "time_delta"), ((idx, days) for idx, (_, _, days) in rows))
+    write_csv(root / TEST_FOLDER / TEST_LABELS_CSV, ("idx", "time_delta"), ((idx, days) for idx, (_, _, days, _) in rows))
+    write_csv(root / TEST_FOLDER / TEST_ORACLE_CSV, ("idx", "time_delta"), ((idx, oracle) for idx, (*_, oracle) in rows))
 
 
 def write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:

@@ -72,9 +72,9 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
             data = decoded.result()
         steps_per_epoch = settings.steps_per_epoch or derive_steps(len(data.train), settings)
         validated = fit(network, data, steps_per_epoch, settings, resume)
-        results = data.validation[["pair_id", "species", "series", "fold", "time_delta_days"]].assign(
-            baseline_days=data.train["time_delta_days"].mean(), prediction_days=validated.predictions
-        )
+        results = data.validation[
+            ["pair_id", "species", "series", "before_image_id", "after_image_id", "fold", "time_delta_days"]
+        ].assign(baseline_days=data.train["time_delta_days"].mean(), prediction_days=validated.predictions)
         counts = {
             "train_pairs": len(data.train),
             "validation_pairs": len(data.validation),

@@ -1,4 +1,4 @@
-"""Measures how accurate verdelta is on synthetic plants whose truth is known, beside the winner's recipe and beside what is possible.
+"""Measures how accurate verdelta is on synthetic plants, beside the winner's recipe and beside what is possible.
 
 `make accuracy` trains on several seeds of the sample dataset, keeps what it has trained under --work so that it can be
 interrupted, and prints the tables of docs/accuracy.md. Everything is of preset smoke's size: EfficientNet-B0 at 64 px.

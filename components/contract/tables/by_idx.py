@@ -45,13 +45,13 @@ def require_same_idx(order: pd.Series, others: pd.Series, path: Path, *, missing
             )
 
 
-def read_labels(catalog: Path, idx: pd.Series) -> pd.Series | None:
-    """Returns the true days of test pairs, float64 in the order of `idx`, or None where the catalog has no test_labels.csv.
+def read_labels(catalog: Path, idx: pd.Series, name: str = schema.TEST_LABELS_CSV) -> pd.Series | None:
+    """Returns the true days of test pairs, float64 in the order of `idx`, or None where the catalog has no such table.
 
     Raises:
         ValueError: as `read_user_table`, or a test pair has no label, or one that is no finite number. Other rows do not matter.
     """
-    path = catalog / schema.TEST_LABELS_CSV
+    path = catalog / name
     if not is_there(path):
         return None
     labels = read_user_table(path, schema.SUBMISSION_COLUMNS).set_index("idx")["time_delta"]

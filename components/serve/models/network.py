@@ -68,18 +68,36 @@ class Head:
 
 
 @dataclasses.dataclass(frozen=True)
+class DatesHead:
+    """The weights of a head that dates each photo, float32: what a photo brings to its pairs is its date alone."""
+
+    hidden: np.ndarray
+    hidden_bias: np.ndarray
+    days: np.ndarray
+
+    def halves(self, features: Any) -> Any:
+        """The date of each photo, as a graph: features [N, D] to [N, 1]."""
+        hidden = ops.relu(ops.add(ops.matmul(features, self.hidden, False, False), self.hidden_bias))
+        return ops.matmul(hidden, self.days, False, False)
+
+    def pair_days(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Days of pairs, by the dates of their photos: [P, 1] and [P, 1] to [P] float32."""
+        return (after - before)[:, 0].astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
 class Network:
     """A trained model.
 
     Attributes:
         dim: H and W of its input, px.
-        graph: [N, dim, dim, 3] float32 in [0, 255] to what each photo brings to its pairs, [N, 9U].
+        graph: [N, dim, dim, 3] float32 in [0, 255] to what each photo brings to its pairs, [N, 9U] or [N, 1].
         head: what turns that into days.
     """
 
     dim: int
     graph: openvino.Model
-    head: Head
+    head: Head | DatesHead
 
 
 def lstm_step(gates: np.ndarray, cell: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -109,8 +127,8 @@ def read_network(path: Path) -> Network:
                 places = containers(config["config"]["layers"])
                 head = weights_by_layer(layers[HEAD]["config"]["layers"], file[places[HEAD]]["layers"])
                 encoder = layers[ENCODER]["config"]
-                kernel, recurrent, bias, *dense = (array for name in HEAD_LAYERS for array in head[name])
-                days = Head(kernel, recurrent, bias, *dense)
+                arrays = [array for name in HEAD_LAYERS for array in head.get(name, ())]
+                days = Head(*arrays) if HEAD_LAYERS[0] in head else DatesHead(*arrays)
                 graph = build_graph(encoder, weights_by_layer(encoder["layers"], file[places[ENCODER]]["layers"]), days)
                 return Network(encoder["layers"][0]["config"]["batch_shape"][1], graph, days)
     except FileNotFoundError:

@@ -10,9 +10,9 @@ from components.contract.verdict import VERDICT, Finding, sentences, verdict_hea
 from components.contract.verified import read_bytes, read_json, read_single
 from launch.runs.record import RESULTS, RunRecord
 
-SCORES = (  # row, (baseline, raw, calibrated)
-    ("validation", ("baseline_rmse_days", "validation_rmse_days", "validation_rmse_days_calibrated")),
-    ("test", ("", "test_rmse_days_raw", "test_rmse_days_calibrated")),
+SCORES = (  # row, (baseline, raw, calibrated, oracle)
+    ("validation", ("baseline_rmse_days", "validation_rmse_days", "validation_rmse_days_calibrated", "")),
+    ("test", ("", "test_rmse_days_raw", "test_rmse_days_calibrated", "test_oracle_rmse_days")),
 )
 
 

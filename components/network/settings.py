@@ -9,16 +9,7 @@ TRANSFORMS = 10  # the winner's augmentations and views, 0 (none) to 9 (rotate 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ViewSettings(Settings):
-    """How often a photo is looked at: train does it to the held-out fold as predict does to test photos."""
-
-    tta_views: int = parameter(
-        1, "Views averaged per pair: transforms 0 to n-1; 1 is the photo as it is.", at_least=1, at_most=TRANSFORMS
-    )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class NetworkSettings(ViewSettings):
+class NetworkSettings(Settings):
     """The network and the weights that it starts from."""
 
     encoder: str = parameter("B7", "EfficientNet variant of the encoder.", choices=tuple(f"B{n}" for n in range(8)))

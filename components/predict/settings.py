@@ -2,14 +2,17 @@
 
 import dataclasses
 
-from components.network.settings import ViewSettings
-from components.settings import parameter
+from components.network.settings import TRANSFORMS
+from components.settings import Settings, parameter
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictSettings(ViewSettings):
-    """Test-time augmentation, and how large a batch is."""
+class PredictSettings(Settings):
+    """Test-time augmentation."""
 
+    tta_views: int = parameter(
+        1, "Views averaged per test pair: transforms 0 to n-1; 1 is the photo as it is.", at_least=1, at_most=TRANSFORMS
+    )
     prediction_batch_size: int = parameter(
         16,
         "Images per backbone pass while predicting; as many as in a training step find its program compiled.",

@@ -59,7 +59,7 @@ class ValidatePairs(keras.callbacks.Callback):
         if self.settings.reestimate_batchnorm:
             seed = self.settings.seed + self.settings.fold
             reestimate_batchnorm(encoder, self.images, self.train_rows, batch_size=batch_size, seed=seed)
-        views = self.settings.tta_views if epoch + 1 == self.settings.epochs else 1
+        views = self.settings.validation_views if epoch + 1 == self.settings.epochs else 1
         seen = [encode(encoder, self.images, rows=self.rows, view=view, batch_size=batch_size) for view in range(views)]
         days = [pair_days(head, features, self.before, self.after) for features in seen]
         self.predictions = np.mean(days, axis=0, dtype=np.float64).astype(np.float32)

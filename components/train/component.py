@@ -20,7 +20,7 @@ def train(
     lstm_units: int,
     dense_units: int,
     head: str,
-    tta_views: int,
+    validation_views: int,
     clique_size: int,
     cliques_per_batch: int,
     epochs: int,

@@ -49,6 +49,12 @@ class TrainSettings(NetworkSettings):
         at_most=100_000_000,
         why="the buffer is held in memory, 8 bytes a pair",
     )
+    validation_views: int = parameter(
+        1,
+        "Views averaged per pair of the held-out fold after the last epoch; as many as tta_views, so that both err alike.",
+        at_least=1,
+        at_most=TRANSFORMS,
+    )
     memory_budget_gb: float = parameter(
         8.0,
         "Decoded images above this go to a file in the temporary folder.",

@@ -18,6 +18,7 @@ def smoke() -> dict[str, Any]:
         "mixed_precision": "float32",
         "head": "dates",
         "tta_views": 6,
+        "validation_views": 6,
         "clique_size": 8,
         "cliques_per_batch": 4,
         "epochs": 5,
@@ -69,6 +70,7 @@ def fast() -> dict[str, Any]:
         "reestimate_batchnorm": True,
         "head": "dates",
         "tta_views": 6,
+        "validation_views": 6,
         "calibration": "fit",
     }
 

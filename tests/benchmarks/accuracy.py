@@ -81,7 +81,7 @@ def trained(dataset: Dataset, name: str, *, fold: int = 0, **changed: Any) -> Tr
     root = dataset.root / f"{name}-{fold}"
     if not (root / "predictions/manifest.json").exists():
         dataset.make()
-        chosen = {**dataclasses.asdict(TrainSettings()), **smoke(), "fold": fold, "checkpoint_minutes": 0.0, **changed}
+        chosen = {**dataclasses.asdict(TrainSettings()), **smoke(), **changed, "fold": fold, "checkpoint_minutes": 0.0}
         outputs = {output: root / output for output in ("model", "history", "out_of_fold")}
         train(examples=dataset.place("examples"), settings=TrainSettings.of(chosen), **outputs)
         views = PredictSettings(tta_views=chosen["tta_views"], prediction_batch_size=32)
@@ -91,11 +91,10 @@ def trained(dataset: Dataset, name: str, *, fold: int = 0, **changed: Any) -> Tr
 
 def recipe_of(dataset: Dataset, ours: Trained) -> Trained:
     """The winner's recipe on a network of smoke's size, from random weights too, with as many backbone passes as `ours` had."""
-    settings = {name: getattr(TrainSettings(), name) for name in ("clique_size", "cliques_per_batch", "learning_rate", "schedule",
-                "batchnorm_momentum", "shuffle_buffer", "lstm_units", "head", "tta_views")}  # fmt: skip
-    of_smoke = smoke()
-    passes = ours.counts["steps"] * of_smoke["clique_size"] * of_smoke["cliques_per_batch"]
-    return trained(dataset, "recipe", **settings, epochs=1, steps_per_epoch=passes // PASSES_PER_STEP)
+    size = {name: smoke()[name] for name in ("encoder", "dim", "checkpoint", "mixed_precision")}
+    passes = ours.counts["steps"] * smoke()["clique_size"] * smoke()["cliques_per_batch"]
+    settings = {**dataclasses.asdict(TrainSettings()), **size, "steps_per_epoch": passes // PASSES_PER_STEP}
+    return trained(dataset, "recipe", **settings, tta_views=1)
 
 
 def main() -> None:

@@ -69,5 +69,5 @@ def test_pairs_of_series_that_cannot_be_put_on_it_keep_their_days() -> None:
 
 
 def test_models_that_date_no_photos_are_refused() -> None:
-    with pytest.raises(ValueError, match="cadence_days=1 needs the date of each photo.*head=dates"):
+    with pytest.raises(ValueError, match=r"cadence_days=1 needs the date of each photo.*head=dates"):
         apply_cadence(pd.DataFrame(), pd.DataFrame({"image_id": ["a"], "series": ["s"]}), DAILY)

@@ -48,6 +48,18 @@ def test_features_and_days_are_those_of_keras(tmp_path: Path, encoder: str, shal
     np.testing.assert_allclose(network.head.pair_days(halves[before], halves[after]), days, rtol=1e-4, atol=1e-4)
 
 
+def test_a_head_that_dates_photos_gives_the_days_of_keras(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model.keras", NetworkSettings(**{**vars(TINY), "head": "dates"}))
+    network = read_network(tmp_path / "model.keras")
+    images = np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    features = split_model(model)[0].predict_on_batch(images)
+    before, after = np.array([0, 0, 3]), np.array([1, 2, 1])
+    days = split_model(model)[1].predict_on_batch(np.stack([features[before], features[after]], axis=1))[:, 0]
+    dates = compute(network.graph, images)
+    assert dates.shape == (4, 1) and np.abs(days).min() > 1e-4
+    np.testing.assert_allclose(network.head.pair_days(dates[before], dates[after]), days, rtol=1e-4, atol=1e-4)
+
+
 def test_a_model_trained_in_16_bits_is_computed_in_32(tmp_path: Path) -> None:
     settings = NetworkSettings(**{**vars(TINY), "mixed_precision": "mixed_float16"})
     try:

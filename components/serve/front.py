@@ -101,7 +101,7 @@ class Front:
             log.error("%s", type(error).__name__)
             if not turn.status:
                 await refusal(RefusedError(500, BROKEN))(scope, receive, sending)
-        route = getattr(scope.get("route"), "path", scope["path"] if scope["path"] in self.asking else "none")
+        route = str(getattr(scope.get("route"), "path", scope["path"] if scope["path"] in self.asking else "none"))
         seconds = time.monotonic() - begun
         self.metrics.count(route, turn.status, seconds)
         log.info(

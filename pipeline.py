@@ -9,9 +9,10 @@ import sys
 from typing import Any
 
 if __name__ == "__main__":
-    from launch import refuse_another_python
+    from launch import import_kfp_without_its_client, refuse_another_python
 
     refuse_another_python()  # which lacks what is imported next
+    import_kfp_without_its_client()
 
 from kfp import dsl
 
@@ -69,17 +70,12 @@ def verdelta(
         catalog=catalog,
         predictions=collected(predicted.outputs["predictions"], folds),
         out_of_fold=collected(trained.outputs["out_of_fold"], folds),
+        histories=collected(trained.outputs["history"], folds),
         **chosen_for(calibrate, settings),
     ).outputs["submission"]
     report(
-        catalog=catalog,
         images=collected(resized.outputs["images"], shards),
-        pairs=pairs,
-        folded_pairs=folded_pairs,
         examples=examples,
-        models=collected(trained.outputs["model"], folds),
-        histories=collected(trained.outputs["history"], folds),
-        predictions=collected(predicted.outputs["predictions"], folds),
         submission=submission,
         **chosen_for(report, settings),
     )

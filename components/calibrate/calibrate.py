@@ -14,9 +14,10 @@ from components.calibrate.verdict import judge_test, judge_validation
 from components.calibrate.ways import calibrate_as_before, calibrate_tables
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_json, write_record
+from components.contract.records import hand_on, handed_on, read_record
 from components.contract.tables.by_idx import read_labels, read_order, require_same_idx
 from components.contract.tables.cells import guarded
-from components.contract.tables.stage_tables import read_table
+from components.contract.tables.stage_tables import read_table, require_table
 from components.contract.verdict import VERDICT
 from components.contract.verified import read_bytes
 
@@ -28,9 +29,10 @@ def calibrate(
     submission: Path,
     settings: CalibrateSettings,
     out_of_fold: Sequence[Path] | None = None,
+    histories: Sequence[Path] | None = None,
     calibrated: Path | None = None,
 ) -> dict[str, Any]:
-    """Writes both submissions, calibration.json, metrics.json, out_of_fold_calibrated.csv and, last, stage.json.
+    """Writes both submissions, the calibration, the scores, all that the report shows of the models and, last, stage.json.
 
     The submission and the out-of-fold pairs are treated alike: the raw days are floored, calibrated, floored again. With
     `calibrated` nothing is fitted: calibration, out-of-fold pairs and their scores are an earlier run's.
@@ -41,6 +43,7 @@ def calibrate(
         submission: the output folder.
         settings: the way to calibrate; with `calibrated` those of the earlier run.
         out_of_fold: one folder per model, each of another fold.
+        histories: of their trainings, which are handed on as they are.
         calibrated: in its place, the folder that calibrate wrote in the run that trained the models.
 
     Returns:
@@ -48,11 +51,12 @@ def calibrate(
 
     Raises:
         FileNotFoundError: a table is missing.
-        ValueError: tables that do not fit together, a prediction that is not finite, or both or neither of `out_of_fold` and
-            `calibrated`.
+        ValueError: tables or lists that do not fit together, a prediction that is not finite, or both or neither of
+            `out_of_fold` and `calibrated`.
     """
     if (out_of_fold is None) == (calibrated is None):
         raise ValueError(f"out_of_fold={out_of_fold}, calibrated={calibrated}: expected one of them, to fit on or to apply.")
+    require_same_length(predictions=predictions, out_of_fold=out_of_fold, histories=histories)
     test = in_submission_order(read_predictions(predictions), *read_order(catalog))
     counts = {"models": len(predictions), "test_pairs": len(test)}
     floored = floor(test, "test")
@@ -65,18 +69,32 @@ def calibrate(
         calibration, skipped = calibrate_tables(test, validation, settings)
         scores, found = score_validation(validation), judge_validation(validation, floored["out_of_fold_days_floored"])
         write_table(out_of_fold_csv, validation)
+        trained = [read_record(folder, "train") for folder in out_of_fold or []]
+        for number, folder in enumerate(histories or []):
+            copy_table(folder / schema.HISTORY_CSV, submission / schema.HISTORY_OF_MODEL.format(number))
     else:
         calibration, scores, found, skipped = calibrate_as_before(test, calibrated)
-        out_of_fold_csv.write_bytes(read_bytes(calibrated / out_of_fold_csv.name))
+        copy_table(calibrated / out_of_fold_csv.name, out_of_fold_csv)
+        trained = handed_on(calibrated, ["train"], len(predictions))
         validation = read_table(out_of_fold_csv, ("pair_id", "time_delta_days"))
     labels = read_labels(catalog, test["idx"])
     found += judge_test(test, floored["test_days_floored"], float(validation["time_delta_days"].std()), labels)
     metrics = scores | score_test(test, labels) | ({VERDICT: found} if found else {})
     for name, column in ((schema.SUBMISSION_RAW_CSV, RAW), (schema.SUBMISSION_CALIBRATED_CSV, CALIBRATED)):
         write_table(submission / name, test[["idx", column]].set_axis(list(schema.SUBMISSION_COLUMNS), axis=1))
+    known = {} if labels is None else {schema.TRUE_DAYS: labels}
+    write_table(submission / schema.TEST_CALIBRATED_CSV, test[list(schema.TEST_CALIBRATED_COLUMNS)].assign(**known))
+    hand_on(submission, [*trained, *(read_record(folder, "predict") for folder in predictions)])
     write_json(submission / schema.CALIBRATION_JSON, calibration)
     write_json(submission / schema.METRICS_JSON, metrics)
     return write_record(submission, "calibrate", settings, counts | floored, skipped)
+
+
+def require_same_length(**lists: Sequence[Path] | None) -> None:
+    """Raises ValueError where those lists that there are differ in length."""
+    lengths = {name: len(found) for name, found in lists.items() if found is not None}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"Expected as many {', '.join(lengths)}, one of each per model; got {lengths}.")
 
 
 def floor(table: pd.DataFrame, name: str) -> dict[str, int]:
@@ -94,6 +112,13 @@ def in_submission_order(test: pd.DataFrame, order: pd.Series, source: Path) -> p
     """
     require_same_idx(order, test["idx"], source, missing="has no prediction")
     return test.set_index("idx").loc[order.to_numpy()].reset_index()
+
+
+def copy_table(source: Path, target: Path) -> None:
+    """Copies a table as it is, whole."""
+    content = read_bytes(require_table(source))
+    with atomic_write(target) as partial:
+        partial.write_bytes(content)
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

@@ -14,6 +14,7 @@ def calibrate(
     calibration: str,
     calibration_rules: list,
     out_of_fold: dsl.Input[list[dsl.Dataset]] = None,
+    histories: dsl.Input[list[dsl.Dataset]] = None,
     calibrated: dsl.Input[dsl.Dataset] = None,
 ) -> None:
     """Averages the models' predictions, calibrates them and scores both.
@@ -23,11 +24,12 @@ def calibrate(
     Args:
         catalog: test_data.csv, and sample_submission.csv and test_labels.csv where there are any.
         predictions: one folder per model.
-        submission: both submissions, calibration.json, metrics.json, out_of_fold_calibrated.csv.
+        submission: both submissions, calibration.json, metrics.json, and what else the report shows of the models.
         metrics: RMSE in days, and what is wrong with a model that learned nothing.
         calibration: none, rules or fit.
         calibration_rules: ordered factors by species or series.
         out_of_fold: one folder per model.
+        histories: one folder per model, given with `out_of_fold`.
         calibrated: the submission of the run that trained the models: its calibration and its out-of-fold pairs.
     """
     from pathlib import Path
@@ -40,6 +42,7 @@ def calibrate(
         catalog=Path(catalog.path),
         predictions=[Path(folder.path) for folder in predictions],
         out_of_fold=out_of_fold and [Path(folder.path) for folder in out_of_fold],
+        histories=histories and [Path(folder.path) for folder in histories],
         calibrated=calibrated and Path(calibrated.path),
         submission=Path(submission.path),
         settings=CalibrateSettings.of(locals()),

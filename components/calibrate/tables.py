@@ -15,6 +15,8 @@ RAW, CALIBRATED = "prediction_days", schema.CALIBRATED_DAYS  # columns of days, 
 def read_predictions(folders: Sequence[Path]) -> pd.DataFrame:
     """Returns PREDICTIONS_COLUMNS in the first folder's order, `prediction_days` being the mean over the folders.
 
+    Behind them are `lowest_days` and `highest_days` of the folders.
+
     Raises:
         FileNotFoundError: a folder has no predictions.csv.
         ValueError: no folder, folders of different pairs, a pair twice, a prediction that is no finite number.
@@ -30,8 +32,8 @@ def read_predictions(folders: Sequence[Path]) -> pd.DataFrame:
                 f"{folder / schema.PREDICTIONS_CSV}: {len(odd)} pairs, such as {min(odd)}, are not in both this file and "
                 f"{folders[0] / schema.PREDICTIONS_CSV}. Expected the same test pairs from every model; predict all folds anew."
             )
-    aligned = [table.set_index("pair_id")["prediction_days"].loc[first["pair_id"]].to_numpy() for table in tables]
-    return first.assign(prediction_days=np.mean(aligned, axis=0))
+    aligned = np.stack([table.set_index("pair_id")["prediction_days"].loc[first["pair_id"]].to_numpy() for table in tables])
+    return first.assign(prediction_days=aligned.mean(axis=0), lowest_days=aligned.min(axis=0), highest_days=aligned.max(axis=0))
 
 
 def read_out_of_fold(folders: Sequence[Path]) -> pd.DataFrame:

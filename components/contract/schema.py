@@ -11,6 +11,9 @@ DAYS_CSV = "days.csv"  # optional, in TRAIN_FOLDER: the days that names do not s
 # written by every stage beside its data: {"stage", "settings", "counts", "skipped"}
 STAGE_RECORD = "stage.json"
 
+# in examples/ and submission/: {"records"}, those of earlier stages
+RECORDS_JSON = "records.json"
+
 # the last file of every folder: {"stage", "files": [{"name", "bytes", "sha256"}], "sha256"}
 MANIFEST_JSON = "manifest.json"
 
@@ -58,7 +61,10 @@ PREDICTIONS_COLUMNS = ("pair_id", "idx", "species", "series", "prediction_days")
 SUBMISSION_RAW_CSV, SUBMISSION_CALIBRATED_CSV = "submission_raw.csv", "submission_calibrated.csv"
 SUBMISSION_COLUMNS = ("idx", "time_delta")
 OUT_OF_FOLD_CALIBRATED_CSV, CALIBRATED_DAYS = "out_of_fold_calibrated.csv", "calibrated_days"  # the added column
+TEST_CALIBRATED_CSV, TRUE_DAYS = "test_calibrated.csv", "true_days"  # the last column, where they are known
+TEST_CALIBRATED_COLUMNS = ("idx", "prediction_days", CALIBRATED_DAYS, "lowest_days", "highest_days")
 CALIBRATION_JSON, METRICS_JSON = "calibration.json", "metrics.json"
+HISTORY_OF_MODEL = "history-{}.csv"  # by the model's place in the list
 WRITERS = {
     IMAGES_CSV: "resize_images",
     TRAIN_PAIRS_CSV: "generate_pairs",
@@ -69,6 +75,7 @@ WRITERS = {
     SUBMISSION_RAW_CSV: "calibrate",
     SUBMISSION_CALIBRATED_CSV: "calibrate",
     OUT_OF_FOLD_CALIBRATED_CSV: "calibrate",
+    TEST_CALIBRATED_CSV: "calibrate",
 }  # of tables: the stage that is to be run where one is missing
 HEADLINE_METRICS = (
     "baseline_rmse_days",

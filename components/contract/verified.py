@@ -21,25 +21,15 @@ class ChangedError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What a stage says that it wrote into a folder.
+    """What a stage says that it wrote into a folder."""
 
-    Attributes:
-        path: of the manifest.
-        stage: who wrote it.
-        files: name to (bytes, SHA-256 in hex).
-    """
-
-    path: Path
-    stage: str
-    files: Mapping[str, tuple[int, str]]
+    path: Path  # of the manifest
+    stage: str  # who wrote it
+    files: Mapping[str, tuple[int, str]]  # name to (bytes, SHA-256 in hex)
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Returns the manifest at `path`.
-
-        Raises:
-            ChangedError: it is not as it was written.
-        """
+        """Returns the manifest at `path`. Raises ChangedError: it is not as it was written."""
         try:
             content = json.loads(path.read_bytes())
             files = {each["name"]: (each["bytes"], each["sha256"]) for each in content["files"]}
@@ -144,11 +134,7 @@ def unchanged(path: Path) -> Path:
 
 
 def is_there(path: Path) -> bool:
-    """Whether a stage wrote a file that it need not write.
-
-    Raises:
-        FileNotFoundError: it did, and the file is gone.
-    """
+    """Whether a stage wrote a file that it need not write. Raises FileNotFoundError: it did, and the file is gone."""
     if path.is_file():
         return True
     manifest = manifest_in(path.parent)

@@ -6,19 +6,18 @@ calibrated_days and, where the truth is known, true_days; all in days, float64.
 
 import dataclasses
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from components.contract import schema, verified
-from components.contract.naming import names_first
-from components.contract.tables.by_idx import read_labels
-from components.contract.tables.stage_tables import read_images, read_table, require_table
+from components.contract.naming import naming
+from components.contract.records import handed_on, read_record
+from components.contract.tables.stage_tables import columns_of, read_images, read_table
 from components.contract.verdict import VERDICT, Finding
 from components.contract.verified import is_there, read_bytes
-from components.report.records import read_record
+from components.report.records import FOLD_STAGES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,46 +61,52 @@ class Run:
         return any(bool((frame["raw_days"] != frame["calibrated_days"]).any()) for frame in (self.validation, self.test))
 
 
-def read_run(
-    *, catalog: Path, pairs: Path, folded_pairs: Path, examples: Path, models: Sequence[Path],
-    histories: Sequence[Path] | None, predictions: Sequence[Path], submission: Path,
-) -> Run:  # fmt: skip
-    """Reads and joins the tables of a run; `histories` are None where nothing was trained.
+def read_run(*, examples: Path, submission: Path, folded_pairs: Path | None) -> Run:
+    """Reads and joins the tables of a run; `folded_pairs` are an earlier run's where its models scored new photos.
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: a table lacks a column, a row or a number, or the lists of folders differ in length.
+        ValueError: a table lacks a column, a row or a number.
     """
-    lengths = {"models": len(models), "predictions": len(predictions)}
-    lengths |= {} if histories is None else {"histories": len(histories)}
-    if not models or len(set(lengths.values())) > 1:
-        raise ValueError(f"Expected as many models, histories and predictions, at least one of each; got {lengths}.")
-    trained = [read_record(folder, "train") for folder in models]
-    folds = [int(record["settings"].get("fold", position)) for position, record in enumerate(trained)]
+    require_of_this_version(submission)
+    data_stages = ["resize_images", "generate_pairs", *(["split_folds"] if folded_pairs is None else [])]
+    of_models = handed_on(submission, FOLD_STAGES)
     records = [
-        *(read_record(folder, name) for folder, name in ((catalog, "resize_images"), (pairs, "generate_pairs"))),
-        *(read_record(folder, name) for folder, name in ((folded_pairs, "split_folds"), (examples, "write_tfrecords"))),
-        *trained,
-        *(read_record(folder, "predict") for folder in predictions),
+        *handed_on(examples, data_stages),
+        *([] if folded_pairs is None else [read_record(folded_pairs, "split_folds")]),
+        read_record(examples, "write_tfrecords"),
+        *of_models,
         read_record(submission, "calibrate"),
     ]
-    train_pairs = read_table(folded_pairs / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS)
+    trained = [record for record in of_models if record["stage"] == "train"]
+    folds = [int(record["settings"].get("fold", position)) for position, record in enumerate(trained)]
+    train_pairs = read_table((folded_pairs or examples) / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS)
     baseline = float(train_pairs["time_delta_days"].mean())
-    test = read_test(pairs, submission, predictions, catalog)
+    test = read_test(examples, submission)
     calibration, metrics = (read_json(submission / name) for name in (schema.CALIBRATION_JSON, schema.METRICS_JSON))
+    histories = [] if folded_pairs else [read_history(submission, position) for position in range(len(folds))]
     return Run(
         records=records,
         folds=folds,
         num_folds=train_pairs["fold"].nunique(),
-        images=read_images(catalog),
+        images=read_images(examples),
         train_pairs=train_pairs,
         validation=read_validation(submission, train_pairs),
         test=test.assign(baseline_days=baseline),
-        has_test_labels="true_days" in test,
-        histories=[(fold, read_history(folder)) for fold, folder in zip(folds, histories or [], strict=histories is not None)],
+        has_test_labels=schema.TRUE_DAYS in test,
+        histories=list(zip(folds, histories, strict=not folded_pairs)),
         calibration=calibration,
         findings=metrics.get(VERDICT, []),
     )
+
+
+def require_of_this_version(submission: Path) -> None:
+    """Raises FileNotFoundError where calibrate, in an earlier version, did not hand on what is known of the models."""
+    if not is_there(path := submission / schema.RECORDS_JSON):
+        raise FileNotFoundError(
+            f"{path}: missing. Expected what calibrate hands on of training and prediction, which earlier versions did not. "
+            "Run it again, which trains nothing: python pipeline.py rerun RUN calibrate --downstream"
+        )
 
 
 def read_validation(submission: Path, train_pairs: pd.DataFrame) -> pd.DataFrame:
@@ -116,24 +121,17 @@ def read_validation(submission: Path, train_pairs: pd.DataFrame) -> pd.DataFrame
     return renamed(with_columns_of(table, photos, "pair_id", path), time_delta_days="true_days", prediction_days="raw_days")
 
 
-def read_test(pairs: Path, submission: Path, predictions: Sequence[Path], catalog: Path) -> pd.DataFrame:
-    """Returns the test pairs with both submissions, the models' lowest and highest days and, where known, the true days.
+def read_test(examples: Path, submission: Path) -> pd.DataFrame:
+    """Returns the test pairs with raw and calibrated days, the models' lowest and highest and, where known, the true days.
 
     Raises:
-        ValueError: a test pair is missing from one of the tables; as `read_labels`.
+        ValueError: a test pair is missing from one of the tables.
     """
-    table = read_table(pairs / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
-    for name, column in ((schema.SUBMISSION_RAW_CSV, "raw_days"), (schema.SUBMISSION_CALIBRATED_CSV, "calibrated_days")):
-        path = submission / name
-        table = with_columns_of(table, renamed(read_table(path, schema.SUBMISSION_COLUMNS), time_delta=column), "idx", path)
-    for number, folder in enumerate(predictions):
-        path = folder / schema.PREDICTIONS_CSV
-        days = read_table(path, ("idx", "prediction_days"))
-        table = with_columns_of(table, renamed(days, prediction_days=f"model_{number}"), "idx", path)
-    by_model = table[[f"model_{number}" for number in range(len(predictions))]]
-    table = table.drop(columns=by_model.columns).assign(lowest_days=by_model.min(axis=1), highest_days=by_model.max(axis=1))
-    true_days = read_labels(catalog, table["idx"])
-    return table if true_days is None else table.assign(true_days=true_days)
+    pairs = read_table(examples / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
+    path = submission / schema.TEST_CALIBRATED_CSV
+    known = [schema.TRUE_DAYS] if schema.TRUE_DAYS in columns_of(path) else []
+    days = read_table(path, [*schema.TEST_CALIBRATED_COLUMNS, *known])
+    return with_columns_of(pairs, renamed(days, prediction_days="raw_days"), "idx", path)
 
 
 def with_columns_of(table: pd.DataFrame, other: pd.DataFrame, key: str, path: Path) -> pd.DataFrame:
@@ -158,9 +156,9 @@ def renamed(table: pd.DataFrame, **names: str) -> pd.DataFrame:
     return table.rename(columns=names)
 
 
-@names_first
-def read_history(folder: Path) -> pd.DataFrame:
-    """Returns history.csv with an `epoch` column that counts from 1; other columns as they are."""
-    require_table(path := folder / schema.HISTORY_CSV)
-    history = pd.read_csv(io.BytesIO(read_bytes(path)))
+def read_history(submission: Path, position: int) -> pd.DataFrame:
+    """Returns a model's history with an `epoch` column that counts from 1; other columns as they are."""
+    path = submission / schema.HISTORY_OF_MODEL.format(position)
+    with naming(path):
+        history = pd.read_csv(io.BytesIO(read_bytes(path)))
     return history.assign(epoch=range(1, len(history) + 1))

@@ -1,13 +1,9 @@
-"""Tells from every artifact's stage.json what ran: settings, counts, and what was skipped."""
+"""Tells from the records of the stages what ran: settings, counts, and what was skipped."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from components.contract import schema
-from components.contract.verified import is_there, read_bytes
 from components.report.mlflow_log import as_text
 
 FOLD_STAGES = ("train", "predict")  # these run once per fold
@@ -39,26 +35,6 @@ class Remark:
     stage: str
     what: str
     why: str
-
-
-def read_record(folder: Path, stage: str) -> dict[str, Any]:
-    """Returns the record in `folder`; where there is none, an empty one whose `skipped` says so.
-
-    Raises:
-        ValueError: the file is not a JSON object.
-    """
-    path = folder / schema.STAGE_RECORD
-    if not is_there(path):
-        why = f"{path.name} is missing beside its outputs, so settings and counts are unknown"
-        return {"stage": stage, "settings": {}, "counts": {}, "skipped": [{"what": "record", "why": why}]}
-    content = read_bytes(path)
-    try:
-        record = json.loads(content)
-    except ValueError as error:
-        raise ValueError(f"{path}: expected JSON, got {error}; run {stage} again.") from error
-    if not isinstance(record, dict):
-        raise ValueError(f"{path}: expected a JSON object, got {type(record).__name__}; run {stage} again.")
-    return {"stage": stage, "settings": {}, "counts": {}, "skipped": [], **record}
 
 
 def what_ran(records: Sequence[Mapping[str, Any]], folds: Sequence[int]) -> list[Stage]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +20,28 @@ LARGEST_ERRORS = 6
 
 
 def write_report(
-    *, catalog: Path, images: Path, pairs: Path, folded_pairs: Path, examples: Path, models: Sequence[Path],
-    histories: Sequence[Path] | None, predictions: Sequence[Path], submission: Path, html: Path, summary: Path,
+    *,
+    images: Path,
+    examples: Path,
+    submission: Path,
+    html: Path,
+    summary: Path,
     settings: ReportSettings,
-) -> dict[str, Any]:  # fmt: skip
+    folded_pairs: Path | None = None,
+) -> dict[str, Any]:
     """Writes the page and the summary of one run, and tells an MLflow server of it where the environment names one.
 
     See README.md for what is read from each folder.
 
     Args:
-        catalog: folder of resize_images' table; test scores are shown if it holds test_labels.csv.
         images: folder of the resized photos.
-        pairs: folder of generate_pairs.
-        folded_pairs: folder of split_folds.
         examples: folder of write_tfrecords.
-        models: one folder per trained model.
-        histories: the histories, in the order of `models`; None where models of an earlier run scored new photos. Then
-            folded_pairs and models are that run's, and what would show its train photos or its training is left out.
-        predictions: the test predictions, in the order of `models`.
-        submission: folder of calibrate.
+        submission: folder of calibrate; test scores are shown if it knows the true days.
         html: the file that becomes the page.
         summary: the file that becomes the Markdown text.
         settings: how many test pairs to show.
+        folded_pairs: folder of split_folds in the run whose models scored new photos; what would show that run's photos or its
+            training is left out. None where `examples` has the train pairs.
 
     Returns:
         The stage's record: settings, counts, scores and what could not be shown.
@@ -51,10 +50,7 @@ def write_report(
         FileNotFoundError: a table or a photo is missing.
         ValueError: a table lacks a column or a row, or the artifacts belong to different runs.
     """
-    run = read_run(
-        catalog=catalog, pairs=pairs, folded_pairs=folded_pairs, examples=examples, models=models,
-        histories=histories, predictions=predictions, submission=submission,
-    )  # fmt: skip
+    run = read_run(examples=examples, submission=submission, folded_pairs=folded_pairs)
     shown = spread_pairs(run.test, settings.strip_pairs)
     errors = largest_errors(run.validation, 0 if run.is_score else LARGEST_ERRORS)
     bar = tqdm(total=len(shown) + len(errors), desc="report", unit="pair", file=sys.stdout, mininterval=2, ncols=90)

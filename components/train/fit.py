@@ -37,19 +37,12 @@ from components.train.settings import TrainSettings
 
 @dataclasses.dataclass(frozen=True)
 class FoldData:
-    """What one training run sees.
+    """What one training run sees."""
 
-    Attributes:
-        images: [N, dim, dim, 3] uint8, every train image.
-        table: N rows: image_id, series, day.
-        train: pairs of the other folds in stored order, with before and after as rows of `images`.
-        validation: pairs of the held-out fold, likewise.
-    """
-
-    images: DecodedImages
-    table: pd.DataFrame
-    train: pd.DataFrame
-    validation: pd.DataFrame
+    images: DecodedImages  # [N, dim, dim, 3] uint8, every train image
+    table: pd.DataFrame  # N rows: image_id, series, day
+    train: pd.DataFrame  # pairs of the other folds in stored order, with before and after as rows of `images`
+    validation: pd.DataFrame  # pairs of the held-out fold, likewise
 
 
 def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, settings: TrainSettings) -> dict[str, Any]:

@@ -33,12 +33,7 @@ def add_parser(commands: Any) -> None:
 
 
 def clean(arguments: argparse.Namespace, _pipeline: Any) -> int:
-    """Deletes what the command line says and returns the exit status: 1 where something could not be deleted.
-
-    Raises:
-        ValueError: a number that cannot be.
-        FileNotFoundError: no such folder of runs.
-    """
+    """Deletes what the command line says and returns the exit status: 1 where something could not be deleted."""
     from launch.backends.local.cleaning.clean import delete, delete_run, plan_cleaning
 
     if arguments.keep is not None and arguments.keep < 0:

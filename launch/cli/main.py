@@ -57,7 +57,11 @@ def flush() -> None:
 
 
 def act(pipeline: Callable[..., Any], arguments: Sequence[str] | None) -> int:
-    """Does what the command line says, and returns the exit status."""
+    """Does what the command line says, and returns the exit status.
+
+    What a command raises of what it was asked is status 2: ValueError, and a file or run that is missing, or there already. What
+    goes wrong meanwhile, in a place of execution or on a disk, is status 1.
+    """
     top = parser()
     try:
         parsed = top.parse_args(with_profile(sys.argv[1:] if arguments is None else arguments, commands_of(top)))

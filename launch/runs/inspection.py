@@ -24,15 +24,10 @@ MOST_FETCHED_BYTES = 256 * 2**20  # of photos in a bucket; those of a folder are
 
 @dataclasses.dataclass
 class Inspection:
-    """What was found.
+    """What was found."""
 
-    Attributes:
-        lines: what is understood, one thing a line.
-        problems: everything that would end a run, each with its place and what would help.
-    """
-
-    lines: list[str]
-    problems: list[str]
+    lines: list[str]  # what is understood, one thing a line
+    problems: list[str]  # everything that would end a run, each with its place and what would help
 
     def refuse(self) -> None:
         """Raises ValueError with the problems, if there are any."""

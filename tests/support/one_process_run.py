@@ -119,6 +119,7 @@ class OneProcessRun:
             catalog=self.place("generate_pairs", "catalog"),
             predictions=[self.place("predict", "predictions")],
             out_of_fold=[self.place("train", "out_of_fold")],
+            histories=[self.place("train", "history")],
             submission=self.to("calibrate", "submission"),
             settings=CalibrateSettings(),
         )
@@ -135,14 +136,8 @@ class OneProcessRun:
 
     def report(self) -> None:
         record = write_report(
-            catalog=self.place("generate_pairs", "catalog"),
             images=joined([self.place("resize_images", "images")]),
-            pairs=self.place("generate_pairs", "pairs"),
-            folded_pairs=self.place("split_folds", "folded_pairs"),
             examples=self.place("write_tfrecords", "examples"),
-            models=[self.place("train", "model")],
-            histories=[self.place("train", "history")],
-            predictions=[self.place("predict", "predictions")],
             submission=self.place("calibrate", "submission"),
             html=self.to("report", "html"),
             summary=self.to("report", "summary"),

@@ -44,14 +44,15 @@ class FakeRun:
         test, labels = self.write_test_pairs(catalog, rng)
         self.write_models()
         self.write_submission(train, test, labels, rng)
+        self.hand_on("examples", ["catalog", "pairs", "folded_pairs"])
+        self.hand_on("submission", [f"{name}_{fold}" for name in ("models", "predictions") for fold in self.folds])
         return self
 
     def arguments(self) -> dict:
         """The keyword arguments of write_report, but for the settings."""
-        root, folds = self.root, self.folds
-        single = {name: root / name for name in ("catalog", "images", "pairs", "folded_pairs", "examples", "submission")}
-        several = {name: [root / f"{name}_{fold}" for fold in folds] for name in ("models", "histories", "predictions")}
-        return {**single, **several, "html": root / "out" / "report.html", "summary": root / "out" / "summary.md"}
+        root = self.root
+        inputs = {name: root / name for name in ("images", "examples", "submission")}
+        return {**inputs, "html": root / "out" / "report.html", "summary": root / "out" / "summary.md"}
 
     def write_photos(self, rng: np.random.Generator) -> pd.DataFrame:
         rows = []
@@ -66,7 +67,7 @@ class FakeRun:
                     rows.append((f"{split}/{name}/{stem}", split, species, name, day if split == "train" else None, path, day))
         table = pd.DataFrame(rows, columns=[*schema.IMAGES_COLUMNS, "true_day"])
         table["day"] = table["day"].astype("Int64")
-        self.save(table[list(schema.IMAGES_COLUMNS)], "catalog", schema.IMAGES_CSV)
+        self.save(table[list(schema.IMAGES_COLUMNS)], "examples", schema.IMAGES_CSV)
         settings = {"image_size": self.size, "jpeg_quality": 75, "on_bad_photo": "skip"}
         counts = {"photos": len(table), "series": table["series"].nunique(), "first_photo_width": 328, "first_photo_height": 246}
         self.record("catalog", "resize_images", settings, counts, self.skipped)
@@ -81,7 +82,7 @@ class FakeRun:
                 pair_id = schema.PAIR_ID.format(len(rows))
                 rows.append((pair_id, species, name, before["image_id"], after["image_id"], delta, number % self.num_folds))
         table = pd.DataFrame(rows, columns=list(schema.FOLDED_PAIRS_COLUMNS))
-        self.save(table.sample(frac=1.0, random_state=34), "folded_pairs", schema.TRAIN_PAIRS_CSV)
+        self.save(table.sample(frac=1.0, random_state=34), "examples", schema.TRAIN_PAIRS_CSV)
         self.record("folded_pairs", "split_folds", {"num_folds": self.num_folds, "shuffle_seed": 34}, {"train_pairs": len(table)})
         return table
 
@@ -98,7 +99,7 @@ class FakeRun:
         table = pd.DataFrame(rows, columns=list(schema.TEST_PAIRS_COLUMNS))
         deltas = [after["true_day"] - before["true_day"] for _, _, before, after in chosen]
         labels = pd.DataFrame({"idx": table["idx"], "time_delta": deltas})
-        self.save(table, "pairs", schema.TEST_PAIRS_CSV)
+        self.save(table, "examples", schema.TEST_PAIRS_CSV)
         self.record("pairs", "generate_pairs", {}, {"test_pairs": len(table)})
         if self.labels:
             self.save(labels, "catalog", schema.TEST_LABELS_CSV)
@@ -119,6 +120,7 @@ class FakeRun:
             }
             history = pd.DataFrame({"epoch": epoch + 1, **{name: values[name] for name in self.history_columns}})
             self.save(history, f"histories_{fold}", schema.HISTORY_CSV)
+            self.save(history, "submission", f"history-{position}.csv")
 
     def write_submission(self, train: pd.DataFrame, test: pd.DataFrame, labels: pd.DataFrame, rng: np.random.Generator) -> None:
         by_model = []
@@ -135,6 +137,10 @@ class FakeRun:
         submission = pd.DataFrame({"idx": test["idx"], "time_delta": raw})
         self.save(submission, "submission", schema.SUBMISSION_RAW_CSV)
         self.save(submission.assign(time_delta=raw * self.factors(test)), "submission", schema.SUBMISSION_CALIBRATED_CSV)
+        both = {"idx": test["idx"], "prediction_days": raw, "calibrated_days": raw * self.factors(test)}
+        spread = {"lowest_days": np.min(by_model, axis=0), "highest_days": np.max(by_model, axis=0)}
+        known = {"true_days": labels["time_delta"]} if self.labels else {}
+        self.save(pd.DataFrame({**both, **spread, **known}), "submission", "test_calibrated.csv")
 
         held_out = train[train["fold"].isin(self.folds)]
         means = {fold: train.loc[train["fold"] != fold, "time_delta_days"].mean() for fold in self.folds}
@@ -164,6 +170,10 @@ class FakeRun:
         (self.root / folder).mkdir(parents=True, exist_ok=True)
         found = {"stage": stage, "settings": settings, "counts": counts, "skipped": [{"what": a, "why": b} for a, b in skipped]}
         (self.root / folder / schema.STAGE_RECORD).write_text(json.dumps(found))
+
+    def hand_on(self, folder: str, others: list[str]) -> None:
+        records = [json.loads((self.root / other / schema.STAGE_RECORD).read_text()) for other in others]
+        (self.root / folder / "records.json").write_text(json.dumps({"records": records}))
 
 
 def draw_plant(path: Path, size: int, species: str, growth: float, turn: float) -> None:

@@ -28,9 +28,8 @@ def read_table(path: Path, columns: Sequence[str], *, names: Collection[str] = N
         FileNotFoundError: no such file.
         ValueError: a column is missing, a row is there twice, a number is none or not finite; as `read_bytes`.
     """
-    require_table(path)
-    content = read_bytes(path)
-    refuse_missing_columns(list(pd.read_csv(io.BytesIO(content), nrows=0).columns), columns, path)
+    content = read_bytes(require_table(path))
+    refuse_missing_columns(header(content), columns, path)
     text = {name: str for name in columns if name in names}
     table = pd.read_csv(io.BytesIO(content), usecols=list(columns), dtype=text, keep_default_na=False)[list(columns)]
     key = columns[0]
@@ -42,10 +41,22 @@ def read_table(path: Path, columns: Sequence[str], *, names: Collection[str] = N
     return table
 
 
-def require_table(path: Path) -> None:
-    """Raises FileNotFoundError where there is no such table, and says which stage writes it."""
+@names_first
+def columns_of(path: Path) -> list[str]:
+    """Returns the names of a table's columns; raises as `read_table`."""
+    return header(read_bytes(require_table(path)))
+
+
+def header(content: bytes) -> list[str]:
+    """Returns the names of the columns of a CSV file."""
+    return list(pd.read_csv(io.BytesIO(content), nrows=0).columns)
+
+
+def require_table(path: Path) -> Path:
+    """Returns `path`; raises FileNotFoundError where there is no such table, and says which stage writes it."""
     if not is_there(path):
         raise FileNotFoundError(f"{path}: missing. Expected what {schema.WRITERS[path.name]} writes; run that stage first.")
+    return path
 
 
 def finite_numbers(column: pd.Series, key: pd.Series, path: Path) -> pd.Series:

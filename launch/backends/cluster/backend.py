@@ -37,23 +37,14 @@ LONGEST_LABEL = 63
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A plan that has been checked, ready to be sent.
+    """A plan that has been checked, ready to be sent."""
 
-    Attributes:
-        plan: the plan.
-        pipeline: what @dsl.pipeline made.
-        values: every parameter of the pipeline.
-        cluster: on what it runs.
-        name: of the new run.
-        experiment: that the new run is of.
-    """
-
-    plan: Plan
-    pipeline: Any
-    values: dict[str, Any]
-    cluster: Cluster
-    name: str
-    experiment: str
+    plan: Plan  # the plan
+    pipeline: Any  # what @dsl.pipeline made
+    values: dict[str, Any]  # every parameter of the pipeline
+    cluster: Cluster  # on what it runs
+    name: str  # of the new run
+    experiment: str  # that the new run is of
 
     @property
     def about(self) -> dict[str, str]:
@@ -94,6 +85,11 @@ class ClusterBackend(abc.ABC):
     def connection(self) -> Any:
         """The client that the target is talked to with, connected."""
         return self.connect()
+
+    @property
+    def experiment(self) -> str:
+        """The experiment that the flags name."""
+        return self.flags.experiment or EXPERIMENT
 
     @abc.abstractmethod
     def connect(self) -> Any:
@@ -139,9 +135,9 @@ class ClusterBackend(abc.ABC):
     def check_values(self, values: Mapping[str, Any]) -> None:
         """Refuses a parameter of a pipeline that only this target cannot use; raises ValueError."""
 
-    @abc.abstractmethod
-    def check_names(self, name: str, experiment: str) -> None:
+    def check_names(self, _name: str, _experiment: str) -> None:
         """Refuses names of a run and an experiment that cannot be there, and missing flags of sending; raises ValueError."""
+        return
 
     def check_cluster(self, _cluster: Cluster, _stages: Sequence[str]) -> None:
         """Refuses machines of `stages` that only this target cannot give as they are asked for; raises ValueError."""
@@ -180,7 +176,7 @@ class ClusterBackend(abc.ABC):
         recorded = earlier.accelerator if earlier and earlier.accelerator in ACCELERATORS else None
         cluster = self.cluster(recorded, plan.preset)
         name = plan.name or plan.named().replace("_", "-")
-        experiment = (earlier and earlier.experiment) or self.flags.experiment or EXPERIMENT
+        experiment = (earlier and earlier.experiment) or self.experiment
         placeholders = {"raw": plan.raw, "raw_digest": ""} if plan.raw else {}
         pipeline, values = plan.steps[0].build(plan, self.site, placeholders, {})
         check_parameters(values, cluster)

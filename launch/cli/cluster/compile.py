@@ -6,8 +6,7 @@ from typing import Any
 
 from launch.backends.cluster.compile import check_parameters, compile_pipeline
 from launch.backends.cluster.raw import raw_inputs
-from launch.cli.options import add_machines, add_parameters, add_target, check_flags, cluster_backend, parameters_of
-from launch.runs.dag.wiring import read_wiring
+from launch.cli.options import add_machines, add_parameters, add_target, cluster_backend_from, parameters_of
 from launch.runs.parameters import pipeline_inputs
 
 
@@ -29,12 +28,7 @@ def add_parser(commands: Any) -> None:
 
 
 def compile_command(arguments: argparse.Namespace, pipeline: Any) -> int:
-    """Writes the compiled pipeline and returns the exit status.
-
-    Raises:
-        ValueError: a flag or parameter that cannot be.
-        FileNotFoundError: no such raw data, or no folder to write into.
-    """
+    """Writes the compiled pipeline and returns the exit status."""
     output = arguments.output
     if output.suffix not in (".yaml", ".yml"):
         raise ValueError(f"--output {output}: expected a name that ends with .yaml.")
@@ -42,8 +36,7 @@ def compile_command(arguments: argparse.Namespace, pipeline: Any) -> int:
         raise FileNotFoundError(f"--output {output}: no folder {output.absolute().parent}; make it first.")
     if arguments.target == "kubeflow" and arguments.service_account:
         raise ValueError("--service-account: no part of a file for Kubeflow, which takes it with each run; give it to submit.")
-    check_flags(arguments)
-    backend = cluster_backend(arguments, read_wiring(pipeline))
+    backend = cluster_backend_from(arguments, pipeline)
     cluster, parameters = backend.cluster(preset=arguments.preset), parameters_of(arguments, arguments.preset)
     check_parameters(parameters, cluster)
     backend.check_values(parameters)

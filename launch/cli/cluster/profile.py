@@ -1,7 +1,6 @@
 """`profile`: what is the same for every run on a cluster, kept in verdelta.toml, so that no command needs to say it."""
 
 import argparse
-import difflib
 import json
 import os
 import tomllib
@@ -11,6 +10,7 @@ from typing import Any
 
 from launch.backends.table import CLUSTERS
 from launch.cli.options import HERE, add_connection, add_machines, add_sending, add_target
+from launch.runs.parameters import did_you_mean
 
 FILE, VARIABLE, DEFAULT = "verdelta.toml", "VERDELTA_PROFILE", "default"
 NOT_KEPT = {"help", "wait"}  # what each command says for itself
@@ -68,11 +68,7 @@ def write(arguments: argparse.Namespace, _pipeline: Any) -> int:
 
 
 def show(arguments: argparse.Namespace, _pipeline: Any) -> int:
-    """Prints the profile that is used here and returns the exit status.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
+    """Prints the profile that is used here and returns the exit status. Raises FileNotFoundError: there is none."""
     path = find(Path.cwd())
     if path is None:
         raise FileNotFoundError(f"{FILE}: neither in {Path.cwd()} nor above. Write one: python pipeline.py profile init --help")
@@ -88,11 +84,7 @@ def find(folder: Path) -> Path | None:
 
 
 def read(path: Path, name: str) -> dict[str, Any]:
-    """Returns a profile.
-
-    Raises:
-        ValueError: no TOML, no such profile, a name that is no flag's, or a value that no flag takes.
-    """
+    """Returns a profile. Raises ValueError: no TOML, no such profile, a name that is no flag's, or a value that no flag takes."""
     try:
         profiles = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
@@ -102,9 +94,7 @@ def read(path: Path, name: str) -> dict[str, Any]:
     known = kept()
     for key, value in profiles[name].items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            guess = f" Did you mean {near[0]}?" if near else ""
-            raise ValueError(f"{path}, [{name}]: no flag {key!r}.{guess} Known: {', '.join(known)}.")
+            raise ValueError(f"{path}, [{name}]: no flag {key!r}.{did_you_mean(key, known)} Known: {', '.join(known)}.")
         texts = value if isinstance(value, list) else [value]
         if isinstance(value, list) != isinstance(known[key].default, list) or not all(isinstance(text, str) for text in texts):
             expected = 'a list of texts, such as ["a=1"]' if isinstance(known[key].default, list) else "a text in quotes"

@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from launch.cli.options import add_connection, add_target, cluster_backend_from
+from launch.cli.screen import aligned
 
 ACTIONS = {"pause": "paused", "resume": "resumed", "delete": "deleted"}
 
@@ -23,12 +24,7 @@ def add_parser(commands: Any) -> None:
 
 
 def schedules(arguments: argparse.Namespace, pipeline: Any) -> int:
-    """Does what the command line says and returns the exit status.
-
-    Raises:
-        ValueError: a flag that cannot be, or no id where one is needed.
-        BackendError: the cluster cannot be talked to, or says no.
-    """
+    """Does what the command line says and returns the exit status."""
     if (arguments.action == "list") != (arguments.schedule is None):
         raise ValueError(
             f"schedules {arguments.action}: expected {'no' if arguments.action == 'list' else 'the'} ID of a schedule."
@@ -39,6 +35,5 @@ def schedules(arguments: argparse.Namespace, pipeline: Any) -> int:
         print(f"{arguments.schedule}: {ACTIONS[arguments.action]}")
         return 0
     rows = [("id", "name", "cron", "state"), *((each.id, each.name, each.cron, each.state) for each in backend.schedules())]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    print("\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows))
+    print(aligned(rows))
     return 0

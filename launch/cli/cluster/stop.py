@@ -20,13 +20,7 @@ def add_parser(commands: Any) -> None:
 
 
 def stop(arguments: argparse.Namespace, pipeline: Any) -> int:
-    """Ends the run, says where it is to be seen, and returns the exit status.
-
-    Raises:
-        ValueError: a flag that cannot be.
-        FileNotFoundError: no such run.
-        BackendError: the cluster cannot be talked to, or says no.
-    """
+    """Ends the run, says where it is to be seen, and returns the exit status."""
     page = cluster_backend_from(arguments, pipeline).stop(arguments.run)
     print(f"{arguments.run}: told to stop\n  {page}")
     return 0

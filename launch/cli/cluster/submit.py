@@ -39,13 +39,7 @@ def add_parser(commands: Any) -> None:
 
 
 def submit(arguments: argparse.Namespace, pipeline: Any) -> int:
-    """Submits the pipeline as the command line says and returns the exit status.
-
-    Raises:
-        ValueError: a flag or parameter that cannot be.
-        FileNotFoundError: a bucket, raw data, a checkpoint or an image is missing.
-        BackendError: the cluster cannot be talked to, or says no.
-    """
+    """Submits the pipeline as the command line says and returns the exit status."""
     backend, preset = backend_from(arguments, pipeline), arguments.preset
     parameters = parameters_of(arguments, preset)
     plan = training_plan(pipeline, parameters, raw=arguments.raw, preset=preset, title=preset or "run", name=arguments.name)

@@ -15,7 +15,6 @@ from components.predict.component import predict
 from components.report.component import report
 from components.resize_images.component import resize_images
 from components.write_tfrecords.component import write_tfrecords
-from launch.runs.dag.collected import list_of_one
 from launch.runs.dag.loops import collected, each, number_of
 from launch.runs.dag.replay import Site, imported, loop_item
 from launch.runs.dag.signatures import chosen_for, with_settings
@@ -92,14 +91,10 @@ def score_pipeline(site: Site, folded_pairs: Recorded, calibrated: Recorded, alo
             **chosen_for(calibrate, settings),
         ).outputs["submission"]
         report(
-            catalog=catalog,
             images=collected(resized.outputs["images"], shards),
-            pairs=pairs,
-            folded_pairs=pairs_of_training,
             examples=examples,
-            models=list_of_one(only_model) if only_model else collected(model, folds),
-            predictions=collected(predicted, folds),
             submission=submission,
+            folded_pairs=pairs_of_training,
             **chosen_for(report, settings),
         )
 

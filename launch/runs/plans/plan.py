@@ -18,47 +18,29 @@ Built = tuple[Any, dict[str, Any]]  # a kfp pipeline and its arguments
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One kfp pipeline of a plan, built when it is due.
+    """One kfp pipeline of a plan, built when it is due."""
 
-    Attributes:
-        stages: those that it executes.
-        build: returns the pipeline and its arguments. It takes the plan, the site, the inputs `raw` and `raw_digest` where the
-            plan reads raw data, and what the steps before it have written.
-    """
-
-    stages: Sequence[str]
+    stages: Sequence[str]  # those that it executes
+    # returns the pipeline and its arguments. It takes the plan, the site, the inputs `raw` and `raw_digest` where the plan reads
+    # raw data, and what the steps before it have written.
     build: Callable[["Plan", Site, Mapping[str, str], Artifacts], Built]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be run.
+    """What is to be run."""
 
-    Attributes:
-        title: what the new run's name begins with where none is given.
-        name: the new run's name, if one was given.
-        preset: the preset that the parameters come from, if any.
-        parameters: every parameter of a run, by name.
-        stages: those that are executed, in data order.
-        steps: one kfp pipeline, or one after the other.
-        raw: the raw data that is read: a folder, a gs:// address, or SAMPLE; None where no stage reads any.
-        splits: what the raw data has to hold.
-        parent: the run that it goes on from, and how.
-        earlier: that run's record.
-        summary: what is done, in words, where it goes on from an earlier run.
-    """
-
-    title: str
-    name: str | None
-    preset: str | None
-    parameters: dict[str, Any]
-    stages: Sequence[str]
-    steps: Sequence[Step]
-    raw: str | None = None
-    splits: Sequence[str] = schema.SPLITS
-    parent: Parent | None = None
-    earlier: RecordedRun | None = None
-    summary: str = ""
+    title: str  # what the new run's name begins with where none is given
+    name: str | None  # the new run's name, if one was given
+    preset: str | None  # the preset that the parameters come from, if any
+    parameters: dict[str, Any]  # every parameter of a run, by name
+    stages: Sequence[str]  # those that are executed, in data order
+    steps: Sequence[Step]  # one kfp pipeline, or one after the other
+    raw: str | None = None  # the raw data that is read: a folder, a gs:// address, or SAMPLE; None where no stage reads any
+    splits: Sequence[str] = schema.SPLITS  # what the raw data has to hold
+    parent: Parent | None = None  # the run that it goes on from, and how
+    earlier: RecordedRun | None = None  # that run's record
+    summary: str = ""  # what is done, in words, where it goes on from an earlier run
 
     def with_parameters(self, changed: Mapping[str, Any]) -> "Plan":
         """Returns the plan with some parameters changed."""

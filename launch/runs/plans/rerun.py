@@ -1,7 +1,6 @@
 """Plans the rerun of one stage of a recorded run, alone or with all that depends on it."""
 
 import dataclasses
-import difflib
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,27 +8,18 @@ from typing import Any
 from launch.runs.dag.replay import Site, pipeline_of
 from launch.runs.dag.wiring import Artifacts, Wiring
 from launch.runs.lineage import RERUN, Parent, RecordedRun
-from launch.runs.parameters import groups, parse, resolve
+from launch.runs.parameters import did_you_mean, groups, parse, resolve
 from launch.runs.plans.plan import Built, Plan, Step
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What is to be run again.
+    """What is to be run again."""
 
-    Attributes:
-        stage: the stage.
-        downstream: whether every stage that depends on it follows.
-        fold: the one fold to run it for; None for all of the run's.
-        changed: parameters of the stages, by name.
-        stages: all that are executed, in data order.
-    """
-
-    stage: str
-    downstream: bool
-    fold: int | None
-    changed: Mapping[str, Any]
-    stages: list[str]
+    stage: str  # the stage
+    fold: int | None  # the one fold to run it for; None for all of the run's
+    changed: Mapping[str, Any]  # parameters of the stages, by name
+    stages: list[str]  # all that are executed, in data order
 
 
 def wanted(wiring: Wiring, stage: str, assignments: Sequence[str], *, downstream: bool, fold: int | None) -> Wanted:
@@ -44,7 +34,7 @@ def wanted(wiring: Wiring, stage: str, assignments: Sequence[str], *, downstream
     changed = parse_changes(assignments, wiring, stage, stages)
     if "checkpoint" in changed:
         changed = {"checkpoint_digest": "", **changed}  # the recorded one is of the other file
-    return Wanted(stage=stage, downstream=downstream, fold=fold, changed=changed, stages=stages)
+    return Wanted(stage=stage, fold=fold, changed=changed, stages=stages)
 
 
 def rerun_plan(wiring: Wiring, earlier: RecordedRun, wanted: Wanted, name: str | None) -> Plan:
@@ -82,11 +72,7 @@ def build(
 
 
 def parse_changes(assignments: Sequence[str], wiring: Wiring, stage: str, stages: Sequence[str]) -> dict[str, Any]:
-    """Returns the values of --set.
-
-    Raises:
-        ValueError: no parameter of one of `stages`; lists those that are.
-    """
+    """Returns the values of --set. Raises ValueError: no parameter of one of `stages`; lists those that are."""
     owned = {owner: [field.name for field in fields] for owner, fields in groups().items()}
     owner_of = {name: owner for owner, names in owned.items() for name in names}
     own = [name for each in stages for name in owned.get(each, [])]
@@ -94,9 +80,8 @@ def parse_changes(assignments: Sequence[str], wiring: Wiring, stage: str, stages
     further = f"; with --downstream also {', '.join(later)}" if later else ""
     expected = f"Expected {'one of ' + ', '.join(own) if own else f'none, {stage} has no parameters'}{further}."
     for name in (text.partition("=")[0] for text in assignments if "=" in text):
-        near = difflib.get_close_matches(name, own, n=1)
         if name not in owner_of:
-            raise ValueError(f"--set {name}: no such parameter.{f' Did you mean {near[0]}?' if near else ''} {expected}")
+            raise ValueError(f"--set {name}: no such parameter.{did_you_mean(name, own)} {expected}")
         if name not in own:
             raise ValueError(f"--set {name}: a parameter of {owner_of[name]}, and this runs {', '.join(stages)}. {expected}")
     return parse(assignments)

@@ -59,8 +59,11 @@ class Job:
         self.folder, self.catalog = folder, folder / "catalog"
         self.predictions = [folder / f"predictions_{model}" for model in (0, 1)]
         self.out_of_fold = [folder / f"out_of_fold_{model}" for model in (0, 1)]
-        for path in (self.catalog, *self.predictions, *self.out_of_fold):
+        self.histories = [folder / f"history_{model}" for model in (0, 1)]
+        for path in (self.catalog, *self.predictions, *self.out_of_fold, *self.histories):
             path.mkdir()
+        for model, path in enumerate(self.histories):
+            (path / "history.csv").write_text(f"epoch,rmse_days\n1,7.{model}\n")
         (self.catalog / "test_data.csv").write_text(
             "idx,before_file_path,after_file_path\n" + "".join(f"{idx},a,b\n" for idx in (2, 0, 1, 4, 3))
         )
@@ -89,6 +92,7 @@ class Job:
             catalog=self.catalog,
             predictions=self.predictions,
             out_of_fold=self.out_of_fold,
+            histories=self.histories,
             submission=self.folder / "submission",
             settings=CalibrateSettings(calibration=calibration, calibration_rules=rules or []),
         )
@@ -112,6 +116,48 @@ def test_raw_is_the_mean_over_models_floored_in_the_order_of_test_data(job: Job)
     assert (job.folder / "submission/submission_calibrated.csv").read_text() == text
     assert record["counts"]["test_days_floored"] == 2
     assert record["counts"]["models"] == 2
+
+
+def test_what_the_report_shows_of_the_models_is_handed_on(job: Job) -> None:
+    settings = {"fold": 1, "epochs": 4}
+    (job.out_of_fold[0] / "stage.json").write_text(json.dumps({"stage": "train", "settings": settings, "counts": {}}))
+    job.labels({0: 12, 1: 18.5, 2: 7, 3: 1, 4: 2})
+    job.run("rules", [{"species": "LT", "factor": 2.0}])
+    assert (job.folder / "submission/test_calibrated.csv").read_text().splitlines() == [
+        "idx,prediction_days,calibrated_days,lowest_days,highest_days,true_days",
+        "2,7.5,7.5,7.25,7.75,7.0",
+        "0,11.0,22.0,10.0,12.0,12.0",
+        "1,20.0,40.0,20.0,20.0,18.5",
+        "4,1.0,2.0,0.0,0.0,2.0",  # of the models, as they predicted; raw and calibrated, as submitted
+        "3,1.0,1.0,-3.0,1.0,1.0",
+    ]
+    for model in (0, 1):
+        handed_on = job.folder / f"submission/history-{model}.csv"
+        assert handed_on.read_bytes() == (job.histories[model] / "history.csv").read_bytes()
+    records = job.json("records.json")["records"]
+    assert [record["stage"] for record in records] == ["train", "train", "predict", "predict"]
+    assert records[0] == {"stage": "train", "settings": settings, "counts": {}, "skipped": []}
+    assert [bool(record["skipped"]) for record in records] == [False, True, True, True]  # those have left no record
+
+
+def test_lists_of_different_lengths_are_refused(job: Job) -> None:
+    del job.histories[1]
+    with pytest.raises(ValueError, match=r"as many predictions, out_of_fold, histories.* got .*'histories': 1"):
+        job.run()
+
+
+def test_a_run_of_an_earlier_version_can_score_and_its_trainings_are_said_to_be_unknown(job: Job) -> None:
+    job.run()
+    for name in ("records.json", "manifest.json"):
+        (job.folder / "submission" / name).unlink()
+    stage.calibrate(
+        catalog=job.catalog, predictions=job.predictions, calibrated=job.folder / "submission",
+        submission=job.folder / "scored", settings=CalibrateSettings(),
+    )  # fmt: skip
+    records = json.loads((job.folder / "scored/records.json").read_text())["records"]
+    assert [record["stage"] for record in records] == ["train", "train", "predict", "predict"]
+    assert "missing" in records[1]["skipped"][0]["why"]
+    assert not list((job.folder / "scored").glob("history*"))
 
 
 def test_sample_submission_decides_the_order_where_there_is_one(job: Job) -> None:
@@ -283,7 +329,10 @@ def drop_column(job: Job) -> None:
         (repeat_fold, ["comb_000000", "out_of_fold_0", "out_of_fold_1", "no fold twice"]),
         (lambda job: (job.predictions[0] / "predictions.csv").unlink(), ["predictions_0", "missing"]),
         (lambda job: (job.out_of_fold[1] / "out_of_fold.csv").unlink(), ["out_of_fold_1", "missing"]),
-        (lambda job: (job.predictions.clear(), job.out_of_fold.clear()), ["no predictions folder", "folds"]),
+        (
+            lambda job: [found.clear() for found in (job.predictions, job.out_of_fold, job.histories)],
+            ["no predictions folder", "folds"],
+        ),
         (lambda job: job.labels({0: 1, 1: 1, 2: 1, 4: 1}), ["test_labels.csv", "idx 3", "complete the file"]),
         (lambda job: job.labels({0: 1, 1: 1, 2: 1, 3: "", 4: 1}), ["test_labels.csv", "idx 3"]),
     ],
@@ -348,13 +397,14 @@ def test_component_writes_the_same_and_logs_scores(job: Job) -> None:
         catalog=dsl.Dataset(uri=str(job.catalog)),
         predictions=[dsl.Dataset(uri=str(path)) for path in job.predictions],
         out_of_fold=[dsl.Dataset(uri=str(path)) for path in job.out_of_fold],
+        histories=[dsl.Dataset(uri=str(path)) for path in job.histories],
         submission=submission,
         metrics=metrics,
         calibration="rules",
         calibration_rules=WINNERS_RULES,
     )
-    names = "calibration.json manifest.json metrics.json out_of_fold_calibrated.csv stage.json"
-    written = [*names.split(), "submission_calibrated.csv", "submission_raw.csv"]
+    names = "calibration.json history-0.csv history-1.csv manifest.json metrics.json out_of_fold_calibrated.csv records.json"
+    written = [*names.split(), "stage.json", "submission_calibrated.csv", "submission_raw.csv", "test_calibrated.csv"]
     assert sorted(path.name for path in (job.folder / "out").iterdir()) == written
     for path in (job.folder / "out").iterdir():
         assert path.read_bytes() == (job.folder / "submission" / path.name).read_bytes()

@@ -119,7 +119,7 @@ def test_summary_test_scores_equal_the_submissions_against_the_labels(fake: Fake
         rmse(pd.read_csv(fake.root / "submission" / f"submission_{name}.csv").set_index("idx")["time_delta"], labels)
         for name in ("raw", "calibrated")
     ]
-    train = pd.read_csv(fake.root / "folded_pairs" / "train_pairs.csv")["time_delta_days"]
+    train = pd.read_csv(fake.root / "examples" / "train_pairs.csv")["time_delta_days"]
     baseline = float(np.sqrt(np.mean((labels - train.mean()) ** 2)))
     assert markdown_rows(texts[1], "Headline")["test"] == [f"{value:.2f}" for value in (baseline, *expected)]
 
@@ -194,7 +194,7 @@ def test_what_ran_lists_every_stage_with_settings_and_counts(fake: FakeRun, text
 
 def test_data_counts_photos_series_and_pairs(fake: FakeRun, texts: tuple) -> None:
     lines = [line for line in texts[1].split("\n## Data\n")[1].split("\n## ")[0].splitlines() if line.startswith("| t")]
-    test_pairs = pd.read_csv(fake.root / "pairs" / "test_pairs.csv")["species"].value_counts()
+    test_pairs = pd.read_csv(fake.root / "examples" / "test_pairs.csv")["species"].value_counts()
     each = 3 * fake.photos * (fake.photos - 1) // 2
     assert lines == [
         f"| train | BC | 3 | {3 * fake.photos} | {each} |",
@@ -206,7 +206,7 @@ def test_data_counts_photos_series_and_pairs(fake: FakeRun, texts: tuple) -> Non
 
 def test_the_days_of_each_train_series_are_shown_in_a_table_and_a_chart(tmp_path: Path) -> None:
     run = FakeRun(root=tmp_path, photos=4).write()  # days 1, 8, 15, 22
-    path = tmp_path / "catalog/images.csv"
+    path = tmp_path / "examples/images.csv"
     table = pd.read_csv(path, dtype=object)
     table.loc[table["image_id"] == "train/LT_02/DAT22", "day"] = "220.5"  # as if it was read wrongly
     table.loc[table["image_id"] == "train/BC_01/DAT01", "day"] = "-3"
@@ -255,9 +255,9 @@ def test_deltas_of_no_days_and_below_have_bins_of_their_own(days: list[float], b
 
 def test_labels_of_no_days_and_below_are_on_the_page(tmp_path: Path) -> None:
     run = FakeRun(root=tmp_path).write()
-    path = tmp_path / "catalog/test_labels.csv"
+    path = tmp_path / "submission/test_calibrated.csv"
     labels = pd.read_csv(path)
-    labels.loc[0, "time_delta"], labels.loc[1, "time_delta"] = -4, 0
+    labels.loc[0, "true_days"], labels.loc[1, "true_days"] = -4, 0
     labels.to_csv(path, index=False)
     html, summary, _ = written(run, strip_pairs=200)
     rows = markdown_rows(summary, "Test")
@@ -268,14 +268,12 @@ def test_labels_of_no_days_and_below_are_on_the_page(tmp_path: Path) -> None:
 
 def test_what_the_stages_noticed_is_on_the_page(tmp_path: Path) -> None:
     run = FakeRun(root=tmp_path).write()
-    for folder, counts, noticed in (
-        ("catalog", {"turned_photos": 1234, "transparent_photos": 2, "bad_photos": 1, "other_files": 5}, "equal photos"),
-        ("pairs", {}, "a pair that is there twice"),
-    ):
-        path = tmp_path / folder / "stage.json"
-        record = json.loads(path.read_text())
-        record["counts"] |= counts
-        path.write_text(json.dumps({**record, "noticed": [{"what": f"<{folder}>", "why": noticed}]}))
+    path = tmp_path / "examples/records.json"
+    records = json.loads(path.read_text())["records"]
+    records[0]["counts"] |= {"turned_photos": 1234, "transparent_photos": 2, "bad_photos": 1, "other_files": 5}
+    records[0]["noticed"] = [{"what": "<catalog>", "why": "equal photos"}]
+    records[1]["noticed"] = [{"what": "<pairs>", "why": "a pair that is there twice"}]
+    path.write_text(json.dumps({"records": records}))
     html, summary, _ = written(run)
     lines = summary.split("\n## Noticed\n")[1].split("\n## ")[0].strip().splitlines()
     assert lines == [
@@ -296,7 +294,7 @@ def test_photos_are_small_jpegs_of_the_pairs_they_name(fake: FakeRun, texts: tup
     for photo in photos:
         shown = Image.open(io.BytesIO(base64.b64decode(photo["src"].removeprefix("data:image/jpeg;base64,"))))
         assert max(shown.size) <= 240
-    paths = pd.read_csv(fake.root / "catalog" / "images.csv").set_index("image_id")["path"]
+    paths = pd.read_csv(fake.root / "examples" / "images.csv").set_index("image_id")["path"]
     name = next(photo["title"] for photo in photos if photo["title"].startswith("idx_"))
     [stored] = [path for image_id, path in paths.items() if image_id.endswith(f"/{name}")]
     original = np.asarray(Image.open(fake.root / "images" / stored).convert("RGB"), float)
@@ -367,30 +365,43 @@ def test_fitted_lines_are_shown(tmp_path: Path) -> None:
     assert "- BC × 1.050 − 0.25 days\n- LT × 1.100 + 0.50 days" in summary  # noqa: RUF001 - the signs of arithmetic
 
 
-def test_folder_without_record_is_reported(tmp_path: Path) -> None:
+def test_stages_without_record_are_reported(tmp_path: Path) -> None:
     run = FakeRun(root=tmp_path).write()
-    (tmp_path / "examples" / "stage.json").unlink()
-    assert "- write_tfrecords, record: stage.json is missing" in written(run)[1]
+    for name in ("stage.json", "records.json"):  # the latter is missing where an earlier version wrote the examples
+        (tmp_path / "examples" / name).unlink()
+    summary = written(run)[1]
+    for stage in ("resize_images", "generate_pairs", "split_folds", "write_tfrecords"):
+        assert f"- {stage}, record: stage.json is missing" in summary
+    assert "- train, record" not in summary
+
+
+def test_a_submission_of_an_earlier_version_is_refused_with_what_makes_it_anew(tmp_path: Path) -> None:
+    run = FakeRun(root=tmp_path).write()
+    (tmp_path / "submission/records.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"records.json: missing.* python pipeline.py rerun RUN calibrate --downstream"):
+        written(run)
 
 
 @pytest.mark.parametrize(
     ("path", "column", "value", "message"),
     [
-        ("submission/submission_raw.csv", None, None, "submission_raw.csv: missing. Expected what calibrate writes"),
-        ("submission/submission_raw.csv", "time_delta", None, "columns idx. Expected idx, time_delta"),
+        ("submission/test_calibrated.csv", None, None, "test_calibrated.csv: missing. Expected what calibrate writes"),
         (
-            "submission/submission_calibrated.csv",
-            "time_delta",
-            "soon",
-            "time_delta of idx 0 is 'soon' (1 such rows).",
+            "submission/test_calibrated.csv",
+            "highest_days",
+            None,
+            "Expected idx, prediction_days, calibrated_days, lowest_days, h",
         ),
-        ("submission/submission_raw.csv", "time_delta", "inf", "time_delta of idx 0 is 'inf' (1 such rows)"),
+        ("submission/test_calibrated.csv", "calibrated_days", "soon", "calibrated_days of idx 0 is 'soon' (1 such rows)."),
+        ("submission/test_calibrated.csv", "prediction_days", "inf", "prediction_days of idx 0 is 'inf' (1 such rows)"),
+        ("submission/history-1.csv", None, None, "history-1.csv"),
         ("submission/out_of_fold_calibrated.csv", "prediction_days", "-inf", "is '-inf' (1 such rows). Expected finite"),
-        ("predictions_1/predictions.csv", "prediction_days", "nan", "prediction_days of idx 0 is 'nan'"),
-        ("catalog/test_labels.csv", "idx", 999, "idx 0 has no days (1 such test pairs)"),
-        ("predictions_1/predictions.csv", "idx", 1, "idx 1 is there twice"),
-        ("pairs/test_pairs.csv", "before_image_id", "test/LT_1003/gone", "photo test/LT_1003/gone is not in the catalog"),
-        ("catalog/images.csv", "path", "gone.jpg", "gone.jpg is missing"),
+        ("submission/test_calibrated.csv", "lowest_days", "nan", "lowest_days of idx 0 is 'nan'"),
+        ("submission/test_calibrated.csv", "true_days", "", "true_days of idx 0 is '' (1 such rows)"),
+        ("submission/test_calibrated.csv", "idx", 999, "1 of 40 pairs have no row, first 0"),
+        ("submission/test_calibrated.csv", "idx", 1, "idx 1 is there twice"),
+        ("examples/test_pairs.csv", "before_image_id", "test/LT_1003/gone", "photo test/LT_1003/gone is not in the catalog"),
+        ("examples/images.csv", "path", "gone.jpg", "gone.jpg is missing"),
     ],
 )
 def test_error_names_the_file_and_leaves_no_page(
@@ -408,14 +419,6 @@ def test_error_names_the_file_and_leaves_no_page(
     with pytest.raises((ValueError, FileNotFoundError), match=re.escape(message)):
         written(run, strip_pairs=200)
     assert not run.arguments()["html"].exists()
-
-
-def test_lists_of_different_lengths_are_refused(tmp_path: Path) -> None:
-    run = FakeRun(root=tmp_path).write()
-    arguments = run.arguments()
-    arguments["histories"] = arguments["histories"][:1]
-    with pytest.raises(ValueError, match="as many models, histories and predictions"):
-        write_report(**arguments, settings=ReportSettings())
 
 
 def pairs_of(sizes: dict[str, int]) -> pd.DataFrame:
@@ -476,14 +479,11 @@ def test_labels_do_not_overlap(heights: list[float]) -> None:
 def test_face_writes_both_files_and_the_scores_that_calibrate_does_not_give(tmp_path: Path) -> None:
     run = FakeRun(root=tmp_path).write()
     arguments = run.arguments()
-    single = ("catalog", "pairs", "folded_pairs", "examples", "submission")
-    inputs = {name: dsl.Dataset(uri=str(arguments[name])) for name in single}
-    lists = {name: [dsl.Dataset(uri=str(path)) for path in arguments[name]] for name in ("histories", "predictions")}
-    lists["images"] = [dsl.Dataset(uri=str(arguments["images"]))]  # of a single shard
-    lists["models"] = [dsl.Model(uri=str(path)) for path in arguments["models"]]
+    inputs = {name: dsl.Dataset(uri=str(arguments[name])) for name in ("examples", "submission")}
+    images = [dsl.Dataset(uri=str(arguments["images"]))]  # of a single shard
     page, summary = dsl.HTML(uri=str(tmp_path / "face" / "html")), dsl.Markdown(uri=str(tmp_path / "face" / "summary"))
     metrics = dsl.Metrics(uri=str(tmp_path / "face" / "metrics"))
-    report.python_func(**inputs, **lists, html=page, summary=summary, metrics=metrics, strip_pairs=3)
+    report.python_func(**inputs, images=images, html=page, summary=summary, metrics=metrics, strip_pairs=3)
     assert Path(page.path).read_text("utf-8").startswith("<!DOCTYPE html>")
     assert Path(summary.path).read_text("utf-8").startswith("# verdelta")
     assert page.metadata["strip_pairs"] == 3

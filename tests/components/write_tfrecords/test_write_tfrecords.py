@@ -149,10 +149,16 @@ def test_dataset_json_tells_the_truth_about_the_files(
     }
 
 
-def test_the_tables_travel_with_the_records(sources: dict[str, Path], tmp_path: Path) -> None:
-    write(sources, tmp_path)
+def test_the_tables_travel_with_the_records(tmp_path: Path) -> None:
+    sources, examples = write_sources(tmp_path), tmp_path / "examples"
+    said = {"stage": "split_folds", "settings": {"num_folds": 4}, "counts": {}, "skipped": []}
+    (sources["folded_pairs"] / "stage.json").write_text(json.dumps(said))
+    write(sources, examples)
+    records = json.loads((examples / "records.json").read_text())["records"]
+    assert [record["stage"] for record in records] == ["resize_images", "generate_pairs", "split_folds"]
+    assert (records[2], bool(records[0]["skipped"])) == (said, True)  # resize_images has left no record
     for folder, name in (("catalog", "images.csv"), ("folded_pairs", "train_pairs.csv"), ("pairs", "test_pairs.csv")):
-        assert (tmp_path / name).read_bytes() == (sources[folder] / name).read_bytes()
+        assert (examples / name).read_bytes() == (sources[folder] / name).read_bytes()
 
 
 @pytest.mark.parametrize("layout", ["images", "pairs"])
@@ -160,7 +166,7 @@ def test_same_inputs_same_bytes(sources: dict[str, Path], tmp_path: Path, layout
     for name in ("one", "two"):
         write(sources, tmp_path / name, layout, num_shards=2)
     one, two = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two"))
-    assert one == two and len(one) == 8 + 6
+    assert one == two and len(one) == 8 + 7
 
 
 def test_features_have_one_order_in_every_process(tmp_path: Path) -> None:

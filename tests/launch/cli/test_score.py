@@ -151,6 +151,7 @@ def test_an_applied_calibration_gives_what_calibrate_gave(tmp_path: Path, settin
     catalog, predictions, trained, scored = calibrated_tables(tmp_path, settings)
     record = score_again(catalog, predictions, trained, scored, settings)
     names = ["submission_raw.csv", "submission_calibrated.csv", "metrics.json", "calibration.json", "out_of_fold_calibrated.csv"]
+    names += ["test_calibrated.csv", "records.json"]
     for name in names:
         assert (scored / name).read_bytes() == (trained / name).read_bytes(), name
     assert record["settings"]["calibration"] == settings.calibration

@@ -40,8 +40,11 @@ OPTIONAL = {
     "resize_images": BOTH,
     "generate_pairs": BOTH,
     "write_tfrecords": {"folded_pairs": (dsl.Input[dsl.Dataset], None)},
-    "calibrate": {"out_of_fold": (dsl.Input[list[dsl.Dataset]], None), "calibrated": (dsl.Input[dsl.Dataset], None)},
-    "report": {"histories": (dsl.Input[list[dsl.Dataset]], None)},
+    "calibrate": {
+        **dict.fromkeys(("out_of_fold", "histories"), (dsl.Input[list[dsl.Dataset]], None)),
+        "calibrated": (dsl.Input[dsl.Dataset], None),
+    },
+    "report": {"folded_pairs": (dsl.Input[dsl.Dataset], None)},
 }
 SHARDS = {"resize_images": {"shard": int, "num_shards": int}}  # which part of the work
 

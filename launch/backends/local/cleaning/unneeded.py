@@ -8,7 +8,6 @@ import dataclasses
 import json
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,20 +20,13 @@ SCRATCH = (".scratch-", ".partial-")  # of a stage that was killed
 
 @dataclasses.dataclass(frozen=True)
 class Remaining:
-    """What remains when runs are deleted.
+    """What remains when runs are deleted."""
 
-    Attributes:
-        folders: those of the runs that remain.
-        used: the paths on this machine that their records name.
-        deleted: the folders of the runs that do not.
-        going_on: whether any run is going on, whose record does not name yet what it will use.
-        before: in seconds since 1970; what is older may go, as the command line says. None where it says nothing of age.
-    """
-
-    folders: Sequence[Path]
-    used: frozenset[Path]
-    deleted: Sequence[Path]
-    going_on: bool
+    folders: Sequence[Path]  # those of the runs that remain
+    used: frozenset[Path]  # the paths on this machine that their records name
+    deleted: Sequence[Path]  # the folders of the runs that do not
+    going_on: bool  # whether any run is going on, whose record does not name yet what it will use
+    # in seconds since 1970; what is older may go, as the command line says. None where it says nothing of age.
     before: float | None = None
 
 
@@ -131,8 +123,3 @@ def within(path: Path, folders: Sequence[Path]) -> bool:
 def is_folder(path: Path) -> bool:
     """Whether a folder itself is there, and no link to one."""
     return path.is_dir() and not path.is_symlink()
-
-
-def days_ago(days: float) -> float:
-    """Returns the time so many days ago, in seconds since 1970."""
-    return time.time() - 86400 * days

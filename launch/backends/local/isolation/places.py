@@ -25,29 +25,17 @@ MOST_LINKS = 1000  # each is a mount of its own, which costs milliseconds
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """What a container sees of this machine.
+    """What a container sees of this machine."""
 
-    Attributes:
-        user: "uid:gid" of its process; empty for the image's own user.
-        groups: ids of the groups it belongs to besides.
-        readable: files and folders it may read, path in the container to path here.
-        writable: folders it may write to, at the paths that they have here.
-        network: the engine's network mode; "none" but for a stage that fetches something.
-        environment: variables on top of the image's.
-        memory_bytes: above this it is killed; None for no limit.
-        secret: a line that the container alone gets to see, at SECRET.
-        run: the folder of the run that it is of.
-    """
-
-    user: str
-    groups: tuple[int, ...] = ()
-    readable: Mapping[str, str]
-    writable: tuple[str, ...]
-    network: str
-    environment: Mapping[str, str]
-    memory_bytes: int | None = None
-    secret: str = field(default="", repr=False)
-    run: str = ""
+    user: str  # "uid:gid" of its process; empty for the image's own user
+    groups: tuple[int, ...] = ()  # ids of the groups it belongs to besides
+    readable: Mapping[str, str]  # files and folders it may read, path in the container to path here
+    writable: tuple[str, ...]  # folders it may write to, at the paths that they have here
+    network: str  # the engine's network mode; "none" but for a stage that fetches something
+    environment: Mapping[str, str]  # variables on top of the image's
+    memory_bytes: int | None = None  # above this it is killed; None for no limit
+    secret: str = field(default="", repr=False)  # a line that the container alone gets to see, at SECRET
+    run: str = ""  # the folder of the run that it is of
 
 
 def container_user(client: "docker.DockerClient", image: str) -> tuple[int, int, tuple[int, ...]]:

@@ -87,7 +87,7 @@ def test_kubeflow_runs_reruns_and_score(tmp_path: Path, first: str, folds: list[
     outcome = outcome_of(documents, values)
     assert outcome.lost == []
     read = {(task, name): number for task, name, number in outcome.read}
-    assert read["report", "predictions"] == len(folds)
+    assert read["calibrate", "predictions"] == len(folds)
 
 
 # Mutations of a file that Kubeflow runs.
@@ -180,11 +180,12 @@ MUTATIONS: dict[str, tuple[str, str, Callable[[dict[str, Any], dict[str, Any], d
     ),
     "an unknown producer": (
         "argocompiler.addImplicitDependencies", "unknown producer task 'nobody'",
-        lambda spec, *_: root(spec)["report"]["inputs"]["artifacts"]["pairs"]["taskOutputArtifact"].update(producerTask="nobody"),
+        lambda spec, *_: root(spec)["report"]["inputs"]["artifacts"]["examples"]["taskOutputArtifact"].update(
+            producerTask="nobody"),
     ),
     "a loop over artifacts": (
         "argocompiler.DAG", "artifact iterator not implemented",
-        lambda spec, *_: root(spec)["report"].update(artifactIterator={"itemInput": "pairs"}),
+        lambda spec, *_: root(spec)["report"].update(artifactIterator={"itemInput": "examples"}),
     ),
     "tasks that all wait for the end": (
         "argocompiler.DAG", "must contain one or more non-exit tasks",
@@ -220,7 +221,7 @@ MUTATIONS: dict[str, tuple[str, str, Callable[[dict[str, Any], dict[str, Any], d
     ),
     "an output that a container has not": (
         "driver.GetProducerTask", "artifact output key 'colours' not found",
-        lambda spec, *_: root(spec)["report"]["inputs"]["artifacts"]["pairs"]["taskOutputArtifact"].update(
+        lambda spec, *_: root(spec)["report"]["inputs"]["artifacts"]["examples"]["taskOutputArtifact"].update(
             outputArtifactKey="colours"),
     ),
     "a needed parameter that nobody gives": (

@@ -170,7 +170,6 @@ def test_what_depends_on_it_follows_with_the_other_artifacts_of_each_fold(kubefl
     spec, values = run["pipeline_spec"]["pipeline_spec"], run["runtime_config"]["parameters"]
     assert stages(spec) == {"predict", "calibrate", "report"}
     whole = {uri("generate_pairs", "catalog"), uri("resize_images", "images"), uri("write_tfrecords", "examples")}
-    whole |= {uri("generate_pairs", "pairs"), uri("split_folds", "folded_pairs")}
     by_fold = {uri("train", output, fold) for output in ("model", "history", "out_of_fold") for fold in (0, 2)}
     assert imported(spec, values) == whole | by_fold
     for item in values["folds"]:

@@ -37,6 +37,7 @@ def calibrated(root: Path, days: float | None) -> FakeRun:
         catalog=root / "catalog",
         predictions=[root / "predictions_0"],
         out_of_fold=[root / "out_of_fold_0"],
+        histories=[root / "histories_0"],
         submission=root / "submission",
         settings=CalibrateSettings(),
     )

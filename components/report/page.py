@@ -11,7 +11,8 @@ import jinja2
 
 from components.contract.shown import one_line
 from components.contract.verdict import sentences
-from components.report.charts.geometry import Chart, plots, tick_text
+from components.report.charts import plots
+from components.report.charts.geometry import Chart, tick_text
 from components.report.charts.photo_days import photo_days
 from components.report.charts.training import training_curve
 from components.report.facts import (

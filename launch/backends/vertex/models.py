@@ -4,7 +4,8 @@ import argparse
 from typing import Any
 
 from components.serve.app import MODEL, Routes
-from launch.backends.vertex.client import OURS, place_of, talking_to
+from launch.backends.vertex.backend import OURS
+from launch.backends.vertex.client import talking_to
 
 PORT = 8080
 
@@ -20,7 +21,7 @@ def find(aiplatform: Any, flags: argparse.Namespace, alias: str) -> Any | None:
     """
     from google.api_core.exceptions import NotFound
 
-    with talking_to(place_of(flags), f"read the model {MODEL}"):
+    with talking_to({"project": flags.project, "region": flags.region}, f"read the model {MODEL}"):
         try:
             return aiplatform.Model(f"{MODEL}@{alias}" if alias else MODEL)
         except NotFound:
@@ -41,7 +42,7 @@ def register(aiplatform: Any, flags: argparse.Namespace, folder: str, image: str
         BackendError: the service does not answer, or says no.
     """
     earlier = find(aiplatform, flags, "")
-    with talking_to(place_of(flags), f"upload a version of the model {MODEL}", uncertain=True):
+    with talking_to({"project": flags.project, "region": flags.region}, f"upload a version of the model {MODEL}", uncertain=True):
         model = aiplatform.Model.upload(
             display_name=MODEL,
             model_id=None if earlier else MODEL,

@@ -14,10 +14,10 @@ from components.calibrate.verdict import judge_test, judge_validation
 from components.calibrate.ways import calibrate_as_before, calibrate_tables
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_json, write_record
-from components.contract.by_idx import read_labels, read_order, require_same_idx
-from components.contract.cells import guarded
 from components.contract.records import hand_on, handed_on, read_record
-from components.contract.tables import read_table, require_table
+from components.contract.tables.by_idx import read_labels, read_order, require_same_idx
+from components.contract.tables.cells import guarded
+from components.contract.tables.stage_tables import read_table, require_table
 from components.contract.verdict import VERDICT
 from components.contract.verified import read_bytes
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
-from components.contract.tables import read_table
+from components.contract.tables.stage_tables import read_table
 
 RAW, CALIBRATED = "prediction_days", schema.CALIBRATED_DAYS  # columns of days, before and after calibration
 

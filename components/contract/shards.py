@@ -19,15 +19,10 @@ from components.contract.verified import is_there, read_json, require_complete
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Shard:
-    """One of the `num_shards` tasks that share a stage's work.
+    """One of the `num_shards` tasks that share a stage's work."""
 
-    Attributes:
-        shard: which of them, from 0.
-        num_shards: how many there are.
-    """
-
-    shard: int = 0
-    num_shards: int = 1
+    shard: int = 0  # which of them, from 0
+    num_shards: int = 1  # how many there are
 
     def __post_init__(self) -> None:
         if not 0 <= self.shard < self.num_shards:

@@ -21,17 +21,11 @@ class ChangedError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What a stage says that it wrote into a folder.
+    """What a stage says that it wrote into a folder."""
 
-    Attributes:
-        path: of the manifest.
-        stage: who wrote it.
-        files: name to (bytes, SHA-256 in hex).
-    """
-
-    path: Path
-    stage: str
-    files: Mapping[str, tuple[int, str]]
+    path: Path  # of the manifest
+    stage: str  # who wrote it
+    files: Mapping[str, tuple[int, str]]  # name to (bytes, SHA-256 in hex)
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -8,10 +8,10 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_json, write_manifest
-from components.contract.catalog import FIRST_SIZE, count_photos, in_catalog_order, refuse_empty
-from components.contract.cells import guarded
 from components.contract.shards import in_order, read_shard
-from components.contract.tables import read_images, whole_where_all_are
+from components.contract.tables.catalog import FIRST_SIZE, count_photos, in_catalog_order, refuse_empty
+from components.contract.tables.cells import guarded
+from components.contract.tables.stage_tables import read_images, whole_where_all_are
 from components.contract.verified import is_there, read_bytes, read_json, require_complete
 from components.raw.layout import RAW_TABLES
 

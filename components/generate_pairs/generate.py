@@ -13,10 +13,10 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_record
-from components.contract.by_idx import read_labels, read_order
-from components.contract.pair_csv import write_pairs
-from components.contract.tables import read_images
-from components.contract.user_tables import read_test_data
+from components.contract.tables.by_idx import read_labels, read_order
+from components.contract.tables.pair_csv import write_pairs
+from components.contract.tables.stage_tables import read_images
+from components.contract.tables.user_tables import read_test_data
 from components.generate_pairs.settings import GeneratePairsSettings
 from components.raw.layout import PHOTO_SUFFIXES
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from components.network.devices import forward
-from components.network.image_file import DecodedImages
+from components.network.input.image_file import DecodedImages
 from components.network.model import batchnorms
 
 IMAGES = 512

@@ -11,19 +11,12 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Cliques:
-    """Training data in the order it is used.
+    """Training data in the order it is used."""
 
-    Attributes:
-        images: [S, K] int64, rows of the image array, earlier days first.
-        deltas_days: [S, P] float32, the label of each pair of `pair_positions(K)`.
-        weights: [S, P] float32; 0 for pairs that only pad a series of fewer than K images, else 1.
-        views: [S] int32, the transform of the whole clique.
-    """
-
-    images: np.ndarray
-    deltas_days: np.ndarray
-    weights: np.ndarray
-    views: np.ndarray
+    images: np.ndarray  # [S, K] int64, rows of the image array, earlier days first
+    deltas_days: np.ndarray  # [S, P] float32, the label of each pair of `pair_positions(K)`
+    weights: np.ndarray  # [S, P] float32; 0 for pairs that only pad a series of fewer than K images, else 1
+    views: np.ndarray  # [S] int32, the transform of the whole clique
 
 
 def pair_positions(clique_size: int) -> tuple[np.ndarray, np.ndarray]:

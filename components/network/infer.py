@@ -13,8 +13,8 @@ from keras import ops
 from tqdm import tqdm
 
 from components.network.devices import forward, forward_for_good, program
-from components.network.image_file import DecodedImages
-from components.network.load import PROGRESS, view_batches
+from components.network.input.image_file import DecodedImages
+from components.network.input.load import PROGRESS, view_batches
 from components.network.model import HEAD_LAYERS
 
 PAIRS_PER_HEAD_BATCH = 1024

@@ -13,14 +13,14 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_record
-from components.contract.cells import guarded
-from components.contract.tables import read_table
+from components.contract.tables.cells import guarded
+from components.contract.tables.stage_tables import read_table
 from components.contract.verified import is_there, read_json, unchanged
 from components.network.compile_cache import keep_programs
 from components.network.devices import all_devices, compile_forward, process
-from components.network.image_file import DecodedImages
 from components.network.infer import encode, pair_days
-from components.network.load import load_images
+from components.network.input.image_file import DecodedImages
+from components.network.input.load import load_images
 from components.network.model import load_model, split_model
 from components.network.seeds import make_deterministic
 from components.predict.settings import PredictSettings

@@ -20,15 +20,10 @@ BEGINNINGS = (b"\x89PNG", b"\xff\xd8")  # of a PNG, and of a JPEG
 
 @dataclasses.dataclass(frozen=True)
 class EqualPhotos:
-    """Photos of equal bytes.
+    """Photos of equal bytes."""
 
-    Attributes:
-        paths: two or more, sorted.
-        where: one of the constants above: the worst that holds.
-    """
-
-    paths: tuple[PurePosixPath, ...]
-    where: str
+    paths: tuple[PurePosixPath, ...]  # two or more, sorted
+    where: str  # one of the constants above: the worst that holds
 
     def __str__(self) -> str:
         return " = ".join(map(str, self.paths))

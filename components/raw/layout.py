@@ -26,26 +26,19 @@ LAYOUT = "<split>_dataset/<species>/<series>/<photo>, photo ending in " + ", ".j
 
 @dataclasses.dataclass(frozen=True)
 class RawListing:
-    """What the pipeline reads of the raw data; every path is relative to its root, and every tuple is sorted.
+    """What the pipeline reads of the raw data; every path is relative to its root, and every tuple is sorted."""
 
-    Attributes:
-        train: photos of the train set, `train_dataset/<species>/<series>/<photo>`.
-        test: photos of the test set, `test_dataset/<species>/<series>/<photo>`.
-        tables: catalog file name to path, for the tables that are there; test_data.csv always is.
-        ignored: files that lie among the photos and are none, and photos at another depth (`is_photo` tells them apart).
-        days: the table of days, if there is one and train photos are read.
-        bad: photos, and folders in the place of a series, that cannot be read, and why.
-        others: everything else that lies there, and why it is not read.
-        unread_tables: tables that are there and cannot be read, and why.
-    """
-
-    train: tuple[PurePosixPath, ...]
-    test: tuple[PurePosixPath, ...]
-    tables: dict[str, PurePosixPath]
+    train: tuple[PurePosixPath, ...]  # photos of the train set, `train_dataset/<species>/<series>/<photo>`
+    test: tuple[PurePosixPath, ...]  # photos of the test set, `test_dataset/<species>/<series>/<photo>`
+    tables: dict[str, PurePosixPath]  # catalog file name to path, for the tables that are there; test_data.csv always is
+    # files that lie among the photos and are none, and photos at another depth (`is_photo` tells them apart)
     ignored: tuple[PurePosixPath, ...]
-    days: PurePosixPath | None = None
+    days: PurePosixPath | None = None  # the table of days, if there is one and train photos are read
+    # photos, and folders in the place of a series, that cannot be read, and why
     bad: Mapping[PurePosixPath, str] = dataclasses.field(default_factory=dict)
+    # everything else that lies there, and why it is not read
     others: Mapping[PurePosixPath, str] = dataclasses.field(default_factory=dict)
+    # tables that are there and cannot be read, and why
     unread_tables: Mapping[PurePosixPath, str] = dataclasses.field(default_factory=dict)
 
     def photos(self) -> tuple[PurePosixPath, ...]:

@@ -19,16 +19,12 @@ KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFBLK: 
 
 @dataclasses.dataclass
 class Found:
-    """What lies in a place, by its path relative to it.
+    """What lies in a place, by its path relative to it."""
 
-    Attributes:
-        sizes: files that can be read, in bytes.
-        unread: everything else, and why it is not read. Of a folder that is not looked into, the folder alone.
-        folders: those of `unread` that are folders, or links that may have been.
-    """
-
-    sizes: dict[PurePosixPath, int] = dataclasses.field(default_factory=dict)
+    sizes: dict[PurePosixPath, int] = dataclasses.field(default_factory=dict)  # files that can be read, in bytes
+    # everything else, and why it is not read. Of a folder that is not looked into, the folder alone.
     unread: dict[PurePosixPath, str] = dataclasses.field(default_factory=dict)
+    # those of `unread` that are folders, or links that may have been
     folders: set[PurePosixPath] = dataclasses.field(default_factory=set)
 
     def leave(self, path: PurePosixPath, why: str, *, is_folder: bool = False) -> None:

@@ -27,21 +27,14 @@ MOST_PARAMETERS, MOST_METRICS, LONGEST_PARAMETER, LONGEST_TAG = 100, 1000, 6000,
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrackedRun:
-    """What MLflow shows of a run.
+    """What MLflow shows of a run."""
 
-    Attributes:
-        parameters: name to value.
-        scores: the headline metrics, in days.
-        histories: (fold, history.csv) of each model: one row per epoch, with `epoch` counting from 1.
-        tags: name to text.
-        description: Markdown for the top of the run's page.
-    """
-
-    parameters: Mapping[str, Any]
-    scores: Mapping[str, float]
+    parameters: Mapping[str, Any]  # name to value
+    scores: Mapping[str, float]  # the headline metrics, in days
+    # (fold, history.csv) of each model: one row per epoch, with `epoch` counting from 1
     histories: Sequence[tuple[int, pd.DataFrame]]
-    tags: Mapping[str, str]
-    description: str
+    tags: Mapping[str, str]  # name to text
+    description: str  # Markdown for the top of the run's page
 
 
 def connect(uri: str) -> "MlflowClient":

@@ -11,8 +11,10 @@ import jinja2
 
 from components.contract.shown import one_line
 from components.contract.verdict import sentences
-from components.report import plots
-from components.report.charts import Chart, tick_text
+from components.report.charts import plots
+from components.report.charts.geometry import Chart, tick_text
+from components.report.charts.photo_days import photo_days
+from components.report.charts.training import training_curve
 from components.report.facts import (
     DataRow,
     FoldRow,
@@ -23,12 +25,10 @@ from components.report.facts import (
     photo_lines,
     series_rows,
 )
-from components.report.photo_days import photo_days
 from components.report.read import Run
 from components.report.records import Remark, Stage, remarks, what_ran
 from components.report.scores import ScoreTable, fold_note, score_table, verdict
 from components.report.strip import Card
-from components.report.training import training_curve
 
 NUM_COLOURS = 4  # in style.css; further species use them again
 MINUS = "\N{MINUS SIGN}"

@@ -14,7 +14,7 @@ import pandas as pd
 from components.contract import schema, verified
 from components.contract.naming import naming
 from components.contract.records import handed_on, read_record
-from components.contract.tables import columns_of, read_images, read_table
+from components.contract.tables.stage_tables import columns_of, read_images, read_table
 from components.contract.verdict import VERDICT, Finding
 from components.contract.verified import is_there, read_bytes
 from components.report.records import FOLD_STAGES

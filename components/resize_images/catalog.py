@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from components.contract import schema
-from components.contract.catalog import RAW_PATH, in_catalog_order
-from components.contract.tables import whole_where_all_are
+from components.contract.tables.catalog import RAW_PATH, in_catalog_order
+from components.contract.tables.stage_tables import whole_where_all_are
 from components.raw.layout import RawListing
 
 DayOf = Callable[[PurePosixPath], float | None]

@@ -54,41 +54,25 @@ TAKEN = "\0"  # stands where a date or a day word was; no name holds it
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """One thing in a name that may be its time.
+    """One thing in a name that may be its time."""
 
-    Attributes:
-        days: of a date, days since 1970 with the time of day; of a number, the number without its sign.
-        text: the number's digits; the date as it is written.
-        sign: "" none, "-" below zero, "?" a dash that is a minus or a separator.
-    """
-
-    days: float
-    text: str
-    sign: str = ""
+    days: float  # of a date, days since 1970 with the time of day; of a number, the number without its sign
+    text: str  # the number's digits; the date as it is written
+    sign: str = ""  # "" none, "-" below zero, "?" a dash that is a minus or a separator
 
 
 @dataclasses.dataclass(frozen=True)
 class Name:
-    """The marks of one name.
+    """The marks of one name."""
 
-    Attributes:
-        stem: the name without its ending.
-        dates, words: mark by the way it is read; two stems with one way are read alike.
-        number: what the name ends with.
-        others: the numbers that are in no date and beside no day word, but for the one that ends the name.
-        units: numbers of weeks, hours and the like.
-        tail: a number that follows at once on one with a day word, "1" of DAT07_1 and DAT7p1; empty for none.
-        is_counter: whether the number that ends the name is a camera's counter, by what stands before it.
-    """
-
-    stem: str
-    dates: dict[str, Mark]
+    stem: str  # the name without its ending
+    dates: dict[str, Mark]  # mark by the way it is read; two stems with one way are read alike
     words: dict[str, Mark]
-    number: Mark | None
-    others: tuple[str, ...]
-    units: tuple[str, ...]
-    tail: str
-    is_counter: bool
+    number: Mark | None  # what the name ends with
+    others: tuple[str, ...]  # the numbers that are in no date and beside no day word, but for the one that ends the name
+    units: tuple[str, ...]  # numbers of weeks, hours and the like
+    tail: str  # a number that follows at once on one with a day word, "1" of DAT07_1 and DAT7p1; empty for none
+    is_counter: bool  # whether the number that ends the name is a camera's counter, by what stands before it
 
 
 def read_name(stem: str) -> Name:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from PIL import Image
 
-from components.contract.user_tables import hint_of, read_cells
+from components.contract.tables.user_tables import hint_of, read_cells
 from components.raw.layout import DAYS_TABLE, RawListing
 from components.raw.source import UNREADABLE, RawSource
 from components.raw.walk import printable
@@ -29,17 +29,11 @@ Series = tuple[str, str]  # species, series
 
 @dataclasses.dataclass(frozen=True)
 class DatedSeries:
-    """A train series with the days of its photos.
+    """A train series with the days of its photos."""
 
-    Attributes:
-        name: species and series.
-        photos: day by path, in the order of the paths.
-        way: how they were read.
-    """
-
-    name: Series
-    photos: Mapping[PurePosixPath, float]
-    way: str
+    name: Series  # species and series
+    photos: Mapping[PurePosixPath, float]  # day by path, in the order of the paths
+    way: str  # how they were read
 
     @property
     def has_fractions(self) -> bool:

@@ -32,15 +32,10 @@ class DaysError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class SeriesDays:
-    """The days of a series' photos, in the order of their names.
+    """The days of a series' photos, in the order of their names."""
 
-    Attributes:
-        days: whole numbers wherever all of them are.
-        way: how they were read.
-    """
-
-    days: tuple[float, ...]
-    way: str
+    days: tuple[float, ...]  # whole numbers wherever all of them are
+    way: str  # how they were read
 
 
 def read_series(stems: Sequence[str]) -> SeriesDays:

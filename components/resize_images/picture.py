@@ -33,20 +33,13 @@ class BadPhotoError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What a photo's first bytes say.
+    """What a photo's first bytes say."""
 
-    Attributes:
-        width, height: px, as stored, before it is turned.
-        mode: Pillow's mode.
-        format: PNG, JPEG or MPO.
-        bytes: memory that decoding takes at most.
-    """
-
-    width: int
+    width: int  # px, as stored, before it is turned
     height: int
-    mode: str
-    format: str
-    bytes: int
+    mode: str  # Pillow's mode
+    format: str  # PNG, JPEG or MPO
+    bytes: int  # memory that decoding takes at most
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,12 +14,12 @@ from tqdm import tqdm
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, text_digest, write_manifest, write_record
-from components.contract.catalog import FIRST_SIZE, RAW_PATH, count_photos, refuse_empty
-from components.contract.cells import guarded
 from components.contract.cores import available_cores
 from components.contract.naming import naming
 from components.contract.photos import write_photos
 from components.contract.shards import WHOLE, Shard
+from components.contract.tables.catalog import FIRST_SIZE, RAW_PATH, count_photos, refuse_empty
+from components.contract.tables.cells import guarded
 from components.raw.layout import is_photo
 from components.raw.source import RawSource
 from components.raw.storage import open_raw, require_digest

@@ -21,19 +21,12 @@ SHOWN_PROBLEMS, SHOWN_FILES = 20, 5
 
 @dataclasses.dataclass(frozen=True)
 class Understood:
-    """What raw data means.
+    """What raw data means."""
 
-    Attributes:
-        listing: photos, tables, and everything else that lies there.
-        series: train series with their days.
-        equal: photos of equal bytes.
-        problems: what ends a run, in words, each with its place and what would help.
-    """
-
-    listing: RawListing
-    series: Sequence[DatedSeries]
-    equal: Sequence[EqualPhotos]
-    problems: Sequence[str]
+    listing: RawListing  # photos, tables, and everything else that lies there
+    series: Sequence[DatedSeries]  # train series with their days
+    equal: Sequence[EqualPhotos]  # photos of equal bytes
+    problems: Sequence[str]  # what ends a run, in words, each with its place and what would help
 
     def lines(self) -> list[str]:
         """Returns what to show of it: a line per series, and what lies there unread."""

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from components.serve.app import Routes
-from components.serve.bundle import read_bundle
+from components.serve.models.bundle import read_bundle
 from components.serve.options import add_server_flags
 from components.serve.server import run_server
 

@@ -18,8 +18,8 @@ from starlette.exceptions import HTTPException
 
 from components.serve.limits import Gate, RefusedError
 from components.serve.metrics import Metrics
+from components.serve.models.predictor import Predictor, digest_of
 from components.serve.options import Limits
-from components.serve.predictor import Predictor, digest_of
 from components.serve.schemas import (
     ErrorResponse,
     InferRequest,

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from components.contract.cores import available_cores
-from components.serve.predictor import IMAGES_PER_PASS, Photo, Predictor, digest_of
+from components.serve.models.predictor import IMAGES_PER_PASS, Photo, Predictor, digest_of
 
 
 class Batcher:

@@ -6,9 +6,9 @@ import logging
 import uvicorn
 
 from components.serve.app import Routes, create_app
-from components.serve.bundle import Bundle
+from components.serve.models.bundle import Bundle
+from components.serve.models.predictor import Predictor
 from components.serve.options import limits_of
-from components.serve.predictor import Predictor
 
 CONNECTIONS = 2000  # at a time; those above it get status 503 at once
 STOPPING_SECONDS = 30  # which Kubernetes gives, too

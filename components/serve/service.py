@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from components.resize_images.picture import BadPhotoError
 from components.serve.batching import Batcher
 from components.serve.limits import RefusedError
+from components.serve.models.predictor import Photo, Predictor, bad
 from components.serve.options import MEGABYTE, Limits
-from components.serve.predictor import Photo, Predictor, bad
 from components.serve.schemas import Instance, PhotoBytes, PhotoInBucket, Prediction
 from components.serve.timeline import out_of_order, timeline
 

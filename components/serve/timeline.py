@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.resize_images.picture import decode_picture
-from components.serve.predictor import Answer, Photo, Predictor
+from components.serve.models.predictor import Answer, Photo, Predictor
 
 PAGE = Path(__file__).with_name("timeline.html")
 THUMBNAIL_PX, THUMBNAIL_QUALITY = 240, 78

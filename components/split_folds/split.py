@@ -8,8 +8,8 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_record
-from components.contract.pair_csv import write_pairs
-from components.contract.tables import read_table
+from components.contract.tables.pair_csv import write_pairs
+from components.contract.tables.stage_tables import read_table
 from components.split_folds.settings import SplitFoldsSettings
 
 

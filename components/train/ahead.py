@@ -13,7 +13,7 @@ import numpy as np
 from components.network.batchnorm import measuring
 from components.network.cliques import pair_positions
 from components.network.devices import forward
-from components.network.exact_views import image_dtype
+from components.network.input.exact_views import image_dtype
 from components.network.model import split_model
 from components.train.settings import TrainSettings
 

@@ -13,8 +13,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from components.network.batchnorm import reestimate_batchnorm
-from components.network.image_file import DecodedImages
 from components.network.infer import encode, pair_days
+from components.network.input.image_file import DecodedImages
 from components.network.model import split_model
 from components.train.settings import TrainSettings
 

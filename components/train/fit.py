@@ -15,15 +15,15 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_record
-from components.contract.cells import guarded
 from components.contract.scores import rmse_days
-from components.contract.tables import read_images, read_table
+from components.contract.tables.cells import guarded
+from components.contract.tables.stage_tables import read_images, read_table
 from components.network.checkpoint import load_checkpoint
 from components.network.cliques import pair_positions
 from components.network.compile_cache import keep_programs
 from components.network.devices import all_devices, process, require_divisible
-from components.network.image_file import DecodedImages
-from components.network.load import load_images, training_batches
+from components.network.input.image_file import DecodedImages
+from components.network.input.load import load_images, training_batches
 from components.network.model import build_model, split_model
 from components.network.seeds import make_deterministic
 from components.train.ahead import compile_programs
@@ -37,19 +37,12 @@ from components.train.settings import TrainSettings
 
 @dataclasses.dataclass(frozen=True)
 class FoldData:
-    """What one training run sees.
+    """What one training run sees."""
 
-    Attributes:
-        images: [N, dim, dim, 3] uint8, every train image.
-        table: N rows: image_id, series, day.
-        train: pairs of the other folds in stored order, with before and after as rows of `images`.
-        validation: pairs of the held-out fold, likewise.
-    """
-
-    images: DecodedImages
-    table: pd.DataFrame
-    train: pd.DataFrame
-    validation: pd.DataFrame
+    images: DecodedImages  # [N, dim, dim, 3] uint8, every train image
+    table: pd.DataFrame  # N rows: image_id, series, day
+    train: pd.DataFrame  # pairs of the other folds in stored order, with before and after as rows of `images`
+    validation: pd.DataFrame  # pairs of the held-out fold, likewise
 
 
 def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, settings: TrainSettings) -> dict[str, Any]:

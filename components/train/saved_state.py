@@ -30,21 +30,13 @@ WITHOUT_EFFECT = ("checkpoint_minutes", "memory_budget_gb")  # settings that a t
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """All that a training is after some step.
+    """All that a training is after some step."""
 
-    Attributes:
-        steps: how many are done.
-        seconds: since training began, without the time between two tries.
-        logs: the last step's.
-        epochs: a row of history.csv for each epoch that has ended.
-        arrays: the values of the model's variables, in the order of `variables_of`.
-    """
-
-    steps: int
-    seconds: float
-    logs: dict[str, float]
-    epochs: list[dict[str, Any]]
-    arrays: Sequence[np.ndarray]
+    steps: int  # how many are done
+    seconds: float  # since training began, without the time between two tries
+    logs: dict[str, float]  # the last step's
+    epochs: list[dict[str, Any]]  # a row of history.csv for each epoch that has ended
+    arrays: Sequence[np.ndarray]  # the values of the model's variables, in the order of `variables_of`
 
     def is_finite(self) -> bool:
         """Whether going on from here makes sense."""

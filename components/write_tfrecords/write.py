@@ -19,7 +19,7 @@ from components.contract.artifacts import atomic_write, file_digest, write_json,
 from components.contract.naming import names_first
 from components.contract.photos import Photos
 from components.contract.records import hand_on, read_record
-from components.contract.tables import read_images, read_table
+from components.contract.tables.stage_tables import read_images, read_table
 from components.contract.verified import read_bytes
 from components.write_tfrecords.settings import WriteTfrecordsSettings
 

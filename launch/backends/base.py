@@ -6,12 +6,12 @@ A further target is a folder beside local/, kubeflow/ and vertex/ with a class l
 import collections
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from components.settings import STAGES
 from launch.runs.lineage import RecordedRun
-from launch.runs.plan import Plan
+from launch.runs.plans.plan import Plan
 from launch.runs.summary import RunSummary
 
 POLL_SECONDS = 15.0
@@ -72,23 +72,14 @@ class Backend(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """A flag of the command line that only some places of execution have.
+    """A flag of the command line that only some places of execution have."""
 
-    Attributes:
-        name: without the dashes.
-        metavar: what its value is called.
-        help: one sentence.
-        repeatable: whether it can be given several times.
-        required: whether the place needs it to be talked to, or only to run something there.
-        connects: whether it says how the place is talked to; else it is about the machines there.
-    """
-
-    name: str
-    metavar: str
-    help: str
-    repeatable: bool = False
-    required: bool = False
-    connects: bool = True
+    name: str  # without the dashes
+    metavar: str  # what its value is called
+    help: str  # one sentence
+    repeatable: bool = False  # whether it can be given several times
+    required: bool = False  # whether the place needs it to be talked to, or only to run something there
+    connects: bool = True  # whether it says how the place is talked to; else it is about the machines there
 
     @property
     def destination(self) -> str:
@@ -98,59 +89,33 @@ class Flag:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """What starts a run again and again.
+    """What starts a run again and again."""
 
-    Attributes:
-        id: by which its place knows it.
-        name: of its runs.
-        cron: minute, hour, day of the month, month, day of the week.
-        state: the place's own word.
-    """
-
-    id: str
-    name: str
-    cron: str
-    state: str
+    id: str  # by which its place knows it
+    name: str  # of its runs
+    cron: str  # minute, hour, day of the month, month, day of the week
+    state: str  # the place's own word
 
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """Where a run is.
+    """Where a run is."""
 
-    Attributes:
-        state: the target's own word.
-        succeeded: None while the run goes on.
-        stages: task to (stage, state), in data order; a stage has a task for each fold, and then bears it as train[2].
-        error: what the target says of a failure.
-    """
-
-    state: str
-    succeeded: bool | None
+    state: str  # the target's own word
+    succeeded: bool | None  # None while the run goes on
+    # task to (stage, state), in data order; a stage has a task for each fold, and then bears it as train[2]
     stages: Mapping[str, tuple[str, str]]
-    error: str = ""
+    error: str = ""  # what the target says of a failure
 
 
-class FollowedRun(Protocol):
-    """A run whose progress can be asked for.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FollowedRun:
+    """A run whose progress can be asked for."""
 
-    Attributes:
-        link: where it is to be seen.
-        if_failed: what to do to see why it failed; empty where its errors say so.
-        if_waiting: what to look at where a stage waits for long.
-    """
-
-    link: str
-
-    @property
-    def if_failed(self) -> str:
-        """See above."""
-
-    @property
-    def if_waiting(self) -> str:
-        """See above."""
-
-    def progress(self) -> Progress:
-        """Asks the target; raises BackendError where it does not answer."""
+    link: str  # where it is to be seen
+    progress: Callable[[], Progress]  # asks the target; raises BackendError where it does not answer
+    if_failed: str = ""  # what to do to see why it failed; empty where its errors say so
+    if_waiting: str  # what to look at where a stage waits for long
 
 
 def execute(backend: Backend, plan: Plan, *, wait: bool = True) -> int:

@@ -33,13 +33,8 @@ def add_parser(commands: Any) -> None:
 
 
 def clean(arguments: argparse.Namespace, _pipeline: Any) -> int:
-    """Deletes what the command line says and returns the exit status: 1 where something could not be deleted.
-
-    Raises:
-        ValueError: a number that cannot be.
-        FileNotFoundError: no such folder of runs.
-    """
-    from launch.backends.local.clean import delete, delete_run, plan_cleaning
+    """Deletes what the command line says and returns the exit status: 1 where something could not be deleted."""
+    from launch.backends.local.cleaning.clean import delete, delete_run, plan_cleaning
 
     if arguments.keep is not None and arguments.keep < 0:
         raise ValueError(f"--keep {arguments.keep}: expected a number of runs, 0 or more.")
@@ -70,7 +65,7 @@ def clean(arguments: argparse.Namespace, _pipeline: Any) -> int:
 
 def freed_of(path: Path, name: str, delete: Callable[[Path], None], dry_run: bool) -> int | None:
     """Deletes what lies at a path and returns the bytes that frees; None, and says so, where it could not be deleted."""
-    from launch.backends.local.clean import bytes_freed
+    from launch.backends.local.cleaning.clean import bytes_freed
 
     try:
         size = bytes_freed(path)

@@ -9,6 +9,8 @@ from components.contract import schema
 from components.contract.shown import one_line
 from components.contract.verdict import VERDICT
 from launch.cli.options import add_connection, add_runs_dir, add_target, backend_from
+from launch.cli.screen import aligned
+from launch.runs.parameters import cut
 from launch.runs.summary import RunSummary, differing_parameters
 
 
@@ -27,12 +29,7 @@ def add_parser(commands: Any) -> None:
 
 
 def list_runs(arguments: argparse.Namespace, pipeline: Any) -> int:
-    """Prints the table of runs and returns the exit status.
-
-    Raises:
-        ValueError: a flag that cannot be.
-        BackendError: the cluster cannot be talked to, or says no.
-    """
+    """Prints the table of runs and returns the exit status."""
     backend = backend_from(arguments, pipeline)
     runs = backend.runs()
     if not runs:
@@ -58,12 +55,8 @@ def runs_table(runs: Sequence[RunSummary]) -> str:
         values = [json.dumps(run.parameters[name]) if name in run.parameters else "-" for name in differing]
         scores = [f"{run.scores[name]:.2f}" if run.scores.get(name) is not None else "-" for name in metrics]
         about = [one_line(run.name), run.state, run.preset or "-", run.started[:16].replace("T", " ") or "-"]
-        rows.append([*about, *([one_line(str(run.parent or "-"))] if related else []), *map(cut, values), *scores])
+        rows.append(
+            [*about, *([one_line(str(run.parent or "-"))] if related else []), *(cut(value, 24) for value in values), *scores]
+        )
         rows[-1] += [run.verdict or "-"] if judged else []
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-
-def cut(text: str, width: int = 24) -> str:
-    """Returns `text`, shortened to `width` characters."""
-    return text if len(text) <= width else text[: width - 1] + "…"
+    return aligned(rows)

@@ -1,4 +1,4 @@
-"""The command line: each command is a module beside this one, which reads its arguments and returns its exit status."""
+"""The command line: each command is a module, here or in a room, which reads its arguments and returns its exit status."""
 
 import argparse
 import errno
@@ -10,26 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from launch.backends.base import BackendError
-from launch.cli import (
-    ask,
-    check,
-    clean,
-    compile,
-    list,
-    open,
-    profile,
-    publish,
-    rerun,
-    run,
-    schedules,
-    score,
-    serve,
-    stop,
-    submit,
-    ui,
-)
+from launch.cli import check, clean, list, open, rerun, run, score, ui
+from launch.cli.answers import ask, publish, serve
+from launch.cli.cluster import compile, profile, schedules, stop, submit
+from launch.cli.cluster.profile import with_profile
 from launch.cli.options import HERE
-from launch.cli.profile import with_profile
 from launch.cli.screen import safe_screen
 
 COMMANDS = (check, run, rerun, score, ask, serve, publish, compile, submit, list, clean, open, stop, schedules, profile, ui)
@@ -72,7 +57,11 @@ def flush() -> None:
 
 
 def act(pipeline: Callable[..., Any], arguments: Sequence[str] | None) -> int:
-    """Does what the command line says, and returns the exit status."""
+    """Does what the command line says, and returns the exit status.
+
+    What a command raises of what it was asked is status 2: ValueError, and a file or run that is missing, or there already. What
+    goes wrong meanwhile, in a place of execution or on a disk, is status 1.
+    """
     top = parser()
     try:
         parsed = top.parse_args(with_profile(sys.argv[1:] if arguments is None else arguments, commands_of(top)))

@@ -27,13 +27,7 @@ def add_parser(commands: Any) -> None:
 
 
 def open_run(arguments: argparse.Namespace, pipeline: Any) -> int:
-    """Shows the run and returns the exit status.
-
-    Raises:
-        ValueError: a flag that cannot be.
-        FileNotFoundError: no such run, or it has no report.
-        BackendError: the cluster cannot be talked to, or says no.
-    """
+    """Shows the run and returns the exit status."""
     page = cluster_backend_from(arguments, pipeline).page_of(arguments.run) if arguments.target else report_of(arguments)
     print(page)
     if sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
@@ -42,11 +36,7 @@ def open_run(arguments: argparse.Namespace, pipeline: Any) -> int:
 
 
 def report_of(arguments: argparse.Namespace) -> str:
-    """Returns the address of the report of a run of this machine.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
+    """Returns the address of the report of a run of this machine. Raises FileNotFoundError: there is none."""
     path = (arguments.runs_dir / arguments.run / REPORT).absolute()
     if not path.is_file():
         raise FileNotFoundError(f"{path}: missing. Expected a run that has ended well. See: python pipeline.py list")

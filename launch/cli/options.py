@@ -10,7 +10,7 @@ from launch.backends.cluster.backend import ClusterBackend
 from launch.backends.cluster.resources import resource_table
 from launch.backends.local.backend import DOCKER, LocalBackend
 from launch.backends.table import CLUSTERS
-from launch.runs.dag.wiring import Wiring, read_wiring
+from launch.runs.dag.wiring import read_wiring
 from launch.runs.parameters import parse, resolve, table
 from launch.runs.presets import PRESETS
 
@@ -145,14 +145,12 @@ def add_continuing(parser: argparse.ArgumentParser, default_name: str) -> None:
 
 
 def backend_from(arguments: argparse.Namespace, pipeline: Any) -> Backend:
-    """Returns the place of execution that the command line names.
-
-    Raises:
-        ValueError: a flag of another place, or one that is missing; names it.
-    """
+    """Returns the place of execution that the command line names; raises ValueError for a flag that cannot be there."""
+    if getattr(arguments, "target", None):
+        return cluster_backend_from(arguments, pipeline)
     check_flags(arguments)
-    wiring = read_wiring(pipeline)
-    return cluster_backend(arguments, wiring) if getattr(arguments, "target", None) else local_backend(arguments, wiring)
+    given = {**LOCAL, **{name: value for name, value in vars(arguments).items() if name in LOCAL}}
+    return LocalBackend(read_wiring(pipeline), given["runs_dir"], given["runner"], given["parallel"])
 
 
 def cluster_backend_from(arguments: argparse.Namespace, pipeline: Any) -> ClusterBackend:
@@ -160,18 +158,7 @@ def cluster_backend_from(arguments: argparse.Namespace, pipeline: Any) -> Cluste
     if not arguments.target:
         raise ValueError(f"--target: missing; expected one of {', '.join(CLUSTERS)}, or a profile that says it.")
     check_flags(arguments)
-    return cluster_backend(arguments, read_wiring(pipeline))
-
-
-def local_backend(arguments: argparse.Namespace, wiring: Wiring) -> LocalBackend:
-    """Returns this machine, as the command line says."""
-    given = {**LOCAL, **{name: value for name, value in vars(arguments).items() if name in LOCAL}}
-    return LocalBackend(wiring, given["runs_dir"], given["runner"], given["parallel"])
-
-
-def cluster_backend(arguments: argparse.Namespace, wiring: Wiring) -> ClusterBackend:
-    """Returns the cluster that the command line names."""
-    return CLUSTERS[arguments.target](wiring, arguments)
+    return CLUSTERS[arguments.target](read_wiring(pipeline), arguments)
 
 
 def check_flags(arguments: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from components.settings import STAGES
 from launch.backends.base import execute
 from launch.cli.options import add_continuing, backend_from
 from launch.runs.dag.wiring import read_wiring
-from launch.runs.rerun import rerun_plan, wanted
+from launch.runs.plans.rerun import rerun_plan, wanted
 
 
 def add_parser(commands: Any) -> None:
@@ -33,14 +33,7 @@ def add_parser(commands: Any) -> None:
 
 
 def rerun(arguments: argparse.Namespace, pipeline: Any) -> int:
-    """Runs the stage as the command line says and returns the exit status.
-
-    Raises:
-        ValueError: a stage, a parameter, a fold, a flag or a name that cannot be, or a run that lacks what the stage reads.
-        FileNotFoundError: no such run, or something that the stage needs is missing.
-        FileExistsError: a run of the new name.
-        BackendError: the cluster cannot be talked to, or says no.
-    """
+    """Runs the stage as the command line says and returns the exit status."""
     backend, wiring = backend_from(arguments, pipeline), read_wiring(pipeline)
     what = wanted(wiring, arguments.stage, arguments.assignments, downstream=arguments.downstream, fold=arguments.fold)
     plan = rerun_plan(wiring, backend.read(arguments.run), what, arguments.name)

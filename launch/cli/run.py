@@ -5,7 +5,7 @@ from typing import Any
 
 from launch.backends.base import execute
 from launch.cli.options import add_local, add_parameters, backend_from, parameters_of
-from launch.runs.plan import SAMPLE, training_plan
+from launch.runs.plans.plan import SAMPLE, training_plan
 
 
 def add_parser(commands: Any) -> None:
@@ -28,13 +28,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace, pipeline: Any) -> int:
-    """Runs the pipeline as the command line says and returns the exit status.
-
-    Raises:
-        ValueError: a parameter or a name that cannot be.
-        FileNotFoundError: raw data that is not there or not complete.
-        FileExistsError: a run of that name.
-    """
+    """Runs the pipeline as the command line says and returns the exit status."""
     preset = arguments.preset or ("smoke" if arguments.sample else None)  # the defaults, B7 at 512 px, would take days there
     plan = training_plan(
         pipeline,

@@ -26,15 +26,8 @@ def add_parser(commands: Any) -> None:
 
 
 def score(arguments: argparse.Namespace, pipeline: Any) -> int:
-    """Scores the photos as the command line says and returns the exit status.
-
-    Raises:
-        ValueError: a flag or a name that cannot be, or a run that has no model or calibration.
-        FileNotFoundError: no such run, something of it is gone, or raw data that is not there or not complete.
-        FileExistsError: a run of the new name.
-        BackendError: the cluster cannot be talked to, or says no.
-    """
-    from launch.runs.score import score_plan  # compiles the components that it is made of
+    """Scores the photos as the command line says and returns the exit status."""
+    from launch.runs.plans.score import score_plan  # compiles the components that it is made of
 
     backend = backend_from(arguments, pipeline)
     plan = score_plan(read_wiring(pipeline), backend.read(arguments.run), arguments.raw, arguments.name)

@@ -1,9 +1,9 @@
-"""Keeps what a command prints from commanding the terminal: names in it come from data."""
+"""Puts on the terminal what a command prints, and keeps names that come from data from commanding it; aligns tables."""
 
 import contextlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from components.contract.shown import shown
@@ -32,3 +32,9 @@ def safe_screen() -> Iterator[None]:
     """Within the block standard output and error are such streams."""
     with contextlib.redirect_stdout(Screen(sys.stdout)), contextlib.redirect_stderr(Screen(sys.stderr)):
         yield
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table as text: each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)

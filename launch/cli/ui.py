@@ -24,12 +24,7 @@ def add_parser(commands: Any) -> None:
 
 
 def ui(arguments: argparse.Namespace, _pipeline: Any) -> int:
-    """Serves the UI until Ctrl-C, which is its regular end, and returns the exit status.
-
-    Raises:
-        ValueError: no MLflow server is installed, the port is taken, or the runs are being served already.
-        FileNotFoundError: there is no folder of runs.
-    """
+    """Serves the UI until Ctrl-C, which is its regular end, and returns the exit status."""
     # pandas, which it imports, takes a while; no other command waits for that
     from launch.tracking.server import HOST, STORE, claimed, free_port, keep_up_to_date, served, server_python, wait_until_up
 

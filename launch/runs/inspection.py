@@ -24,15 +24,10 @@ MOST_FETCHED_BYTES = 256 * 2**20  # of photos in a bucket; those of a folder are
 
 @dataclasses.dataclass
 class Inspection:
-    """What was found.
+    """What was found."""
 
-    Attributes:
-        lines: what is understood, one thing a line.
-        problems: everything that would end a run, each with its place and what would help.
-    """
-
-    lines: list[str]
-    problems: list[str]
+    lines: list[str]  # what is understood, one thing a line
+    problems: list[str]  # everything that would end a run, each with its place and what would help
 
     def refuse(self) -> None:
         """Raises ValueError with the problems, if there are any."""
@@ -120,8 +115,8 @@ def affordable(source: RawSource, paths: Sequence[PurePosixPath]) -> list[PurePo
 
 def look_at_tables(source: RawSource, understood: "Understood", found: Inspection) -> None:
     """Adds the number of test pairs, and what is wrong with each table."""
-    from components.contract.by_idx import read_labels, read_order
-    from components.contract.user_tables import read_test_data
+    from components.contract.tables.by_idx import read_labels, read_order
+    from components.contract.tables.user_tables import read_test_data
     from components.generate_pairs.generate import make_test_pairs, odd_pairs
     from components.resize_images.catalog import build_catalog
 

@@ -16,19 +16,12 @@ RERUN, SCORE = "rerun", "score"  # the kinds of parents: what a run with a paren
 
 @dataclasses.dataclass(frozen=True)
 class Parent:
-    """The run that a run was made from.
+    """The run that a run was made from."""
 
-    Attributes:
-        run: its name or id.
-        stage: the stage that was run again first; None for a run of score.
-        kind: RERUN or SCORE.
-        folds: those that were run again; None where the record does not say.
-    """
-
-    run: str
-    stage: str | None
-    kind: str
-    folds: list[int] | None = None
+    run: str  # its name or id
+    stage: str | None  # the stage that was run again first; None for a run of score
+    kind: str  # RERUN or SCORE
+    folds: list[int] | None = None  # those that were run again; None where the record does not say
 
     def __str__(self) -> str:
         return f"{self.run}: {self.stage or self.kind}"
@@ -41,46 +34,27 @@ class Parent:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Task:
-    """A stage as a run executed it.
+    """A stage as a run executed it."""
 
-    Attributes:
-        stage: its name.
-        part: its fold or shard, or None.
-        succeeded: whether it ended well, or came from the cache.
-        inputs: name to the artifacts that it read, by part.
-        outputs: name to the URI of what it wrote.
-    """
-
-    stage: str
-    part: int | None
-    succeeded: bool
-    inputs: Mapping[str, Mapping[int | None, str]]
-    outputs: Mapping[str, str]
+    stage: str  # its name
+    part: int | None  # its fold or shard, or None
+    succeeded: bool  # whether it ended well, or came from the cache
+    inputs: Mapping[str, Mapping[int | None, str]]  # name to the artifacts that it read, by part
+    outputs: Mapping[str, str]  # name to the URI of what it wrote
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RecordedRun:
-    """A run to go on from.
+    """A run to go on from."""
 
-    Attributes:
-        name: by which its backend finds it again.
-        preset: the preset that it was started with, if any.
-        parameters: those of the whole pipeline.
-        parent: the run that it was made from, if any.
-        raw: where its raw data lies; None where it ended before it read any.
-        artifacts: of all that it wrote, read, or took over from its parent unchanged.
-        experiment: on a cluster, the experiment that it is of.
-        accelerator: on a cluster, what it computed on.
-    """
-
-    name: str
-    preset: str | None
-    parameters: dict[str, Any]
-    parent: Parent | None
-    raw: str | None
-    artifacts: Artifacts
-    experiment: str = ""
-    accelerator: str = ""
+    name: str  # by which its backend finds it again
+    preset: str | None  # the preset that it was started with, if any
+    parameters: dict[str, Any]  # those of the whole pipeline
+    parent: Parent | None  # the run that it was made from, if any
+    raw: str | None  # where its raw data lies; None where it ended before it read any
+    artifacts: Artifacts  # of all that it wrote, read, or took over from its parent unchanged
+    experiment: str = ""  # on a cluster, the experiment that it is of
+    accelerator: str = ""  # on a cluster, what it computed on
 
     @property
     def folds(self) -> list[int]:

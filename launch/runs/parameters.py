@@ -68,19 +68,17 @@ def parse(texts: Iterable[str]) -> dict[str, Any]:
         if not equals:
             raise ValueError(f"--set {text}: expected NAME=VALUE, such as --set epochs=2.")
         if name not in known:
-            raise ValueError(unknown(name, known))
+            raise ValueError(f"--set {name}: no such parameter.{did_you_mean(name, known)} Known: {', '.join(known)}.")
         if name in values:
             raise ValueError(f"--set {name}: given twice; give it once.")
         values[name] = read(known[name], value)
     return values
 
 
-def unknown(name: str, known: Iterable[str]) -> str:
-    """Returns what to say of a name that is no parameter."""
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    guess = f" Did you mean {near[0]}?" if near else ""
-    return f"--set {name}: no such parameter.{guess} Known: {', '.join(names)}."
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Returns a question for a message, after a space: whether the known name nearest to `name` was meant; else nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def read(field: dataclasses.Field[Any], text: str, option: str = "--set ") -> Any:
@@ -135,11 +133,7 @@ def resolve(preset: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
 
 
 def check(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns `values` as the settings classes hold them (1 as 1.0 where a number is meant).
-
-    Raises:
-        ValueError: as `resolve`.
-    """
+    """Returns `values` as the settings classes hold them (1 as 1.0 where a number is meant). Raises ValueError: as `resolve`."""
     run = RunSettings(folds=values["folds"])
     beyond = [fold for fold in run.folds if fold >= values["num_folds"]]
     if beyond:

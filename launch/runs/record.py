@@ -37,25 +37,15 @@ RESULTS = {  # stage, output: the files of it that a run's folder shows
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StageEntry:
-    """One stage of a run.
+    """One stage of a run."""
 
-    Attributes:
-        stage: its name.
-        fold: the fold it worked on, or None for a stage of the whole run.
-        shard: the shard it was, or None for a stage that does not fan out.
-        state: executed, cached or failed.
-        seconds: from its start to its end.
-        inputs: parameters by name, and artifacts as URI or list of URIs.
-        outputs: artifact name to URI.
-    """
-
-    stage: str
-    fold: int | None
-    shard: int | None
-    state: str
-    seconds: float
-    inputs: dict[str, Any]
-    outputs: dict[str, Any]
+    stage: str  # its name
+    fold: int | None  # the fold it worked on, or None for a stage of the whole run
+    shard: int | None  # the shard it was, or None for a stage that does not fan out
+    state: str  # executed, cached or failed
+    seconds: float  # from its start to its end
+    inputs: dict[str, Any]  # parameters by name, and artifacts as URI or list of URIs
+    outputs: dict[str, Any]  # artifact name to URI
 
 
 class RunRecord:

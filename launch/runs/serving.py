@@ -8,7 +8,7 @@ from pathlib import Path
 from components.contract import schema
 from components.contract.verified import unchanged
 from components.raw.source import GS
-from components.serve.bundle import Bundle
+from components.serve.models.bundle import Bundle
 from launch.runs.dag.scoring import MODEL, SUBMISSION
 from launch.runs.dag.wiring import Wiring
 from launch.runs.lineage import RecordedRun

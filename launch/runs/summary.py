@@ -12,27 +12,16 @@ from launch.runs.lineage import Parent
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """A run in a list of runs.
+    """A run in a list of runs."""
 
-    Attributes:
-        name: as its backend calls it.
-        state: the backend's own word.
-        preset: the preset that it was started with, if any.
-        started: in the time of this machine, ISO 8601; empty where it is not known.
-        parent: the run that it was made from, if any.
-        parameters: by name; empty where the record cannot be read.
-        scores: the headline metrics that it has, in days.
-        verdict: what is wrong with its model, in short; empty where nothing is, or nobody knows.
-    """
-
-    name: str
-    state: str
-    preset: str | None = None
-    started: str = ""
-    parent: Parent | None = None
-    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    scores: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    verdict: str = ""
+    name: str  # as its backend calls it
+    state: str  # the backend's own word
+    preset: str | None = None  # the preset that it was started with, if any
+    started: str = ""  # in the time of this machine, ISO 8601; empty where it is not known
+    parent: Parent | None = None  # the run that it was made from, if any
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # by name; empty where the record cannot be read
+    scores: Mapping[str, float] = dataclasses.field(default_factory=dict)  # the headline metrics that it has, in days
+    verdict: str = ""  # what is wrong with its model, in short; empty where nothing is, or nobody knows
 
 
 def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from components.images import ROOT
 from components.report.mlflow_log import QUIET, connect
-from launch.backends.local.processes import GRACE_SECONDS, ProcessGroup
+from launch.backends.local.isolation.processes import GRACE_SECONDS, ProcessGroup
 
 HOST = "127.0.0.1"
 STORE = ".mlflow"  # below the folder of runs: MLflow's database and what else can be made anew at any time
@@ -53,11 +53,7 @@ def say(problems: list[str]) -> None:
 
 
 def server_python() -> str:
-    """Returns the interpreter that has MLflow's server: this one, or that of .venv-ui.
-
-    Raises:
-        ValueError: neither has it.
-    """
+    """Returns the interpreter that has MLflow's server: this one, or that of .venv-ui. Raises ValueError: neither has it."""
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         importlib.metadata.version("mlflow")  # mlflow-skinny, the client, is another package
         return sys.executable
@@ -68,11 +64,7 @@ def server_python() -> str:
 
 
 def free_port(port: int) -> int:
-    """Returns `port`, or any free one for 0.
-
-    Raises:
-        ValueError: the port is taken, or is none.
-    """
+    """Returns `port`, or any free one for 0. Raises ValueError: the port is taken, or is none."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
         try:

@@ -18,7 +18,7 @@ import numpy as np
 
 from components.network.batchnorm import reestimate_batchnorm
 from components.network.infer import encode, pair_days
-from components.network.load import training_batches
+from components.network.input.load import training_batches
 from components.network.model import batchnorms, build_model, split_model
 from components.train.cliques import draw_cliques
 from components.train.fit import FoldData, load_fold, make_deterministic

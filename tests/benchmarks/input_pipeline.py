@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components.network.load import training_batches
+from components.network.input.load import training_batches
 from components.train.cliques import draw_cliques
 from components.train.fit import derive_steps, load_fold
 from components.train.settings import TrainSettings

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from components.network.exact_views import move_pixels
+from components.network.input.exact_views import move_pixels
 
 SERIES_SIZES = (40,) * 12 + (39,) * 7  # 753 photos in 19 series, as the challenge has
 HELD_OUT = 4  # series: a fold of five
@@ -71,7 +71,7 @@ def test_pairs() -> pd.DataFrame:
 def random_photos(dim: int) -> Iterator[None]:
     """Within the block train and predict get random photos where they would read an artifact."""
     if importlib.util.find_spec("tensorflow") is None:
-        sys.modules["components.network.load"] = batches_by_numpy()
+        sys.modules["components.network.input.load"] = batches_by_numpy()
     from components.predict import predict
     from components.train import fit
 
@@ -89,8 +89,8 @@ def random_photos(dim: int) -> Iterator[None]:
 
 
 def batches_by_numpy() -> types.ModuleType:
-    """What stands in for components.network.load: the same names, as far as train and predict ask for them."""
-    module = types.ModuleType("components.network.load")
+    """What stands in for components.network.input.load: the same names, as far as train and predict ask for them."""
+    module = types.ModuleType("components.network.input.load")
     module.PROGRESS = {"file": sys.stdout, "mininterval": 10, "ncols": 90}
     module.load_images = None
 

@@ -19,11 +19,11 @@ from PIL import Image
 from components.calibrate.calibrate import calibrate
 from components.calibrate.settings import CalibrateSettings
 from components.contract import schema
-from components.contract.tables import read_table
-from components.contract.user_tables import TEST_DATA_COLUMNS
+from components.contract.tables.stage_tables import read_table
+from components.contract.tables.user_tables import TEST_DATA_COLUMNS
 from components.generate_pairs.generate import generate_pairs
 from components.generate_pairs.settings import GeneratePairsSettings
-from components.network.load import load_images
+from components.network.input.load import load_images
 from components.resize_images.resize import resize_images
 from components.resize_images.settings import ResizeImagesSettings
 from components.split_folds.settings import SplitFoldsSettings
@@ -40,7 +40,7 @@ RAW_SERIES, RAW_SIZE = 2, (410, 308)  # reading raw photos costs so much that fe
 TABLE_SERIES = 19  # the challenge's: 14,820 pairs at 1
 FIRST, FIRST_SERIES, FIRST_PHOTOS = "first", 5, 3  # what a process runs first, for what comes once: late imports, threads
 REPEATS = 5
-PRELOADED = ["components.calibrate.calibrate", "components.network.load", "sklearn.linear_model", "sklearn.model_selection"]
+PRELOADED = ["components.calibrate.calibrate", "components.network.input.load", "sklearn.linear_model", "sklearn.model_selection"]
 Stage = Callable[[Path], object]  # gets the folder that holds its inputs, and writes its outputs there
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from components.contract.cores import available_cores
-from components.serve.bundle import read_bundle
-from components.serve.predictor import IMAGES_PER_PASS, Predictor
+from components.serve.models.bundle import read_bundle
+from components.serve.models.predictor import IMAGES_PER_PASS, Predictor
 from tests.support.serving import JSON, PREDICT, Server, sent, serving
 
 CLIENTS = (1, 8, 64)

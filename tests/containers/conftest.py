@@ -10,7 +10,7 @@ import pytest
 
 from components.images import ROOT, SERVER, image_for
 from components.settings import STAGES
-from launch.backends.local.containers import require_images
+from launch.backends.local.isolation.containers import require_images
 
 
 @pytest.fixture(scope="session")

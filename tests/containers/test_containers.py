@@ -15,7 +15,7 @@ from command_line import pipeline_py, write_raw
 
 from components.images import ROOT, image_for
 from launch.backends.local import kfp_local
-from launch.backends.local.containers import (
+from launch.backends.local.isolation.containers import (
     ENGINE_TIMEOUT_SECONDS,
     connect,
     lines,
@@ -23,8 +23,8 @@ from launch.backends.local.containers import (
     require_images,
     run_container,
 )
-from launch.backends.local.places import Place
-from launch.backends.local.processes import RunningStages
+from launch.backends.local.isolation.places import Place
+from launch.backends.local.isolation.processes import RunningStages
 from launch.runs.record import is_running
 from tests.containers.one_stage import main as one_stage_main
 

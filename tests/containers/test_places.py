@@ -13,10 +13,10 @@ from kfp import dsl
 
 from components.images import ROOT, image_for
 from components.raw.storage import find_photos, open_raw
-from launch.backends.local import places
-from launch.backends.local.containers import run_container
-from launch.backends.local.places import Place, container_user, fetching, linked_places, readable_paths, secret_for
-from launch.backends.local.processes import RunningStages
+from launch.backends.local.isolation import places
+from launch.backends.local.isolation.containers import run_container
+from launch.backends.local.isolation.places import Place, container_user, fetching, linked_places, readable_paths, secret_for
+from launch.backends.local.isolation.processes import RunningStages
 
 IMAGE = image_for("split_folds")
 READ_ALL = """

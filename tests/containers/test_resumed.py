@@ -9,9 +9,9 @@ from examples_fixture import write_examples
 from resumed_training import STEPS
 
 from components.images import ROOT, image_for
-from launch.backends.local.containers import run_container
-from launch.backends.local.places import Place, container_user
-from launch.backends.local.processes import RunningStages
+from launch.backends.local.isolation.containers import run_container
+from launch.backends.local.isolation.places import Place, container_user
+from launch.backends.local.isolation.processes import RunningStages
 
 KILLED, INTERVAL = STEPS * 2 // 3, 3
 SUPPORT = str(ROOT / "tests/support")

@@ -8,8 +8,8 @@ from served_model import photo, write_models
 from serving import PREDICT, Server, sent, wait_for
 
 from components.images import SERVER, image_for, source_files
-from components.serve.bundle import write_bundle
-from components.serve.predictor import Predictor
+from components.serve.models.bundle import write_bundle
+from components.serve.models.predictor import Predictor
 
 
 def test_the_image_answers_as_the_models_do_and_holds_no_tensorflow(engine: docker.DockerClient, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from winner import DECODED, DEGREES, JPEGS, ROTATED_SIZES, TRANSFORMED_DIMS, Winner
 
-from components.network.augment import rotate, transform, transform_any
-from components.network.load import decode
+from components.network.input.augment import rotate, transform, transform_any
+from components.network.input.load import decode
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])

@@ -14,11 +14,11 @@ from components.generate_pairs.component import generate_pairs
 from components.raw.storage import content_digest
 from components.resize_images.component import resize_images
 from components.split_folds.component import split_folds
+from launch.backends.local.cleaning.leftovers import among_runs
 from launch.backends.local.kfp_local import LocalRun
 from launch.backends.local.terminal import Terminal
 from launch.runs.dag.collected import CollectedArtifacts
 from launch.runs.dag.signatures import chosen_for, with_settings
-from launch.runs.leftovers import among_runs
 from launch.runs.record import FAILED, SUCCEEDED, RunRecord
 
 SMALL = {"image_size": 16, "num_folds": 2}  # of `tables`

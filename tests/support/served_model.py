@@ -10,7 +10,7 @@ from shallow_encoder import shallow_encoders
 
 from components.network.model import batchnorms, build_model, split_model
 from components.network.settings import NetworkSettings
-from components.serve.bundle import Bundle
+from components.serve.models.bundle import Bundle
 
 TINY = NetworkSettings(
     encoder="B0", dim=32, checkpoint="none", lstm_units=8, dense_units=8, clique_size=3, mixed_precision="float32"

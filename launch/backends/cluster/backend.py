@@ -26,7 +26,7 @@ from launch.runs.dag.replay import Site
 from launch.runs.dag.wiring import Wiring
 from launch.runs.inspection import inspect_raw
 from launch.runs.lineage import RecordedRun
-from launch.runs.plan import Plan
+from launch.runs.plans.plan import Plan
 from launch.runs.summary import RunSummary
 
 EXPERIMENT = "verdelta"
@@ -37,23 +37,14 @@ LONGEST_LABEL = 63
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A plan that has been checked, ready to be sent.
+    """A plan that has been checked, ready to be sent."""
 
-    Attributes:
-        plan: the plan.
-        pipeline: what @dsl.pipeline made.
-        values: every parameter of the pipeline.
-        cluster: on what it runs.
-        name: of the new run.
-        experiment: that the new run is of.
-    """
-
-    plan: Plan
-    pipeline: Any
-    values: dict[str, Any]
-    cluster: Cluster
-    name: str
-    experiment: str
+    plan: Plan  # the plan
+    pipeline: Any  # what @dsl.pipeline made
+    values: dict[str, Any]  # every parameter of the pipeline
+    cluster: Cluster  # on what it runs
+    name: str  # of the new run
+    experiment: str  # that the new run is of
 
     @property
     def about(self) -> dict[str, str]:
@@ -94,6 +85,11 @@ class ClusterBackend(abc.ABC):
     def connection(self) -> Any:
         """The client that the target is talked to with, connected."""
         return self.connect()
+
+    @property
+    def experiment(self) -> str:
+        """The experiment that the flags name."""
+        return self.flags.experiment or EXPERIMENT
 
     @abc.abstractmethod
     def connect(self) -> Any:
@@ -180,7 +176,7 @@ class ClusterBackend(abc.ABC):
         recorded = earlier.accelerator if earlier and earlier.accelerator in ACCELERATORS else None
         cluster = self.cluster(recorded, plan.preset)
         name = plan.name or plan.named().replace("_", "-")
-        experiment = (earlier and earlier.experiment) or self.flags.experiment or EXPERIMENT
+        experiment = (earlier and earlier.experiment) or self.experiment
         placeholders = {"raw": plan.raw, "raw_digest": ""} if plan.raw else {}
         pipeline, values = plan.steps[0].build(plan, self.site, placeholders, {})
         check_parameters(values, cluster)

@@ -1,5 +1,6 @@
 """Asks for buckets and images before a run is sent, and says how to make what is missing."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ MANIFESTS = ", ".join(
     )
 )  # fmt: skip
 DOCKER_HUB = "registry-1.docker.io"
+OUR_IMAGE = re.compile(rf"(.*)/{PROJECT}-(\w+?)(?:-({'|'.join(filter(None, VARIANTS))}))?:\w+")  # registry, flavour, variant
 
 
 def check_pipeline_root(root: str, project: str, region: str) -> None:
@@ -86,31 +88,17 @@ def check_images(images: Iterable[str], *, may_be_local: bool, given: Collection
 def remedies(missing: Sequence[str], given: Collection[str]) -> Iterator[str]:
     """Yields what to do about images that are not there: a command for each kind of image that this checkout builds."""
     own = [image for image in missing if image not in given]
-    kinds = dict.fromkeys((image.rpartition("/")[0], accelerator_of(image), variant_of(image)) for image in own)
-    for registry, accelerator, variant in kinds:
-        wanted = f" ACCELERATOR={accelerator}" if accelerator != "none" else ""
-        wanted += f" VARIANT={variant}" if variant else ""
-        yield f"Build and push them: make images REGISTRY={registry} PUSH=yes{wanted}"
+    kinds = [found.groups() for image in own if (found := OUR_IMAGE.fullmatch(image))]
+    yield from dict.fromkeys(
+        f"Build and push them: make images REGISTRY={registry} PUSH=yes"
+        + (f" ACCELERATOR={flavour}" if flavour in ACCELERATORS else "")
+        + (f" VARIANT={variant}" if variant else "")
+        for registry, flavour, variant in kinds
+    )
     if own:
         yield "This checkout is what their names are made of."
     if len(own) < len(missing):
         yield "What --image names has to be pushed there first: docker push IMAGE; or correct the name."
-
-
-def accelerator_of(image: str) -> str:
-    """Returns what an image of this project computes on: verdelta-gpu:TAG on gpu."""
-    flavour = kind_of(image).removesuffix(f"-{variant_of(image)}")
-    return flavour if flavour in ACCELERATORS else "none"
-
-
-def variant_of(image: str) -> str:
-    """Returns the variant of an image of this project: that of verdelta-gpu-root:TAG is root."""
-    return next((variant for variant in VARIANTS if variant and kind_of(image).endswith(f"-{variant}")), "")
-
-
-def kind_of(image: str) -> str:
-    """Returns what is between the project's name and the tag."""
-    return image.rpartition("/")[2].partition(":")[0].removeprefix(f"{PROJECT}-")
 
 
 def ask_registry(image: str) -> str:

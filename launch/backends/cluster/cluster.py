@@ -19,37 +19,22 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """Where and on what a pipeline runs.
+    """Where and on what a pipeline runs."""
 
-    Attributes:
-        target: kubeflow or vertex.
-        accelerator: none, gpu or tpu; what train and predict compute on.
-        images: stage to image.
-        resources: stage to what it asks of its machine.
-        environment: variables of every stage.
-        labels: labels of what runs.
-        pipeline_root: where what XLA compiles and trainings that go on are kept, too; empty where it is not known.
-        service_account: that stages run as; empty for the target's default.
-        network: full name of the network that Vertex's jobs are peered with; empty for none.
-        secret_variables: (secret, key, variable) of Kubernetes secrets that every stage gets as a variable.
-        secret_mounts: (secret, path) of Kubernetes secrets that every stage gets as a folder.
-        pull_secrets: Kubernetes secrets that images are pulled with.
-        notified: who is told how a run ended, if anyone.
-    """
-
-    target: str
-    accelerator: str
-    images: dict[str, str]
-    resources: dict[str, Resources]
-    environment: dict[str, str]
-    labels: dict[str, str]
-    pipeline_root: str = ""
-    service_account: str = ""
-    network: str = ""
+    target: str  # kubeflow or vertex
+    accelerator: str  # none, gpu or tpu; what train and predict compute on
+    images: dict[str, str]  # stage to image
+    resources: dict[str, Resources]  # stage to what it asks of its machine
+    environment: dict[str, str]  # variables of every stage
+    labels: dict[str, str]  # labels of what runs
+    pipeline_root: str = ""  # where what XLA compiles and trainings that go on are kept, too; empty where it is not known
+    service_account: str = ""  # that stages run as; empty for the target's default
+    network: str = ""  # full name of the network that Vertex's jobs are peered with; empty for none
+    # (secret, key, variable) of Kubernetes secrets that every stage gets as a variable
     secret_variables: tuple[tuple[str, str, str], ...] = ()
-    secret_mounts: tuple[tuple[str, str], ...] = ()
-    pull_secrets: tuple[str, ...] = ()
-    notified: Notified | None = None
+    secret_mounts: tuple[tuple[str, str], ...] = ()  # (secret, path) of Kubernetes secrets that every stage gets as a folder
+    pull_secrets: tuple[str, ...] = ()  # Kubernetes secrets that images are pulled with
+    notified: Notified | None = None  # who is told how a run ended, if anyone
 
     def environment_of(self, stage: str) -> dict[str, str]:
         """Returns the variables of one stage: Keras computes with JAX on an accelerator, and what is kept is in a bucket."""
@@ -103,11 +88,7 @@ def cluster_from(
 
 
 def images_of(registry: str, accelerator: str, variant: str, overrides: Iterable[str]) -> dict[str, str]:
-    """Returns the image of every stage.
-
-    Raises:
-        ValueError: an image for no stage, or one whose name does not fix its content.
-    """
+    """Returns the image of every stage. Raises ValueError: an image for no stage, or one whose name does not fix its content."""
     images = {stage: image_for(stage, registry, accelerator, variant) for stage in STAGES}
     for stage, image in pairs("--image", overrides):
         if stage not in images:
@@ -125,11 +106,7 @@ def images_of(registry: str, accelerator: str, variant: str, overrides: Iterable
 def pairs(
     option: str, texts: Iterable[str], name: re.Pattern[str] | None = None, value: re.Pattern[str] | None = None
 ) -> Sequence[tuple[str, str]]:
-    """Returns (name, value) of NAME=VALUE texts.
-
-    Raises:
-        ValueError: no "=", a name given twice, or one that does not match.
-    """
+    """Returns (name, value) of NAME=VALUE texts. Raises ValueError: no "=", a name given twice, or one that does not match."""
     found: dict[str, str] = {}
     for text in texts:
         left, right = split(option, text, "=")
@@ -143,11 +120,7 @@ def pairs(
 
 
 def split(option: str, text: str, separator: str) -> tuple[str, str]:
-    """Returns the two halves of `text`.
-
-    Raises:
-        ValueError: one of them is missing.
-    """
+    """Returns the two halves of `text`. Raises ValueError: one of them is missing."""
     left, _, right = text.partition(separator)
     if not left or not right:
         raise ValueError(f"{option} {text}: expected two parts around {separator!r}.")

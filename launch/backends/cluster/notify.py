@@ -80,17 +80,11 @@ def tell_end(to: list, run: str, job: str, link: str, if_succeeded: bool, status
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Notified:
-    """Who is told how a run ended, and where it is to be seen.
+    """Who is told how a run ended, and where it is to be seen."""
 
-    Attributes:
-        to: webhooks, or e-mail addresses.
-        link: the run's page, with JOB in place of what only the run knows.
-        job: kfp's placeholder of that.
-    """
-
-    to: tuple[str, ...]
-    link: str
-    job: str
+    to: tuple[str, ...]  # webhooks, or e-mail addresses
+    link: str  # the run's page, with JOB in place of what only the run knows
+    job: str  # kfp's placeholder of that
 
 
 TASKS = {component.component_spec.name.replace("-", "_"): RUNS_AS for component in (tell_scores, tell_end)}

@@ -13,44 +13,26 @@ from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS, default, fields
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClusterTask:
-    """A stage that a cluster ran.
+    """A stage that a cluster ran."""
 
-    Attributes:
-        stage: its name.
-        succeeded: whether it ended well, or came from the cache.
-        part: what it was told as its fold, as only train is, or as its shard, as the stages that fan out are.
-        inputs: name to the URIs of the artifacts that it read.
-        outputs: name to the URIs of the artifacts that it wrote.
-    """
-
-    stage: str
-    succeeded: bool
-    part: int | None
-    inputs: Mapping[str, Sequence[str]]
-    outputs: Mapping[str, Sequence[str]]
+    stage: str  # its name
+    succeeded: bool  # whether it ended well, or came from the cache
+    part: int | None  # what it was told as its fold, as only train is, or as its shard, as the stages that fan out are
+    inputs: Mapping[str, Sequence[str]]  # name to the URIs of the artifacts that it read
+    outputs: Mapping[str, Sequence[str]]  # name to the URIs of the artifacts that it wrote
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClusterRecord:
-    """A run as its cluster knows it.
+    """A run as its cluster knows it."""
 
-    Attributes:
-        run: its id, by which it is found again.
-        state: the target's own word.
-        finished: whether it has ended, well or not.
-        parameters: what the pipeline was given.
-        about: the words that `submit` said of it: preset, accelerator and, where it has one, parent, kind, stage.
-        experiment: the name of its experiment; empty for none.
-        tasks: its stages.
-    """
-
-    run: str
-    state: str
-    finished: bool
-    parameters: dict[str, Any]
-    about: Mapping[str, str]
-    experiment: str
-    tasks: Sequence[ClusterTask]
+    run: str  # its id, by which it is found again
+    state: str  # the target's own word
+    finished: bool  # whether it has ended, well or not
+    parameters: dict[str, Any]  # what the pipeline was given
+    about: Mapping[str, str]  # the words that `submit` said of it: preset, accelerator and, where it has one, parent, kind, stage
+    experiment: str  # the name of its experiment; empty for none
+    tasks: Sequence[ClusterTask]  # its stages
 
 
 def recorded_run(record: ClusterRecord, read: Callable[[str], ClusterRecord], wiring: Wiring) -> RecordedRun:

@@ -120,18 +120,11 @@ def resolve_resources(
 
 
 def chips(stage: str, topology: str) -> int:
-    """Returns the number of chips of a topology such as "2x2".
-
-    Raises:
-        ValueError: not a topology.
-    """
+    """Returns the number of chips of a topology such as "2x2". Raises ValueError: not a topology."""
     sides = topology.split("x")
     if len(sides) not in (2, 3) or not all(side.isdecimal() and int(side) for side in sides):
         raise ValueError(f"--resource {stage}.topology={topology}: expected two or three sides, such as 1x1, 2x4 or 2x2x1.")
-    count = 1
-    for side in sides:
-        count *= int(side)
-    return count
+    return math.prod(map(int, sides))
 
 
 def resource_table() -> str:

@@ -34,21 +34,13 @@ DATA, TRAILER = 0x00, 0x80  # kinds of gRPC-Web frames
 
 
 class StoredTask(NamedTuple):
-    """A task as ML Metadata knows it.
+    """A task as ML Metadata knows it."""
 
-    Attributes:
-        name: the task's name in the pipeline.
-        succeeded: whether it ended well, or came from the cache.
-        parameters: what it was given.
-        inputs: name to the URIs of the artifacts that it read.
-        outputs: name to the URIs of the artifacts that it wrote.
-    """
-
-    name: str
-    succeeded: bool
-    parameters: dict[str, Any]
-    inputs: dict[str, list[str]]
-    outputs: dict[str, list[str]]
+    name: str  # the task's name in the pipeline
+    succeeded: bool  # whether it ended well, or came from the cache
+    parameters: dict[str, Any]  # what it was given
+    inputs: dict[str, list[str]]  # name to the URIs of the artifacts that it read
+    outputs: dict[str, list[str]]  # name to the URIs of the artifacts that it wrote
 
 
 def stored_tasks(client: Any, run_id: str) -> list[StoredTask]:

@@ -11,22 +11,22 @@ from components.contract.shown import one_line
 from components.contract.verdict import VERDICT, in_short
 from components.images import ACCELERATED, flavour_of, image_for
 from components.raw.storage import content_digest, locate_raw
-from launch.backends.local.containers import connect, remove_abandoned, require_images
+from launch.backends.local.cache.packages import require_packages
+from launch.backends.local.cache.stage_cache import content_of_uri
+from launch.backends.local.cleaning.leftovers import among_runs
+from launch.backends.local.isolation.containers import connect, remove_abandoned, require_images
+from launch.backends.local.isolation.places import linked_places
 from launch.backends.local.keras_backend import JAX, TENSORFLOW, can_use_gpu, keras_backend, remarks
 from launch.backends.local.kfp_local import LocalRun
-from launch.backends.local.packages import require_packages
-from launch.backends.local.places import linked_places
 from launch.backends.local.records import read_recorded_run, recorded_tasks
 from launch.backends.local.results import collect_results, score_table, shown_results, validation_scores, verdict_lines
-from launch.backends.local.stage_cache import content_of_uri
 from launch.backends.local.terminal import Terminal
 from launch.runs.checkpoint import pin_checkpoint
 from launch.runs.dag.replay import Site, imported_item
 from launch.runs.dag.wiring import Wiring
 from launch.runs.inspection import inspect_raw
-from launch.runs.leftovers import among_runs
 from launch.runs.lineage import Parent, RecordedRun, artifacts_of
-from launch.runs.plan import SAMPLE, Plan
+from launch.runs.plans.plan import SAMPLE, Plan
 from launch.runs.record import FAILED, SUCCEEDED, RunRecord, is_running
 from launch.runs.sample import sample_dataset
 from launch.runs.store import read_runs

@@ -24,9 +24,20 @@ from components.contract.full_disk import naming_full_disk
 from components.contract.shown import shown
 from components.images import ROOT
 from components.raw.storage import GS
-from launch.backends.local.code import copy_code, require_same_code
-from launch.backends.local.computed_by import computed_by
-from launch.backends.local.containers import connect, run_container
+from launch.backends.local.cache.computed_by import computed_by
+from launch.backends.local.cache.stage_cache import StageCache
+from launch.backends.local.isolation.code import copy_code, require_same_code
+from launch.backends.local.isolation.containers import connect, run_container
+from launch.backends.local.isolation.places import (
+    CREDENTIALS,
+    SECRET,
+    Place,
+    container_user,
+    fetching,
+    readable_paths,
+    secret_for,
+)
+from launch.backends.local.isolation.processes import RunningStages, run_process, stop_on_signal
 from launch.backends.local.keras_backend import (
     CHECKPOINTS,
     JAX,
@@ -47,9 +58,6 @@ from launch.backends.local.kfp_tasks import (
     uri_of,
     write_metrics,
 )
-from launch.backends.local.places import CREDENTIALS, SECRET, Place, container_user, fetching, readable_paths, secret_for
-from launch.backends.local.processes import RunningStages, run_process, stop_on_signal
-from launch.backends.local.stage_cache import StageCache
 from launch.backends.local.stage_output import OUT_OF_MEMORY, Watched, failure_reason
 from launch.backends.local.terminal import Terminal, stage_label
 from launch.runs.dag.kfp_internals import Status, replacing, task_arguments
@@ -62,14 +70,10 @@ LAST_LINES = 1000  # of a stage, in which the reason of a failure is looked for
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """A stage that failed, why, and the file that holds its lines.
-
-    Attributes:
-        fold, shard: what it was about; None for a stage of the whole run, and for the only shard.
-    """
+    """A stage that failed, why, and the file that holds its lines."""
 
     stage: str
-    fold: int | None
+    fold: int | None  # what it was about; None for a stage of the whole run, and for the only shard
     shard: int | None
     reason: str
     log: Path

@@ -1,20 +1,29 @@
-"""Vertex AI as a place of execution: its flags, and what only it cannot do."""
+"""Vertex AI as a place of execution: its flags, what google-cloud-aiplatform is asked there, and what only it cannot do."""
 
+import contextlib
+import functools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kfp import dsl
 
-from launch.backends.base import Flag, FollowedRun, Schedule
-from launch.backends.cluster.backend import ClusterBackend, Prepared
+from launch.backends.base import BackendError, Flag, FollowedRun, Progress, Schedule, stages_among
+from launch.backends.cluster.backend import MOST_LISTED, ClusterBackend, Prepared
 from launch.backends.cluster.cluster import Cluster
 from launch.backends.cluster.records import ClusterRecord
-from launch.backends.vertex import client, records, schedules, target
+from launch.backends.vertex import target
+from launch.backends.vertex.client import QUOTAS, connect, talking_to
+from launch.backends.vertex.records import END_STATES, record_of, state_of, summary_of
 from launch.runs.dag.replay import Site, imported_item
 from launch.runs.parameters import FOLDS
 from launch.runs.summary import RunSummary
 
+OURS = {"app": "verdelta"}  # the label of every job
+JOB_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
+RESOURCE = re.compile(r"projects/[^/]+/locations/[^/]+/pipelineJobs/[^/]+")
+LINK = "https://console.cloud.google.com/vertex-ai/locations/{region}/pipelines/runs/{job}?project={project}"
 LONGEST_LIST = 100  # artifacts: kubeflow/kubeflow issue 7513
 
 
@@ -31,44 +40,129 @@ class VertexBackend(ClusterBackend):
     )
 
     def connect(self) -> Any:
-        """As `ClusterBackend`."""
-        return client.connect(self.flags)
+        """As `ClusterBackend`: google-cloud-aiplatform."""
+        return connect(self.flags)
+
+    @property
+    def where(self) -> dict[str, str]:
+        """Project and region."""
+        return {"project": self.flags.project, "region": self.flags.region}
 
     def create(self, file: Path, prepared: Prepared) -> FollowedRun:
-        """As `ClusterBackend`."""
-        return client.create_job(self.connection, file, prepared, self.flags)
+        """As `ClusterBackend`: a job, and a run of its experiment; words about it become labels."""
+        job = self.job_of(file, prepared)
+        with talking_to(self.where, f"find or make experiment {prepared.experiment}"):
+            experiment = self.connection.Experiment.get_or_create(prepared.experiment)
+        try:
+            with talking_to(self.where, f"create {prepared.name}", uncertain=True):
+                job.submit(**runs_as(prepared), experiment=experiment, enable_preflight_validations=True)
+        except (BackendError, RuntimeError) as error:
+            if not is_created(job):
+                raise
+            print(f"It runs, but is no run of experiment {prepared.experiment}: {error.__cause__ or error}", flush=True)
+        return FollowedRun(
+            link=self.link_of(prepared.name),
+            progress=functools.partial(self.progress, job),
+            if_waiting=f"for machines, or for a quota of them: {QUOTAS.format(**self.where)}",  # without limit
+        )
+
+    def job_of(self, file: Path, prepared: Prepared) -> Any:
+        """Returns the job of a compiled pipeline, which the service does not know yet."""
+        return self.connection.PipelineJob(
+            display_name=prepared.name,
+            job_id=prepared.name,
+            template_path=str(file),
+            pipeline_root=self.flags.pipeline_root,
+            parameter_values=prepared.values,
+            labels=OURS | prepared.about | prepared.cluster.labels,
+        )
+
+    def progress(self, job: Any) -> Progress:
+        """Asks the service where a job is."""
+        with talking_to(self.where, f"read {job.job_id}"):
+            tasks = job.task_details  # asks, and renews the rest
+        stages = stages_among((str(task.task_id), task.task_name, task.state.name) for task in tasks)
+        state = state_of(job.gca_resource)
+        return Progress(state, END_STATES.get(state), stages, job.gca_resource.error.message)
+
+    def find(self, name: str) -> Any:
+        """Returns a job by its id or resource name.
+
+        Raises:
+            ValueError: not such a name.
+            FileNotFoundError: no such job.
+            BackendError: the service does not answer, or says no.
+        """
+        from google.api_core.exceptions import NotFound
+
+        if not (JOB_ID.fullmatch(name) or RESOURCE.fullmatch(name)):
+            raise ValueError(
+                f"{name}: no id of a run on Vertex AI. Expected lower-case letters, digits and '-', or "
+                "projects/.../pipelineJobs/ID. See: python pipeline.py list --target vertex"
+            )
+        with talking_to(self.where, f"read run {name}"), contextlib.suppress(NotFound):
+            return self.connection.PipelineJob.get(name)
+        project, region = self.where.values()
+        raise FileNotFoundError(f"{project}, {region} has no run {name}. See: python pipeline.py list --target vertex")
 
     def record(self, name: str) -> ClusterRecord:
         """As `ClusterBackend`."""
-        return records.read_record(self.connection, name, self.flags)
+        job = self.find(name)
+        with talking_to(self.where, f"read run {name}"):
+            experiment = job.get_associated_experiment()
+        return record_of(job.gca_resource, experiment.name if experiment else "")
 
     def runs(self) -> Sequence[RunSummary]:
-        """As `Backend`."""
-        return client.list_jobs(self.connection, self.flags)
+        """As `Backend`: the latest jobs with our label."""
+        ((label, value),) = OURS.items()
+        with talking_to(self.where, "list the runs"):
+            jobs = self.connection.PipelineJob.list(filter=f'labels.{label}="{value}"', order_by="create_time desc")[:MOST_LISTED]
+        return [summary_of(job.gca_resource) for job in reversed(jobs)]
 
     def create_schedule(self, file: Path, prepared: Prepared, cron: str) -> str:
-        """As `ClusterBackend`."""
-        return schedules.create_schedule(self.connection, file, prepared, cron, self.flags)
+        """As `ClusterBackend`; its runs are of no experiment, which the service lacks."""
+        job = self.job_of(file, prepared)
+        with talking_to(self.where, f"create schedule {prepared.name}", uncertain=True):
+            schedule = job.create_schedule(cron=cron, display_name=prepared.name, max_concurrent_run_count=1, **runs_as(prepared))
+        return str(schedule.resource_name.rpartition("/")[2])
 
     def schedules(self) -> Sequence[Schedule]:
-        """As `ClusterBackend`."""
-        return schedules.list_schedules(self.connection, self.flags)
+        """As `ClusterBackend`: those whose runs bear our label."""
+        with talking_to(self.where, "list the schedules"):
+            found = self.connection.PipelineJobSchedule.list(order_by="create_time desc")[:MOST_LISTED]
+        return [
+            Schedule(id=each.name.rpartition("/")[2], name=each.display_name, cron=each.cron, state=each.state.name)
+            for each in reversed([schedule.gca_resource for schedule in found])
+            if OURS.items() <= dict(each.create_pipeline_job_request.pipeline_job.labels).items()
+        ]
 
     def change_schedule(self, schedule: str, action: str) -> None:
         """As `ClusterBackend`."""
-        schedules.change_schedule(self.connection, schedule, action, self.flags)
+        with talking_to(self.where, f"{action} schedule {schedule}"):
+            found = self.connection.PipelineJobSchedule.get(schedule)
+            if action == "resume":
+                found.resume(catch_up=False)
+            else:
+                getattr(found, action)()
 
     def stop(self, name: str) -> str:
         """As `ClusterBackend`."""
-        return schedules.stop_run(self.connection, name, self.flags)
+        job = self.find(name)
+        with talking_to(self.where, f"stop run {name}"):
+            job.cancel()
+        return self.page_of_job(job)
 
     def link_of(self, job: str) -> str:
         """As `ClusterBackend`."""
-        return client.link_of(job, self.flags)
+        return LINK.format(**self.where, job=job)
 
     def page_of(self, name: str) -> str:
         """As `ClusterBackend`."""
-        return schedules.page_of(self.connection, name, self.flags)
+        return self.page_of_job(self.find(name))
+
+    def page_of_job(self, job: Any) -> str:
+        """Returns the page of a job that is there."""
+        return self.link_of(job.resource_name.rpartition("/")[2])
 
     def check_values(self, values: Mapping[str, Any]) -> None:
         """As `ClusterBackend`: lists of more artifacts than the service takes."""
@@ -90,5 +184,18 @@ class VertexBackend(ClusterBackend):
         if not self.flags.pipeline_root:
             raise ValueError("--pipeline-root: missing; --target vertex needs it.")
         for option, text in (("--name", name), ("--experiment", experiment)):
-            if not client.JOB_ID.fullmatch(text):
+            if not JOB_ID.fullmatch(text):
                 raise ValueError(f"{option} {text}: Vertex takes lower-case letters, digits and '-', the first no '-'.")
+
+
+def runs_as(prepared: Prepared) -> dict[str, str | None]:
+    """Returns what jobs and schedules are told of the account and the network of a run."""
+    return {"service_account": prepared.cluster.service_account or None, "network": prepared.cluster.network or None}
+
+
+def is_created(job: Any) -> bool:
+    """Whether the service has the job: submit() fails after that, too, where the job cannot join its experiment."""
+    try:
+        return bool(job.resource_name)
+    except RuntimeError:
+        return False

@@ -41,11 +41,7 @@ def built_in(machine_type: str) -> tuple[str, int] | None:
 
 
 def require_machine(stage: str, resources: Resources) -> None:
-    """Refuses a machine type with accelerators that it does not go with.
-
-    Raises:
-        ValueError: says what goes with it.
-    """
+    """Refuses a machine type with accelerators that it does not go with. Raises ValueError: says what goes with it."""
     machine, accelerator, count = resources.machine_type, resources.accelerator, resources.count
     if WITHOUT_GCS.fullmatch(machine):
         raise ValueError(

@@ -1,68 +1,72 @@
-"""Reads what Vertex AI knows of a run: what it was given, what its stages read and wrote."""
+"""Turns what Vertex AI knows of a job into what every cluster tells of a run: what it was given, read and wrote; its scores."""
 
-import argparse
-import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from components.contract.verdict import VERDICT
 from launch.backends.base import stage_of
-from launch.backends.cluster.records import ClusterRecord, ClusterTask, as_declared, defaults_of, plain
-from launch.backends.vertex.client import END_STATES, JOB_ID, place_of, state_of, talking_to
+from launch.backends.cluster.records import (
+    ClusterRecord,
+    ClusterTask,
+    as_declared,
+    defaults_of,
+    listed_parameters,
+    parent_of,
+    plain,
+)
 from launch.runs.parameters import LOOP, SHARD
+from launch.runs.summary import RunSummary, headline, local_time
 
-RESOURCE = re.compile(r"projects/[^/]+/locations/[^/]+/pipelineJobs/[^/]+")
+END_STATES = {"SUCCEEDED": True, "FAILED": False, "CANCELLED": False}
 PARAMETERS = (f"input:{LOOP}", f"input:{SHARD}")  # in the metadata of a task's execution
 METRIC = re.compile(r"fold_(\d+)_")  # how train names its scores
 GOOD = ("SUCCEEDED", "SKIPPED")  # the latter from the cache
 
 
-def read_record(aiplatform: Any, name: str, flags: argparse.Namespace) -> ClusterRecord:
-    """Returns what Vertex AI knows of a run.
+def record_of(job: Any, experiment: str) -> ClusterRecord:
+    """Returns a job for going on from it.
 
     Args:
-        aiplatform: as `launch.backends.vertex.client.connect` returns it.
-        name: the job's id or resource name.
-
-    Raises:
-        ValueError: not such a name.
-        FileNotFoundError: no such run.
-        BackendError: the service does not answer, or says no.
+        job: as the service has it.
+        experiment: its experiment's name; empty for none.
     """
-    job = find_job(aiplatform, name, flags)
-    with talking_to(place_of(flags), f"read run {name}"):
-        experiment = job.get_associated_experiment()
-    resource = job.gca_resource
-    state = state_of(resource)
-    given = defaults_of(plain(resource.pipeline_spec)) | dict(resource.runtime_config.parameter_values)
+    state = state_of(job)
+    given = defaults_of(plain(job.pipeline_spec)) | dict(job.runtime_config.parameter_values)
     return ClusterRecord(
-        run=resource.name.rpartition("/")[2],
+        run=job.name.rpartition("/")[2],
         state=state,
         finished=state in END_STATES,
         parameters={name: as_declared(name, value) for name, value in given.items()},
-        about=dict(resource.labels),
-        experiment=experiment.name if experiment else "",
-        tasks=[task_of(each, stage) for each in resource.job_detail.task_details if (stage := stage_of(each.task_name))],
+        about=dict(job.labels),
+        experiment=experiment,
+        tasks=[task_of(each, stage) for each in job.job_detail.task_details if (stage := stage_of(each.task_name))],
     )
 
 
-def find_job(aiplatform: Any, name: str, flags: argparse.Namespace) -> Any:
-    """Returns a job by its id or resource name; raises as `read_record`."""
-    from google.api_core.exceptions import NotFound
+def state_of(job: Any) -> str:
+    """Returns the service's own word for a job's state."""
+    return job.state.name.removeprefix("PIPELINE_STATE_")
 
-    if not (JOB_ID.fullmatch(name) or RESOURCE.fullmatch(name)):
-        raise ValueError(
-            f"{name}: no id of a run on Vertex AI. Expected lower-case letters, digits and '-', or projects/.../pipelineJobs/ID. "
-            "See: python pipeline.py list --target vertex"
-        )
-    job = None
-    with talking_to(place_of(flags), f"read run {name}"), contextlib.suppress(NotFound):
-        job = aiplatform.PipelineJob.get(name)
-    if job is None:
-        raise FileNotFoundError(
-            f"{flags.project}, {flags.region} has no run {name}. See: python pipeline.py list --target vertex"
-        )
-    return job
+
+def summary_of(job: Any) -> RunSummary:
+    """Returns what a list shows of a job; its scores are the metadata of calibrate's metrics artifact."""
+    metrics: dict[str, Any] = {}
+    for task in job.job_detail.task_details:
+        if task.task_name == "calibrate" and "metrics" in task.outputs:
+            for artifact in task.outputs["metrics"].artifacts:
+                metrics |= dict(artifact.metadata)
+    about = dict(job.labels)
+    return RunSummary(
+        name=job.display_name,
+        state=state_of(job),
+        preset=about.get("preset"),
+        started=local_time(job.create_time),
+        parent=parent_of(about),
+        parameters=listed_parameters(dict(job.runtime_config.parameter_values)),
+        scores=headline(metrics),
+        verdict=str(metrics.get(VERDICT, "")),
+    )
 
 
 def task_of(detail: Any, stage: str) -> ClusterTask:

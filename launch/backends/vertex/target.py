@@ -4,7 +4,6 @@ A task names cores, memory and an accelerator, and Vertex finds a machine that f
 timeout, or a network of its own can only be said by a custom job.
 """
 
-import difflib
 import importlib
 import re
 from typing import Any
@@ -14,6 +13,7 @@ from components.settings import STAGES
 from launch.backends.cluster.cluster import Cluster
 from launch.backends.cluster.resources import Resources, chips
 from launch.backends.vertex.machines import require_machine
+from launch.runs.parameters import did_you_mean
 
 RUNS_AS: dict[str, str] = {}  # tasks that are no stage's: in whose image they run
 IMAGES_MAY_BE_LOCAL = False
@@ -61,17 +61,12 @@ def check_resources(stage: str, resources: Resources, given: set[str], accelerat
 
 
 def require_accelerator(stage: str, name: str) -> None:
-    """Refuses an accelerator that Vertex has not.
-
-    Raises:
-        ValueError: names the nearest that it has.
-    """
+    """Refuses an accelerator that Vertex has not. Raises ValueError: names the nearest that it has."""
     from google.cloud.aiplatform_v1.types import AcceleratorType
 
     known = [each.name for each in AcceleratorType][1:]
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        guess = f" Did you mean {near[0]}?" if near else ""
+        guess = did_you_mean(name, known, cutoff=0.4)
         raise ValueError(f"--resource {stage}.accelerator={name}: Vertex has no such one.{guess} It has: {', '.join(known)}.")
 
 

@@ -22,17 +22,13 @@ CONTENT = "_content"  # ends the name of what tells an artifact's content apart,
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Site:
-    """What only the place where a plan is executed can say of the artifacts that it imports.
+    """What only the place where a plan is executed can say of the artifacts that it imports."""
 
-    Attributes:
-        content: tells the URIs of different content apart; it is in the cache keys, which the content itself is not.
-        in_loop: returns the channels of the artifacts of one fold or shard, by the item of the loop that they are in.
-        loops_of_one: whether a loop is kept that is gone through once.
-    """
-
+    # tells the URIs of different content apart; it is in the cache keys, which the content itself is not
     content: Callable[[str], str]
+    # returns the channels of the artifacts of one fold or shard, by the item of the loop that they are in
     in_loop: Callable[[Any, Sequence[Source]], dict[Source, Any]]
-    loops_of_one: bool = False
+    loops_of_one: bool = False  # whether a loop is kept that is gone through once
 
     def built(self, pipeline: Any, values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Returns a pipeline, and its arguments, with the loops that the place needs."""

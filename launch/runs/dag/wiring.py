@@ -27,17 +27,12 @@ Artifacts = Mapping[tuple[Source, int | None], str]  # (what, its fold or shard 
 
 @dataclasses.dataclass(frozen=True)
 class Wiring:
-    """A pipeline's artifacts.
+    """A pipeline's artifacts."""
 
-    Attributes:
-        inputs: stage to the artifacts that it reads: name of the input to where it comes from; stages in data order.
-        per_fold: the stages inside the loop over the folds.
-        per_shard: the stages inside a loop over the shards, each in one of its own.
-    """
-
+    # stage to the artifacts that it reads: name of the input to where it comes from; stages in data order
     inputs: dict[str, dict[str, Source]]
-    per_fold: frozenset[str]
-    per_shard: frozenset[str]
+    per_fold: frozenset[str]  # the stages inside the loop over the folds
+    per_shard: frozenset[str]  # the stages inside a loop over the shards, each in one of its own
 
     def parts_of(self, stage: str, folds: Sequence[int], shards: Sequence[int]) -> list[int | None]:
         """Returns the folds or shards that a stage is executed for, or None alone for a stage of the whole run."""

@@ -16,9 +16,9 @@ from components.calibrate.ways import read_json
 from components.contract import schema
 from components.contract.naming import FileError, names_first, naming
 from components.contract.photos import ARCHIVE, Photos
-from components.contract.tables import read_images, read_table
+from components.contract.tables.stage_tables import read_images, read_table
 from components.network.checkpoint import load_checkpoint
-from components.network.load import load_images
+from components.network.input.load import load_images
 from components.network.model import build_encoder, load_model
 from components.report.report import write_report
 from components.report.settings import ReportSettings

@@ -15,8 +15,8 @@ from one_process_run import OUTPUTS, OneProcessRun
 from components.contract import schema, verified
 from components.contract.artifacts import write_manifest
 from components.contract.verified import ChangedError, is_there, read_bytes, require_complete, unchanged
+from launch.backends.local.cache.stage_cache import StageCache
 from launch.backends.local.results import collect_results
-from launch.backends.local.stage_cache import StageCache
 
 FLIPS, TRUNCATIONS = 200, 50
 READERS = {  # stage that wrote it, output, file: who is asked to read it; other files of the folder are read by the same

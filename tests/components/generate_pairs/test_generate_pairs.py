@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kfp import dsl
 
-from components.contract.by_idx import read_labels
-from components.contract.user_tables import read_user_table
+from components.contract.tables.by_idx import read_labels
+from components.contract.tables.user_tables import read_user_table
 from components.generate_pairs import generate
 from components.generate_pairs.component import generate_pairs as face
 from components.generate_pairs.settings import GeneratePairsSettings

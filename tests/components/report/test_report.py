@@ -22,11 +22,11 @@ from PIL import Image
 from report_fixture import FakeRun
 
 from components.contract.shown import one_line
-from components.report.charts import axis, spaced
+from components.report.charts.geometry import axis, spaced
+from components.report.charts.plots import binned
 from components.report.component import report
 from components.report.facts import series_rows
 from components.report.page import as_markdown
-from components.report.plots import binned
 from components.report.report import write_report
 from components.report.scores import by_delta
 from components.report.settings import ReportSettings

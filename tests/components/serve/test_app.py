@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from served_model import photo, write_models
 from serving import PREDICT, Server, sent, serving
 
-from components.serve.bundle import Bundle, write_bundle
-from components.serve.predictor import Predictor
+from components.serve.models.bundle import Bundle, write_bundle
+from components.serve.models.predictor import Predictor
 
 ONE, TWO, THREE = (photo(seed) for seed in range(3))
 

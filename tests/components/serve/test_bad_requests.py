@@ -14,7 +14,7 @@ from PIL import Image
 from served_model import photo, write_models
 from serving import JSON, PREDICT, Server, sent, serving
 
-from components.serve.bundle import write_bundle
+from components.serve.models.bundle import write_bundle
 
 GOOD = photo(0)
 MOST_BODY_MB, MOST_SECONDS, MOST_REQUESTS = 8, 2, 4

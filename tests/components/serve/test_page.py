@@ -8,8 +8,8 @@ from browser import Browser, chromium, request
 from served_model import photo, write_models
 from serving import serving
 
-from components.serve.bundle import write_bundle
-from components.serve.predictor import Predictor
+from components.serve.models.bundle import write_bundle
+from components.serve.models.predictor import Predictor
 
 SIZES = {"wide": (1280, 900), "narrow": (360, 740)}
 ENTER, TAB = "\ue007", "\ue004"

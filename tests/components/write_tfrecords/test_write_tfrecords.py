@@ -24,8 +24,8 @@ from small_dataset import (
 )
 
 from components.contract.photos import Photos
-from components.network.image_file import ImageFile
-from components.network.load import load_images
+from components.network.input.image_file import ImageFile
+from components.network.input.load import load_images
 from components.write_tfrecords.component import write_tfrecords as face
 from components.write_tfrecords.settings import WriteTfrecordsSettings
 from components.write_tfrecords.write import Record, serialize, write_tfrecords

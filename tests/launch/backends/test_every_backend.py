@@ -22,9 +22,9 @@ from launch.backends.table import CLUSTERS
 from launch.cli.main import parser
 from launch.runs.dag.wiring import read_wiring
 from launch.runs.lineage import Parent
-from launch.runs.plan import Plan, training_plan
-from launch.runs.rerun import rerun_plan, wanted
-from launch.runs.score import score_plan
+from launch.runs.plans.plan import Plan, training_plan
+from launch.runs.plans.rerun import rerun_plan, wanted
+from launch.runs.plans.score import score_plan
 from pipeline import verdelta
 
 __all__ = ["bucket", "finished", "kubeflow", "vertex"]  # fixtures

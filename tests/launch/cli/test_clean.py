@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from launch_pipelines import main as run_pipeline
 from run_folder import write_run_json
 
-from launch.backends.local import clean as cleaning
+from launch.backends.local.cleaning import clean as cleaning
 from launch.cli.main import main
 from launch.runs.record import RunRecord
 from pipeline import verdelta

@@ -19,9 +19,9 @@ from trained_run import RUN_OPTIONS, copy_of_trained_run
 
 from components.images import ROOT
 from components.raw.storage import content_digest
-from launch.backends.local.stage_cache import StageCache
+from launch.backends.local.cache.stage_cache import StageCache
+from launch.backends.local.cleaning.leftovers import among_runs
 from launch.runs.checkpoint import pin_checkpoint
-from launch.runs.leftovers import among_runs
 
 STAGES = ["resize_images", "generate_pairs", "split_folds"]
 

@@ -18,8 +18,8 @@ from components.images import ROOT, image_for
 from components.raw.storage import content_digest
 from launch.backends.cluster.build_images import build
 from launch.backends.local.backend import claim_folder
-from launch.backends.local.code import copy_code, require_same_code
-from launch.runs.plan import Plan
+from launch.backends.local.isolation.code import copy_code, require_same_code
+from launch.runs.plans.plan import Plan
 
 STAGES = ["resize_images", "generate_pairs", "split_folds"]
 SPLIT = "components/split_folds/split.py"

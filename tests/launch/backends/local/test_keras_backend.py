@@ -9,10 +9,10 @@ from command_line import pipeline_py, write_raw
 from components.images import ROOT, image_for
 from components.settings import STAGES
 from launch.backends.local import keras_backend as backend
-from launch.backends.local.computed_by import computed_by
+from launch.backends.local.cache.computed_by import computed_by
+from launch.backends.local.cache.packages import pinned
+from launch.backends.local.cache.stage_cache import StageCache
 from launch.backends.local.kfp_tasks import stage_environment
-from launch.backends.local.packages import pinned
-from launch.backends.local.stage_cache import StageCache
 
 COMMAND, ARGUMENTS = ["python", "-m", "kfp"], {"fold": 0}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from launch.backends.local.processes import RunningStages, run_process
+from launch.backends.local.isolation.processes import RunningStages, run_process
 from launch.backends.local.results import score_table
 from launch.backends.local.stage_output import Watched, failure_reason
 from launch.backends.local.terminal import Terminal

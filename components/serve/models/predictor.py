@@ -1,0 +1,201 @@
+"""Answers how many days lie between photos, with models that are loaded once and what they make of a photo kept by its content.
+
+A photo passes each model's backbone once for each view, however many pairs, series or requests it is in. What a pair gets is what
+predict and calibrate give it: views averaged, then models, then calibrated.
+
+N photos, V views, M models, U units of the LSTM.
+"""
+
+import dataclasses
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from components.contract.cores import available_cores
+from components.resize_images.picture import MAX_DECODED_BYTES, BadPhotoError
+from components.resize_images.read_ahead import Budget
+from components.serve.models.bundle import Bundle
+from components.serve.models.calibration import calibrated
+from components.serve.models.network import read_network
+from components.serve.models.pixels import network_pixels, seen
+from components.serve.models.runtime import openvino
+
+MOST_PIXELS = 40_000_000  # of one photo: a telephone's largest are near 50 million, few send those
+MOST_KEPT_BYTES = 256 * 2**20  # of photos that were asked about: of 1024 units, 7,000 by one model and view
+IMAGES_PER_PASS = 16
+SAME_PHOTO = "both photos are the same file"
+NOT_LATER = "the second photo looks no later than the first: one day is the least that is answered"
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What is said of two photos.
+
+    Attributes:
+        days: calibrated, at least above 0.
+        raw_days: before calibration; what is <= 0 is made 1, as in a submission.
+        calibration: by what, in words.
+        warnings: why the answer may be wrong.
+    """
+
+    days: float
+    raw_days: float
+    calibration: str
+    warnings: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Photo:
+    """A photo that passed the backbone: its SHA-256 in hex, and what it brings to its pairs, [M, V, 9U] float32."""
+
+    digest: str
+    halves: np.ndarray
+
+
+class Predictor:
+    """A bundle's models, ready to answer; several threads may ask.
+
+    Attributes:
+        bundle: what is asked.
+        passes: photos that went through the backbone.
+    """
+
+    def __init__(self, bundle: Bundle, most_pixels: int = MOST_PIXELS, most_kept_bytes: int = MOST_KEPT_BYTES) -> None:
+        """Loads the models.
+
+        Raises:
+            FileNotFoundError: a model is missing.
+            ValueError: no model, or models of several sizes.
+        """
+        networks = [read_network(path) for path in bundle.models]
+        if len({network.dim for network in networks}) != 1:
+            raise ValueError(
+                f"{bundle.name}: models for {[network.dim for network in networks]} px. Expected one or more of one size."
+            )
+        # as trained on a CPU: not the 16 bits that OpenVINO takes where a processor is quicker with them
+        core, precision = openvino.Core(), {"INFERENCE_PRECISION_HINT": "f32"}
+        self.bundle, self.dim, self.passes = bundle, networks[0].dim, 0
+        self.encoders = [core.compile_model(network.graph, "CPU", precision) for network in networks]
+        self.heads = [network.head for network in networks]
+        self.most_pixels, self.most_kept_bytes = most_pixels, most_kept_bytes
+        self.known: OrderedDict[str, np.ndarray] = OrderedDict()  # what was used last is last
+        self.known_bytes = 0
+        self.budget = Budget(MAX_DECODED_BYTES)  # of all that are decoded at a time
+        self.keeping, self.computing = threading.Lock(), threading.Lock()
+
+    def decode(self, content: bytes) -> np.ndarray:
+        """Returns a photo as the encoder gets it: [dim, dim, 3] uint8.
+
+        Raises:
+            BadPhotoError: no photo that can be decoded.
+        """
+        sizes = {"image_size": self.bundle.image_size, "jpeg_quality": self.bundle.jpeg_quality, "dim": self.dim}
+        return network_pixels(content, most_pixels=self.most_pixels, holding=self.budget.holding, **sizes)
+
+    def recall(self, digest: str) -> Photo | None:
+        """Returns a photo whose features are kept, or None."""
+        with self.keeping:
+            halves = self.known.get(digest)
+            if halves is None:
+                return None
+            self.known.move_to_end(digest)
+            return Photo(digest, halves)
+
+    def look(self, photos: Sequence[tuple[str, np.ndarray]]) -> list[Photo]:
+        """Passes photos through the backbones, and keeps what they give.
+
+        Args:
+            photos: digest and pixels of each.
+        """
+        found: list[Photo] = []
+        for start in range(0, len(photos), IMAGES_PER_PASS):
+            batch = photos[start : start + IMAGES_PER_PASS]
+            halves = self.encode(np.stack([pixels for _, pixels in batch]))
+            found += [Photo(digest, each) for (digest, _), each in zip(batch, halves, strict=True)]
+        for photo in found:
+            self.keep(photo)
+        return found
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """What images [N, dim, dim, 3] uint8 bring to their pairs, under every view by every model: [N, M, V, 9U] float32."""
+        views = [seen(images, view) for view in range(self.bundle.tta_views)]
+        with self.computing:
+            self.passes += len(images)
+            found = [
+                [head.halves(encoder(view)[0]) for view in views] for encoder, head in zip(self.encoders, self.heads, strict=True)
+            ]
+        return np.moveaxis(np.asarray(found), 2, 0)
+
+    def keep(self, photo: Photo) -> None:
+        """Keeps features for the next time; what was used longest ago goes where they become too many."""
+        with self.keeping:
+            if photo.digest not in self.known:
+                self.known[photo.digest] = photo.halves
+                self.known_bytes += photo.halves.nbytes
+            while self.known_bytes > self.most_kept_bytes and len(self.known) > 1:
+                self.known_bytes -= self.known.popitem(last=False)[1].nbytes
+
+    def photos(self, named: Sequence[tuple[str, bytes]]) -> list[Photo]:
+        """Returns photos with their features, in order; each content passes the backbone once.
+
+        Args:
+            named: what a person calls each, and its bytes.
+
+        Raises:
+            BadPhotoError: the first that cannot be decoded, by its name.
+        """
+        digests = [digest_of(content) for _, content in named]
+        first = dict(zip(reversed(digests), reversed(named), strict=True))
+        found = {digest: photo for digest in first if (photo := self.recall(digest))}
+        new = [digest for digest in dict.fromkeys(digests) if digest not in found]
+
+        def decode(digest: str) -> np.ndarray:
+            name, content = first[digest]
+            try:
+                return self.decode(content)
+            except BadPhotoError as error:
+                raise bad(name, error) from error
+
+        with ThreadPoolExecutor(available_cores()) as pool:
+            pixels = list(pool.map(decode, new))
+        found |= {photo.digest: photo for photo in self.look(list(zip(new, pixels, strict=True)))}
+        return [found[digest] for digest in digests]
+
+    def between(self, pairs: Sequence[tuple[Photo, Photo]], species: str = "", series: str = "") -> list[Answer]:
+        """Answers for pairs of photos, the earlier one first.
+
+        Args:
+            species, series: of the plant, for the calibration; empty where it is not known.
+        """
+        before, after = (np.stack([pair[place].halves for pair in pairs]) for place in (0, 1))
+        views = range(self.bundle.tta_views)
+        by_model = [
+            np.mean([head.pair_days(before[:, model, view], after[:, model, view]) for view in views], axis=0, dtype=np.float64)
+            for model, head in enumerate(self.heads)
+        ]
+        return [
+            self.answer(pair, float(days), species, series) for pair, days in zip(pairs, np.mean(by_model, axis=0), strict=True)
+        ]
+
+    def answer(self, pair: tuple[Photo, Photo], raw_days: float, species: str, series: str) -> Answer:
+        """Returns what is said of a pair, given the mean over views and models."""
+        days, by = calibrated(raw_days, self.bundle.calibration, species, series)
+        warnings = [SAME_PHOTO] if pair[0].digest == pair[1].digest else [NOT_LATER] if raw_days <= 0 else []
+        longest = self.bundle.longest_days
+        if longest is not None and days > longest:
+            warnings.append(f"longer than the {longest:g} days that the models were tried on: the answer may be far off")
+        return Answer(days, raw_days if raw_days > 0 else 1.0, by, tuple(warnings))
+
+
+def digest_of(content: bytes) -> str:
+    """Returns the SHA-256 of a photo's bytes in hex."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def bad(name: str, error: BadPhotoError) -> BadPhotoError:
+    """Returns what is said of a photo that cannot be decoded, as resize_images says it."""
+    return BadPhotoError(f"{name}: cannot be decoded as a photo: {error}. Expected an 8-bit PNG or JPEG.")

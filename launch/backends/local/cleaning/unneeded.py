@@ -1,0 +1,131 @@
+"""Finds what lies beside the runs and within them that no run needs any more.
+
+BESIDE is the table of it: for each folder that runs share, what finds the paths in it that nobody needs. A folder that is not in
+the table is left alone.
+"""
+
+import dataclasses
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+DELETING = ".deleting-"  # how the name of what is being deleted begins
+ENTRY = re.compile(r"[0-9a-f]{64}\.json")
+KEY = re.compile(r"[0-9a-f]{16}(\.partial-\d+)?$")  # of sample data, and of what a process was writing
+SCRATCH = (".scratch-", ".partial-")  # of a stage that was killed
+
+
+@dataclasses.dataclass(frozen=True)
+class Remaining:
+    """What remains when runs are deleted."""
+
+    folders: Sequence[Path]  # those of the runs that remain
+    used: frozenset[Path]  # the paths on this machine that their records name
+    deleted: Sequence[Path]  # the folders of the runs that do not
+    going_on: bool  # whether any run is going on, whose record does not name yet what it will use
+    # in seconds since 1970; what is older may go, as the command line says. None where it says nothing of age.
+    before: float | None = None
+
+
+def dead_entries(folder: Path, remaining: Remaining) -> Iterator[Path]:
+    """Yields the cache's entries of artifacts that are gone, or go with their run, and what a killed process was writing."""
+    for path in sorted(folder.iterdir()):
+        if ENTRY.fullmatch(path.name):
+            gone = [each for each in paths_in(read(path)) if not each.exists() or within(each, remaining.deleted)]
+            if gone:
+                yield path
+        elif path.name.startswith(".kfp_cache_") and not remaining.going_on:
+            yield path
+
+
+def unused_sample_data(folder: Path, remaining: Remaining) -> Iterator[Path]:
+    """Yields the sample data that no remaining run was made of, and what was not finished."""
+    if remaining.going_on:
+        return
+    for path in sorted(folder.iterdir()):
+        if path not in remaining.used and (KEY.match(path.name) or path.name.startswith(SCRATCH)):
+            yield path
+
+
+def unused_programs(folder: Path, remaining: Remaining) -> Iterator[Path]:
+    """Yields what XLA has compiled where no run remains: a program does not say who may need it."""
+    if not remaining.folders:
+        yield from sorted(folder.iterdir())
+
+
+def old_training_states(folder: Path, remaining: Remaining) -> Iterator[Path]:
+    """Yields the states of interrupted trainings where no run remains, and those that are old enough to be asked for."""
+    if remaining.going_on:
+        return
+    for path in sorted(folder.iterdir()):
+        if not remaining.folders or (remaining.before is not None and path.lstat().st_mtime < remaining.before):
+            yield path
+
+
+BESIDE: Mapping[str, Callable[[Path, Remaining], Iterator[Path]]] = {
+    ".cache": dead_entries,
+    ".sample": unused_sample_data,
+    ".programs": unused_programs,
+    ".training": old_training_states,
+    ".mlflow": lambda _folder, _remaining: iter(()),  # `ui` keeps MLflow's database equal to the runs
+}
+
+
+def unneeded(runs_dir: Path, remaining: Remaining) -> dict[str, list[Path]]:
+    """Returns by the folder that it is in what nobody needs: beside the runs, within them, and of deletions that were stopped."""
+    found = {name: list(find(runs_dir / name, remaining)) for name, find in BESIDE.items() if is_folder(runs_dir / name)}
+    found |= {path.name: [path] for path in sorted(runs_dir.iterdir()) if path.name.startswith(DELETING)}
+    for folder in remaining.folders:
+        found[folder.name] = scratch_in(folder)
+    return {name: paths for name, paths in found.items() if paths}
+
+
+def unknown_folders(runs_dir: Path) -> list[str]:
+    """Returns the hidden folders beside the runs that are in no table, and links, which are not followed."""
+    hidden = sorted(path for path in runs_dir.iterdir() if path.name.startswith(".") and path.is_dir())
+    return [path.name for path in hidden if not (path.name in BESIDE or path.name.startswith(DELETING)) or path.is_symlink()]
+
+
+def scratch_in(folder: Path) -> list[Path]:
+    """Returns what stages that were killed have left in the folder of a run that is not going on."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        found += [Path(place, name) for name in (*folders, *files) if name.startswith(SCRATCH)]
+        folders[:] = [name for name in folders if not name.startswith(SCRATCH)]
+    return sorted(found)
+
+
+def read(path: Path) -> Any:
+    """Returns what a JSON file says; nothing of one that cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def paths_in(value: Any) -> Iterator[Path]:
+    """Yields the absolute paths among the texts of a record, or of a part of one."""
+    if isinstance(value, str) and value.startswith("/"):
+        yield Path(value)
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from paths_in(each)
+
+
+def within(path: Path, folders: Sequence[Path]) -> bool:
+    """Whether a path lies in one of the folders."""
+    return any(path.is_relative_to(folder) for folder in folders)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder itself is there, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
+
+
+def days_ago(days: float) -> float:
+    """Returns the time so many days ago, in seconds since 1970."""
+    return time.time() - 86400 * days

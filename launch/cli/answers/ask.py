@@ -1,0 +1,146 @@
+"""`ask`: how many days lie between photos, by the models of a run."""
+
+import argparse
+import json
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from components.contract.artifacts import atomic_write
+from launch.cli.options import add_connection, add_runs_dir, add_target, backend_from
+from launch.runs.dag.wiring import read_wiring
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def add_parser(commands: Any) -> None:
+    """Adds `ask` to the command line."""
+    parser = commands.add_parser(
+        "ask",
+        help="how many days lie between two photos, or a series of them",
+        description="Says how many days lie between two photos, by the models and the calibration of a run. Of more photos of "
+        "one plant, or a folder of them, the days since the first are said for each, in the order given, a folder's by name.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "arguments", nargs="+", metavar="RUN PHOTO", help="the run, then photos, or one folder; with --model photos alone"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write the photos on their time line as one HTML page")
+    add_plant(parser)
+    add_model(parser)
+    add_place(parser)
+    parser.set_defaults(command=ask)
+
+
+def add_plant(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say which calibration applies."""
+    parser.add_argument("--species", default="", help="the plant's species, for the run's calibration")
+    parser.add_argument("--series", default="", help="the plant's series, where a calibration rule is for it")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say where the run is, or what is asked in its place."""
+    parser.add_argument(
+        "--model", default="", metavar="DIR_OR_GS", help="in place of RUN: what publish wrote, here or in a bucket"
+    )
+    add_runs_dir(parser)
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of a run that is on a cluster."""
+    add_target(parser, "where RUN is (default: this machine)")
+    add_connection(parser, about="Kubeflow: the experiment that a name is looked for in (default: verdelta)")
+
+
+def load_bundle(arguments: argparse.Namespace, run: str, pipeline: Any, scratch: Path) -> Any:
+    """Returns the bundle that the command line names, of a run or published.
+
+    Args:
+        arguments: of the command line.
+        run: the run's name; empty with --model.
+        pipeline: the pipeline of training.
+        scratch: where files of a bucket are put.
+
+    Raises:
+        ValueError: neither or both of RUN and --model, or as `bundle_of`.
+        FileNotFoundError: no such run or place, or something of it is gone.
+        OSError: a bucket that cannot be read.
+        BackendError: the cluster cannot be talked to, or says no.
+    """
+    from components.serve.models.bundle import read_bundle
+    from launch.runs.serving import bundle_of
+
+    if arguments.model:
+        return read_bundle(arguments.model, scratch)
+    return bundle_of(backend_from(arguments, pipeline).read(run), read_wiring(pipeline), scratch)
+
+
+def ask(arguments: argparse.Namespace, pipeline: Any) -> int:
+    """Answers, and returns the exit status.
+
+    Raises:
+        ValueError: a flag that cannot be, fewer than two photos, one that cannot be decoded, or as `load_bundle`.
+        FileNotFoundError: no such photo, or as `load_bundle`.
+        OSError: a bucket that cannot be read.
+        BackendError: the cluster cannot be talked to, or says no.
+    """
+    from components.serve.models.predictor import Predictor  # OpenVINO takes a while to import
+    from components.serve.timeline import out_of_order, timeline, timeline_page
+
+    run, given = ("", arguments.arguments) if arguments.model else (arguments.arguments[0], arguments.arguments[1:])
+    paths = photos_of(given)
+    with tempfile.TemporaryDirectory(prefix="verdelta-ask-") as scratch:
+        predictor = Predictor(load_bundle(arguments, run, pipeline, Path(scratch)))
+    named = [(str(path), path.read_bytes()) for path in paths]
+    photos = predictor.photos(named)
+    names = [path.name for path in paths]
+    moments = timeline(predictor, list(zip(names, photos, strict=True)), arguments.species, arguments.series)
+    warnings = [f"{each.name}: {warning}" for each in moments if each.answer for warning in each.answer.warnings]
+    warnings += out_of_order(moments)
+    by = next(each.answer.calibration for each in moments if each.answer)
+    said = {"run": predictor.bundle.name, "calibration": by, "warnings": warnings}
+    if arguments.json:
+        facts = [
+            {"photo": each.name, "days": each.days, "raw_days": each.answer.raw_days if each.answer else 0.0} for each in moments
+        ]
+        print(json.dumps({**said, "photos": facts}, ensure_ascii=False))
+    else:
+        print("\n".join(lines(moments, said)))
+    if arguments.page:
+        title = f"{names[0]} to {names[-1]}: {moments[-1].days:.1f} days"
+        notes = [f"by the models of {said['run']}", f"calibration: {said['calibration']}", *warnings]
+        with atomic_write(arguments.page) as partial:
+            partial.write_text(timeline_page(title, moments, [content for _, content in named], notes), encoding="utf-8")
+    return 0
+
+
+def lines(moments: Sequence[Any], said: Mapping[str, Any]) -> list[str]:
+    """Returns what is printed of photos on their time line."""
+    if len(moments) == 2:
+        found = [f"{moments[1].days:.2f} days from {moments[0].name} to {moments[1].name}"]
+    else:
+        found = ["  days  photo", *(f"{each.days:6.2f}  {each.name}" for each in moments)]
+    found += [f"calibration  {said['calibration']}"]
+    return found + [f"warning      {warning}" for warning in said["warnings"]]
+
+
+def photos_of(given: list[str]) -> list[Path]:
+    """Returns the paths of photos: those given, or those of one folder, `day 2` before `day 10`.
+
+    Raises:
+        FileNotFoundError: no such file or folder, or no photo in it.
+        ValueError: fewer than two.
+    """
+    paths = [Path(each) for each in given]
+    if len(paths) == 1 and paths[0].is_dir():
+        found = [path for path in paths[0].iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+        paths = sorted(found, key=lambda path: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)])
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file. Expected the path of a photo, {', '.join(SUFFIXES)}.")
+    if len(paths) < 2:
+        raise ValueError(f"{' '.join(given) or 'no photo'}: {len(paths)} photos. Expected two or more, or a folder of them.")
+    return paths

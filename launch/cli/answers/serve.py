@@ -1,0 +1,40 @@
+"""`serve`: a page and an interface that answer how many days lie between photos, by the models of a run."""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from components.serve.options import add_server_flags
+from launch.cli.answers.ask import add_model, load_bundle
+
+
+def add_parser(commands: Any) -> None:
+    """Adds `serve` to the command line."""
+    parser = commands.add_parser(
+        "serve",
+        help="serve a run's models: a page, and an interface for programs",
+        description="Serves the models and the calibration of a run: a page for people, /docs for programs, until Ctrl-C.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("run", nargs="?", default="", metavar="RUN", help="the run; none with --model")
+    add_server_flags(parser, "127.0.0.1", 8080)
+    add_model(parser)
+    parser.set_defaults(command=serve)
+
+
+def serve(arguments: argparse.Namespace, pipeline: Any) -> int:
+    """Serves until it is told to stop, and returns the exit status.
+
+    Raises:
+        ValueError: neither or both of RUN and --model, a limit that cannot be, or as `load_bundle`.
+        FileNotFoundError: no such run or place, or something of it is gone.
+        OSError: a bucket that cannot be read.
+        BackendError: the cluster cannot be talked to, or says no.
+    """
+    from components.serve.server import run_server  # OpenVINO takes a while to import
+
+    if bool(arguments.run) == bool(arguments.model):
+        raise ValueError(f"RUN {arguments.run!r}, --model {arguments.model!r}: expected one of them.")
+    with tempfile.TemporaryDirectory(prefix="verdelta-serve-") as scratch:
+        return run_server(load_bundle(arguments, arguments.run, pipeline, Path(scratch)), arguments)

@@ -1,0 +1,1 @@
+"""Commands that only a cluster needs: what is sent there, started again and again, and stopped."""

@@ -1,0 +1,39 @@
+"""`schedules`: what starts runs again and again on a cluster: listed, paused, resumed, deleted; `submit --cron` makes them."""
+
+import argparse
+from typing import Any
+
+from launch.cli.options import add_connection, add_target, cluster_backend_from
+from launch.cli.screen import aligned
+
+ACTIONS = {"pause": "paused", "resume": "resumed", "delete": "deleted"}
+
+
+def add_parser(commands: Any) -> None:
+    """Adds `schedules` to the command line."""
+    parser = commands.add_parser(
+        "schedules",
+        help="list, pause, resume or delete what starts runs again and again",
+        description="Lists the schedules of a cluster, which `submit --cron` makes, or pauses, resumes or deletes one.",
+    )
+    parser.add_argument("action", choices=["list", *ACTIONS], help="what to do")
+    parser.add_argument("schedule", nargs="?", metavar="ID", help="which one, by the id that list shows")
+    add_target(parser, "where the schedules are")
+    add_connection(parser, about="Kubeflow: the experiment (default: verdelta)")
+    parser.set_defaults(command=schedules)
+
+
+def schedules(arguments: argparse.Namespace, pipeline: Any) -> int:
+    """Does what the command line says and returns the exit status."""
+    if (arguments.action == "list") != (arguments.schedule is None):
+        raise ValueError(
+            f"schedules {arguments.action}: expected {'no' if arguments.action == 'list' else 'the'} ID of a schedule."
+        )
+    backend = cluster_backend_from(arguments, pipeline)
+    if arguments.action != "list":
+        backend.change_schedule(arguments.schedule, arguments.action)
+        print(f"{arguments.schedule}: {ACTIONS[arguments.action]}")
+        return 0
+    rows = [("id", "name", "cron", "state"), *((each.id, each.name, each.cron, each.state) for each in backend.schedules())]
+    print(aligned(rows))
+    return 0

@@ -1,0 +1,26 @@
+"""`stop`: ends a run on a cluster."""
+
+import argparse
+from typing import Any
+
+from launch.cli.options import add_connection, add_target, cluster_backend_from
+
+
+def add_parser(commands: Any) -> None:
+    """Adds `stop` to the command line."""
+    parser = commands.add_parser(
+        "stop",
+        help="end a run on Kubeflow or Vertex AI",
+        description="Ends a run on a cluster; what it has finished can be gone on from with rerun. Ctrl-C ends one here.",
+    )
+    parser.add_argument("run", metavar="RUN", help="the run's id, or on Kubeflow its name")
+    add_target(parser, "where the run is")
+    add_connection(parser, about="Kubeflow: the experiment that a name is looked for in (default: verdelta)")
+    parser.set_defaults(command=stop)
+
+
+def stop(arguments: argparse.Namespace, pipeline: Any) -> int:
+    """Ends the run, says where it is to be seen, and returns the exit status."""
+    page = cluster_backend_from(arguments, pipeline).stop(arguments.run)
+    print(f"{arguments.run}: told to stop\n  {page}")
+    return 0

@@ -70,11 +70,7 @@ class Settings:
 
 
 def checked(field: dataclasses.Field[Any], value: Any) -> Any:
-    """Returns `value` as the field's type.
-
-    Raises:
-        ValueError: names the parameter, the value received and what was expected.
-    """
+    """Returns `value` as the field's type. Raises ValueError: names the parameter, the value received and what was expected."""
     expected = field.type
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)

@@ -15,11 +15,7 @@ Span = tuple[tuple[int, int], tuple[int, int]]  # of the first and of the byte a
 
 @functools.cache
 def code_of(source: bytes) -> bytes:
-    """Returns a module without what cannot change a result.
-
-    Raises:
-        SyntaxError: it is no Python.
-    """
+    """Returns a module without what cannot change a result. Raises SyntaxError: it is no Python."""
     lines = source.splitlines()
     texts = sorted(span(node) for node in nodes_of(source) if is_text(node))
     within = {row for (first, _), (last, _) in texts for row in range(first, last)}  # a blank line there is the text's own

@@ -1,0 +1,1 @@
+"""What crosses a stage boundary: names, artifacts and how they are verified, tables, photos, shards, and words for people."""

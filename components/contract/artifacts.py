@@ -83,11 +83,7 @@ def manifest_digest(stage: Any, files: Any) -> str:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes a JSON file, whole.
-
-    Raises:
-        ValueError: a number that JSON does not have, infinite or none.
-    """
+    """Writes a JSON file, whole. Raises ValueError: a number that JSON does not have, infinite or none."""
     try:
         text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     except ValueError as error:

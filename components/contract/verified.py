@@ -29,11 +29,7 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Returns the manifest at `path`.
-
-        Raises:
-            ChangedError: it is not as it was written.
-        """
+        """Returns the manifest at `path`. Raises ChangedError: it is not as it was written."""
         try:
             content = json.loads(path.read_bytes())
             files = {each["name"]: (each["bytes"], each["sha256"]) for each in content["files"]}
@@ -138,11 +134,7 @@ def unchanged(path: Path) -> Path:
 
 
 def is_there(path: Path) -> bool:
-    """Whether a stage wrote a file that it need not write.
-
-    Raises:
-        FileNotFoundError: it did, and the file is gone.
-    """
+    """Whether a stage wrote a file that it need not write. Raises FileNotFoundError: it did, and the file is gone."""
     if path.is_file():
         return True
     manifest = manifest_in(path.parent)

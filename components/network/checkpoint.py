@@ -130,11 +130,7 @@ def require_layers(encoder: keras.Model, path: Path) -> None:
 
 
 def fetch_named(checkpoint: str, variant: str) -> Path:
-    """Fetches a named checkpoint (once: Keras keeps it) and verifies its hash.
-
-    Raises:
-        FileNotFoundError: it cannot be fetched.
-    """
+    """Fetches a named checkpoint (once: Keras keeps it) and verifies its hash. Raises FileNotFoundError: it cannot be fetched."""
     from efficientnet import weights
 
     prefix = NAMED_CHECKPOINTS[checkpoint]

@@ -94,11 +94,7 @@ def batchnorms(encoder: keras.Model) -> list[Any]:
 
 @names_first
 def load_model(path: Path) -> keras.Model:
-    """The model in a .keras file of train.
-
-    Raises:
-        FileError: the file is damaged, or of another kind.
-    """
+    """The model in a .keras file of train. Raises FileError: the file is damaged, or of another kind."""
     return keras.saving.load_model(path, compile=False)
 
 

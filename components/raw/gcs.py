@@ -113,11 +113,7 @@ def unpacked(wanted: Object, body: bytes) -> bytes:
 
 
 def split_address(address: str) -> tuple[str, str]:
-    """Returns the bucket and the object's name, or the beginning of names, of a gs:// address.
-
-    Raises:
-        ValueError: no bucket.
-    """
+    """Returns the bucket and the object's name, or the beginning of names, of a gs:// address. Raises ValueError: no bucket."""
     bucket, _, name = address.removeprefix(GS).partition("/")
     if not address.startswith(GS) or not bucket:
         raise ValueError(f"{address}: expected gs://BUCKET/PREFIX, such as gs://my-bucket/plants.")

@@ -70,11 +70,7 @@ class RawFolder:
         return self.sizes[path]
 
     def read(self, path: PurePosixPath) -> bytes:
-        """Returns a file's bytes, which are hashed.
-
-        Raises:
-            ChangedError: it was read before, and held something else.
-        """
+        """Returns a file's bytes, which are hashed. Raises ChangedError: it was read before, and held something else."""
         try:
             content = (self.root / path).read_bytes()
         except OSError as error:
@@ -120,16 +116,6 @@ def open_raw(raw: str | Path) -> RawSource:
 def locate_raw(raw: str | Path) -> str:
     """Returns one name for one place, as cache keys need it: a folder's absolute path, a gs:// address without "/" at its end."""
     return str(raw).rstrip("/") if str(raw).startswith(GS) else str(Path(raw).resolve())
-
-
-def check_raw(raw: str | Path, splits: Sequence[str] = schema.SPLITS) -> None:
-    """Refuses raw data without photos of each of `splits`, or without test_data.csv; looks at names alone.
-
-    Raises:
-        FileNotFoundError: as `find_photos`.
-        OSError: a gs:// address that cannot be listed.
-    """
-    find_photos(open_raw(raw), splits)
 
 
 def find_photos(source: RawSource, splits: Sequence[str] = schema.SPLITS) -> RawListing:

@@ -115,11 +115,7 @@ def opened(content: bytes) -> Iterator[Image.Image]:
 
 
 def header_of(photo: Image.Image, content: bytes) -> Header:
-    """Returns the header of an open photo.
-
-    Raises:
-        BadPhotoError: too many pixels, or more than 8 bits.
-    """
+    """Returns the header of an open photo. Raises BadPhotoError: too many pixels, or more than 8 bits."""
     pixels = photo.width * photo.height
     if pixels > MAX_PIXELS:
         raise BadPhotoError(f"{photo.width}x{photo.height} are {pixels} pixels, above Pillow's limit of {MAX_PIXELS}")

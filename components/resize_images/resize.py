@@ -183,11 +183,7 @@ class LazyPaths(Sequence[PurePosixPath]):
 
 
 def resize_photo(content: bytes, settings: ResizeImagesSettings, pixels: Budget) -> Resized:
-    """Returns one photo as a JPEG of `image_size` x `image_size` pixels.
-
-    Raises:
-        BadPhotoError: a bad photo.
-    """
+    """Returns one photo as a JPEG of `image_size` x `image_size` pixels. Raises BadPhotoError: a bad photo."""
     picture = decode_picture(content, pixels.holding)
     jpeg = stored_jpeg(picture.image, settings.image_size, settings.jpeg_quality)
     return Resized(picture.image.size, None, picture.facts, jpeg)

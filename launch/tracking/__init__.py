@@ -1,0 +1,1 @@
+"""The runs of this machine, side by side in MLflow's UI."""

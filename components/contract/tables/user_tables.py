@@ -107,11 +107,7 @@ def read_rows(content: bytes, place: object) -> tuple[list[int], list[tuple[str,
 
 
 def check_idx(idx: pd.Series, lines: Sequence[int], path: Path) -> pd.Series:
-    """Returns `idx` as int64.
-
-    Raises:
-        ValueError: an idx that is no whole number >= 0, or is there twice.
-    """
+    """Returns `idx` as int64. Raises ValueError: an idx that is no whole number >= 0, or is there twice."""
     idx = idx.str.replace(r"\.0*$", "", regex=True)
     wrong = ~idx.str.fullmatch("[0-9]{1,18}").to_numpy(dtype="bool")
     if wrong.any():

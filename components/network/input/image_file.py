@@ -29,11 +29,7 @@ class ImageFile:
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        """Takes the space that images of `shape` need in the temporary folder.
-
-        Raises:
-            OSError: it does not have that space.
-        """
+        """Takes the space that images of `shape` need in the temporary folder. Raises OSError: it does not have that space."""
         self.shape, self.image_bytes = shape, math.prod(shape[1:])
         folder = Path(tempfile.gettempdir())
         require_space(folder, math.prod(shape))

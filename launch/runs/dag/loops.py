@@ -69,6 +69,7 @@ def without_loops_of_one(pipeline: Any, values: Mapping[str, Any]) -> tuple[Any,
         (item,) = values[FOLDS]
         changed[LOOP] = item[LOOP] if isinstance(item, Mapping) else item
         kept.append(declared(LOOP, int, 0))
+    kept.sort(key=lambda each: each.default is not inspect.Parameter.empty)
 
     def function(*given: Any) -> None:
         known = dict(zip((each.name for each in kept), given, strict=True)) | fixed
@@ -76,7 +77,5 @@ def without_loops_of_one(pipeline: Any, values: Mapping[str, Any]) -> tuple[Any,
         inner(*(known[each.name] for each in parameters))
 
     function.__doc__ = inner.__doc__
-    ordered = sorted(kept, key=lambda each: each.default is not inspect.Parameter.empty)
-    kept = ordered
     made = dsl.pipeline(name=pipeline.name, description=pipeline.description)(with_parameters(function, kept))
     return made, changed

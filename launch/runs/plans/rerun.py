@@ -17,7 +17,6 @@ class Wanted:
     """What is to be run again."""
 
     stage: str  # the stage
-    downstream: bool  # whether every stage that depends on it follows
     fold: int | None  # the one fold to run it for; None for all of the run's
     changed: Mapping[str, Any]  # parameters of the stages, by name
     stages: list[str]  # all that are executed, in data order
@@ -35,7 +34,7 @@ def wanted(wiring: Wiring, stage: str, assignments: Sequence[str], *, downstream
     changed = parse_changes(assignments, wiring, stage, stages)
     if "checkpoint" in changed:
         changed = {"checkpoint_digest": "", **changed}  # the recorded one is of the other file
-    return Wanted(stage=stage, downstream=downstream, fold=fold, changed=changed, stages=stages)
+    return Wanted(stage=stage, fold=fold, changed=changed, stages=stages)
 
 
 def rerun_plan(wiring: Wiring, earlier: RecordedRun, wanted: Wanted, name: str | None) -> Plan:

@@ -130,20 +130,19 @@ def test_photos_may_lie_at_the_top_of_a_bucket(proxy: Proxy, raw: Path) -> None:
 )
 @pytest.mark.usefixtures("proxy")
 def test_an_address_without_raw_data_is_an_error(address: str, error: type[Exception], words: list[str]) -> None:
-    for function in (storage.check_raw, storage.content_digest):
-        with pytest.raises(error) as caught:
-            function(address)
-        assert all(word in str(caught.value) for word in words), caught.value
+    with pytest.raises(error) as caught:
+        storage.content_digest(address)
+    assert all(word in str(caught.value) for word in words), caught.value
 
 
 @pytest.mark.usefixtures("proxy")
 def test_raw_data_that_is_not_complete_is_an_error(server: str) -> None:
     upload(server, "half/train_dataset/BC/BC_01/DAT01.png", b"x")
     with pytest.raises(FileNotFoundError, match=rf"gs://{BUCKET}/half: no photo found for test_dataset/\*/\*/\*.png"):
-        storage.check_raw(f"gs://{BUCKET}/half")
+        storage.content_digest(f"gs://{BUCKET}/half")
     upload(server, "half/test_dataset/LT/1003/a.png", b"x")
     with pytest.raises(FileNotFoundError, match=rf"gs://{BUCKET}/half/test_dataset/test_data.csv: missing"):
-        storage.check_raw(f"gs://{BUCKET}/half")
+        storage.content_digest(f"gs://{BUCKET}/half")
 
 
 def test_without_credentials_the_error_says_how_to_get_some(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -152,7 +151,7 @@ def test_without_credentials_the_error_says_how_to_get_some(monkeypatch: pytest.
     monkeypatch.setenv("NO_GCE_CHECK", "true")  # not to ask the network whether this is one of Google's machines
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     with pytest.raises(StorageError, match=r"gs://b/p: no usable Google Cloud credentials: .*gcloud auth application-default"):
-        storage.check_raw("gs://b/p")
+        storage.content_digest("gs://b/p")
 
 
 # Digest.
@@ -243,7 +242,7 @@ def test_a_body_that_comes_slowly_but_steadily_is_waited_for(proxy: Proxy, serve
 def test_a_listing_that_cannot_be_had_is_an_error(proxy: Proxy, fault: Fault, words: str) -> None:
     proxy.plan = lambda _: fault
     with pytest.raises(StorageError) as error:
-        storage.check_raw(RAW)
+        storage.content_digest(RAW)
     assert str(error.value).startswith(f"{RAW}: tried {len(proxy.requests)} times in ")
     assert words in str(error.value)
 
@@ -426,7 +425,7 @@ def test_a_bucket_whose_reader_pays_is_named_with_the_way_out(proxy: Proxy, tmp_
     assert "--billing-project=PROJECT" in str(error.value)
     proxy.plan = lambda _: pays
     with pytest.raises(StorageError, match=f"^{RAW}: the bucket's reader pays"):
-        storage.check_raw(RAW)
+        storage.content_digest(RAW)
 
 
 @pytest.mark.usefixtures("proxy")

@@ -8,11 +8,12 @@ import fcntl
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from launch.backends.local.cleaning.unneeded import DELETING, Remaining, days_ago, paths_in, unknown_folders, unneeded
+from launch.backends.local.cleaning.unneeded import DELETING, Remaining, paths_in, unknown_folders, unneeded
 from launch.runs.lineage import RERUN
 from launch.runs.record import LOCK, RUNNING, is_running
 from launch.runs.store import BROKEN, read_runs
@@ -36,7 +37,7 @@ def plan_cleaning(runs_dir: Path, keep: int | None, older_than_days: float | Non
     alone decides. Not a run that is going on, and not one whose artifacts, or whose record, a remaining run needs.
     """
     records = {record["name"]: record for record in read_runs(runs_dir)}
-    before = None if older_than_days is None else days_ago(older_than_days)
+    before = None if older_than_days is None else time.time() - 86400 * older_than_days
     newest = set(list(records)[len(records) - keep :]) if keep else set[str]()
     chosen = [] if keep is None and before is None else [name for name in records if name not in newest]
     chosen = [name for name in chosen if before is None or started(records[name]) < before]

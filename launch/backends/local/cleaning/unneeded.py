@@ -8,7 +8,6 @@ import dataclasses
 import json
 import os
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -124,8 +123,3 @@ def within(path: Path, folders: Sequence[Path]) -> bool:
 def is_folder(path: Path) -> bool:
     """Whether a folder itself is there, and no link to one."""
     return path.is_dir() and not path.is_symlink()
-
-
-def days_ago(days: float) -> float:
-    """Returns the time so many days ago, in seconds since 1970."""
-    return time.time() - 86400 * days

@@ -9,9 +9,10 @@ import sys
 from typing import Any
 
 if __name__ == "__main__":
-    from launch import refuse_another_python
+    from launch import import_kfp_without_its_client, refuse_another_python
 
     refuse_another_python()  # which lacks what is imported next
+    import_kfp_without_its_client()
 
 from kfp import dsl
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.settings import STAGES
-from components.source_text import code_of, imports
+from components.source_memory import read_source
 
 PROJECT = "verdelta"
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,7 +67,7 @@ def digest_of(files: set[str], root: Path = ROOT) -> str:
     for path in sorted(files):
         content = (root / path).read_bytes()
         if path.endswith(".py"):
-            content = code_of(content)
+            content, _ = read_source(content)
         digest.update(f"{path}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()[:TAG_LENGTH]
@@ -103,7 +103,8 @@ def is_source(path: Path) -> bool:
 def imported_files(path: str, root: Path) -> Iterator[str]:
     """Yields the files of `components` that importing the module at `path` executes, wherever in it the import stands."""
     package = tuple(Path(path).parts[:-1])
-    for level, module, names in imports((root / path).read_bytes()):
+    _, imports = read_source((root / path).read_bytes())
+    for level, module, names in imports:
         base = (*(package[: len(package) - level + 1] if level else ()), *(module.split(".") if module else ()))
         if not base or base[0] != "components":
             continue

@@ -24,6 +24,7 @@ def predict(
     """
     from pathlib import Path
 
+    import components.network.keras_alone  # noqa: F401 - the stage begins a second sooner
     from components.predict.predict import predict
     from components.predict.settings import PredictSettings
 

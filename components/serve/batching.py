@@ -1,9 +1,10 @@
 """Brings the photos of many requests together: each content is decoded once, and the backbone sees batches of what is waiting.
 
-Nobody waits for a batch to fill: while one is computed the next gathers.
+A photo waits for others only while there are some being decoded, and not for long: a pass of one costs as much as one of three.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,8 @@ import numpy as np
 
 from components.contract.cores import available_cores
 from components.serve.models.predictor import IMAGES_PER_PASS, Photo, Predictor, digest_of
+
+GATHERING_SECONDS = 0.05  # that a decoded photo waits for others at most
 
 
 class Batcher:
@@ -23,10 +26,12 @@ class Batcher:
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor, self.batches = predictor, 0
-        self.decoding, self.computing = ThreadPoolExecutor(available_cores(), "decode"), ThreadPoolExecutor(1, "encode")
+        self.decoding = ThreadPoolExecutor(available_cores(), "decode")
+        self.computing = ThreadPoolExecutor(predictor.streams, "encode")
         self.coming: dict[str, asyncio.Future[Photo]] = {}  # by digest, of what is being decoded or waits
         self.waiting: deque[tuple[str, np.ndarray]] = deque()
-        self.worker: asyncio.Task[None] | None = None
+        self.undecoded, self.decoded = 0, asyncio.Event()
+        self.working, self.workers = 0, set[asyncio.Task[None]]()  # asyncio alone would let go of a task
 
     async def photos(self, contents: Sequence[bytes]) -> list[Photo | BaseException]:
         """Returns each photo with its features, or what is wrong with it (BadPhotoError)."""
@@ -44,24 +49,31 @@ class Batcher:
         if digest not in self.coming:
             loop = asyncio.get_running_loop()
             self.coming[digest] = loop.create_future()
+            self.undecoded += 1
             decoded = loop.run_in_executor(self.decoding, self.predictor.decode, content)
             decoded.add_done_callback(lambda done: self.take(digest, done))
         return self.coming[digest]
 
     def take(self, digest: str, decoded: asyncio.Future[np.ndarray]) -> None:
         """Puts a decoded photo among those that wait for the backbone."""
+        self.undecoded -= 1
+        self.decoded.set()
         error = decoded.exception()
         if error is not None:
             self.coming.pop(digest).set_exception(error)
             return
         self.waiting.append((digest, decoded.result()))
-        if self.worker is None:
-            self.worker = asyncio.get_running_loop().create_task(self.work())
+        if self.working < self.predictor.streams:
+            self.working += 1
+            worker = asyncio.get_running_loop().create_task(self.work())
+            self.workers.add(worker)
+            worker.add_done_callback(self.workers.discard)
 
     async def work(self) -> None:
         """Computes until nothing waits."""
         loop = asyncio.get_running_loop()
         while self.waiting:
+            await self.gather()
             batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), IMAGES_PER_PASS))]
             self.batches += 1
             try:
@@ -72,7 +84,15 @@ class Batcher:
                 continue
             for photo in seen:
                 self.coming.pop(photo.digest).set_result(photo)
-        self.worker = None
+        self.working -= 1  # here, before anything else can happen: what comes next must find that nobody works
+
+    async def gather(self) -> None:
+        """Returns when a batch is full, nothing else is coming, or the first has waited long enough."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GATHERING_SECONDS):
+                while self.undecoded and len(self.waiting) < IMAGES_PER_PASS:
+                    self.decoded.clear()
+                    await self.decoded.wait()
 
     def close(self) -> None:
         """Lets the threads go."""

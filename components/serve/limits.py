@@ -8,6 +8,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from components.serve.options import MEGABYTE, Limits
 
+JSON, FORM, BINARY = "application/json", "multipart/form-data", "application/octet-stream"  # of bodies that are read
+HEADER_LENGTH = "Inference-Header-Content-Length"  # where raw tensors are behind the JSON: how long that is
+
 
 class RefusedError(Exception):
     """A request that is not answered: its HTTP status, and why."""
@@ -28,11 +31,11 @@ class Gate:
         """Within the block a request is in, its body read.
 
         Raises:
-            RefusedError: 413 too large, 415 not JSON, 408 too slow, 503 no room now, 400 cut off.
+            RefusedError: 413 too large, 415 of another type, 408 too slow, 503 no room now, 400 cut off.
         """
-        kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            raise RefusedError(415, f"content type {kind!r}: expected application/json")
+        kind = content_type(request)
+        if kind not in (JSON, FORM, BINARY):
+            raise RefusedError(415, f"content type {kind!r}: expected {JSON}, {FORM} or {BINARY}")
         declared = request.headers.get("content-length", "")
         size = int(declared) if declared.isdecimal() else self.limits.body_bytes  # of which a chunked one may become
         if size > self.limits.body_bytes:
@@ -63,3 +66,8 @@ class Gate:
     def too_large(self) -> RefusedError:
         """What is said of a body that is too large."""
         return RefusedError(413, f"the body is larger than the {self.limits.body_bytes / MEGABYTE:g} MB allowed")
+
+
+def content_type(request: Request) -> str:
+    """Returns what a request says its body is; JSON where it does not say."""
+    return request.headers.get("content-type", JSON).partition(";")[0].strip().lower()

@@ -37,6 +37,7 @@ class Metrics:
         self.seconds = Histogram(
             "verdelta_request_seconds", "Time from a request to its answer.", ["route"], registry=self.registry
         )
+        self.again = Counter("verdelta_answered_again", "Requests answered as before.", registry=self.registry)
         self.registry.register(OfPredictor(predictor))
         ProcessCollector(registry=self.registry)
 

@@ -62,6 +62,16 @@ class PredictRequest(Form):
     parameters: dict[str, Any] | None = None  # of Vertex AI's; nothing is read of them
 
 
+class FilesRequest(Form):
+    """A form of files: one question, as an instance has it, its photos as files."""
+
+    before: bytes | None = None
+    after: bytes | None = None
+    photos: list[bytes] | None = None
+    species: str = ""
+    series: str = ""
+
+
 class Prediction(Form):
     """The answer to one instance.
 
@@ -90,12 +100,19 @@ class Tensor(Form):
     parameters: dict[str, Any] | None = None
 
 
+class Wanted(Form):
+    """v2: an output that is asked for."""
+
+    name: str
+    parameters: dict[str, Any] | None = None
+
+
 class InferRequest(Form):
     """v2: tensors `before` and `after` of as many photos each, BYTES; optional `species` and `series`, BYTES (text)."""
 
     inputs: Annotated[list[Tensor], Field(min_length=2)]
     id: str | None = None
-    outputs: list[dict[str, Any]] | None = None
+    outputs: list[Wanted] | None = None
     parameters: dict[str, Any] | None = None
 
     def instances(self) -> list[Instance]:
@@ -104,9 +121,9 @@ class InferRequest(Form):
         Raises:
             ValueError: other tensors than are expected, or of different lengths.
         """
-        given = {tensor.name: tensor for tensor in self.inputs}
+        given = [tensor.name for tensor in self.inputs]
         unknown = [name for name in given if name not in ("before", "after", "species", "series")]
-        if unknown or not {"before", "after"} <= set(given):
+        if unknown or len(set(given)) < len(given) or not {"before", "after"} <= set(given):
             raise ValueError("inputs: expected the tensors before and after, and optionally species and series")
         for tensor in self.inputs:
             if tensor.datatype != "BYTES" or tensor.shape not in ([len(tensor.data)], [len(tensor.data), 1]):
@@ -115,9 +132,18 @@ class InferRequest(Form):
                 )
         if len({len(tensor.data) for tensor in self.inputs}) != 1:
             raise ValueError("inputs: expected tensors of one length")
-        columns = {name: tensor.data for name, tensor in given.items()}
-        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        return [Instance.model_validate(row | {name: {"b64": row[name]} for name in ("before", "after")}) for row in rows]
+        rows = zip(*(tensor.data for tensor in self.inputs), strict=True)
+        return [
+            Instance.model_validate({name: element_of(name, each) for name, each in zip(given, row, strict=True)}) for row in rows
+        ]
+
+
+def element_of(name: str, element: Any) -> Any:
+    """Returns an element of the tensor `name` as an instance has it: of JSON it is text, of raw tensors bytes."""
+    raw = isinstance(element, bytes)
+    if name in ("before", "after"):
+        return PhotoBytes.model_construct(b64=element) if raw else {"b64": element}
+    return element.decode("utf-8", "replace") if raw else element
 
 
 class InferResponse(Form):
@@ -125,7 +151,7 @@ class InferResponse(Form):
 
     model_name: str
     model_version: str | None = None
-    id: str | None = None
+    id: str  # the request's; where that has none, one of the answer's own: KServe's own form has no answer without
     outputs: list[Tensor]
 
 
@@ -136,7 +162,7 @@ class ErrorResponse(Form):
 
 
 class Ready(Form):
-    """KServe v1: whether the model can be asked."""
+    """KServe v1 and v2: whether the model can be asked."""
 
     name: str
     ready: Literal[True] = True

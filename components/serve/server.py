@@ -4,6 +4,7 @@ import argparse
 import logging
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from components.serve.app import Routes, create_app
 from components.serve.models.bundle import Bundle
@@ -12,6 +13,39 @@ from components.serve.options import limits_of
 
 CONNECTIONS = 2000  # at a time; those above it get status 503 at once
 STOPPING_SECONDS = 30  # which Kubernetes gives, too
+MOST_HEAD_BYTES = 64 * 1024  # of a request's line and headers
+
+
+class Protocol(HttpToolsProtocol):
+    """HTTP read by a C library, which alone would take headers without an end."""
+
+    head_bytes = header_bytes = 0  # of a head that is not complete yet; of its complete headers
+
+    def on_message_begin(self) -> None:
+        """Begins to count."""
+        super().on_message_begin()
+        self.head_bytes, self.header_bytes = 1, 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Takes a header; raises ValueError, which is answered with status 400, where they are too long together."""
+        self.header_bytes += len(name) + len(value)
+        if self.header_bytes > MOST_HEAD_BYTES:
+            raise ValueError("headers too large")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Ends to count."""
+        self.head_bytes = 0
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what came."""
+        if self.head_bytes:
+            self.head_bytes += len(data)
+        if self.head_bytes > MOST_HEAD_BYTES:
+            self.send_400_response("headers too large")
+            return
+        super().data_received(data)
 
 
 def run_server(bundle: Bundle, arguments: argparse.Namespace, routes: Routes | None = None) -> int:
@@ -30,6 +64,7 @@ def run_server(bundle: Bundle, arguments: argparse.Namespace, routes: Routes | N
     server = uvicorn.Server(
         uvicorn.Config(
             app,
+            http=Protocol,
             host=arguments.address,
             port=arguments.port,
             log_config=None,
@@ -38,6 +73,7 @@ def run_server(bundle: Bundle, arguments: argparse.Namespace, routes: Routes | N
             limit_concurrency=CONNECTIONS,
             timeout_graceful_shutdown=STOPPING_SECONDS,
             server_header=False,
+            proxy_headers=False,  # nothing here asks where a request comes from
         )
     )
     server.run()

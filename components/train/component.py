@@ -50,6 +50,7 @@ def train(
     """
     from pathlib import Path
 
+    import components.network.keras_alone  # noqa: F401 - the stage begins a second sooner
     from components.train.fit import train
     from components.train.settings import TrainSettings
 

@@ -28,6 +28,7 @@ def write_tfrecords(
     """
     from pathlib import Path
 
+    import components.network.keras_alone  # noqa: F401 - the stage begins a second sooner
     from components.contract.shards import joined
     from components.write_tfrecords.settings import WriteTfrecordsSettings
     from components.write_tfrecords.write import write_tfrecords

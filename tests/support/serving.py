@@ -32,7 +32,7 @@ class Server:
     def ask(
         self, path: str, body: Any = None, headers: Mapping[str, str] = JSON, method: str | None = None
     ) -> tuple[int, Any, Mapping[str, str]]:
-        """Status, content (of JSON what it says) and headers of an answer; `body` is sent as JSON unless it is bytes."""
+        """Status, content and headers of an answer: of JSON what it says, of tensors bytes; what is no bytes is sent as JSON."""
         content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
@@ -41,8 +41,9 @@ class Server:
             )
             answer = connection.getresponse()
             text = answer.read()
-            is_json = answer.headers.get("content-type", "").startswith("application/json")
-            return answer.status, json.loads(text) if is_json else text.decode(), answer.headers
+            kind = answer.headers.get("content-type", "")
+            said = json.loads(text) if kind.startswith("application/json") else text if "octet-stream" in kind else text.decode()
+            return answer.status, said, answer.headers
         finally:
             connection.close()
 
@@ -103,3 +104,24 @@ def wait_for(server: Server) -> None:
 def sent(content: bytes, **more: str) -> dict[str, str]:
     """A photo as a request has it."""
     return {"b64": base64.b64encode(content).decode(), **more}
+
+
+def form(*parts: tuple[str, str, bytes]) -> tuple[bytes, dict[str, str]]:
+    """The body and headers of a form of files, of (name, name of the file, content), as browsers send it."""
+    lines = []
+    for name, file_name, content in parts:
+        file = f'; filename="{file_name}"' if file_name else ""
+        lines.append(f'--edge\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + content + b"\r\n")
+    return b"".join([*lines, b"--edge--\r\n"]), {"Content-Type": "multipart/form-data; boundary=edge"}
+
+
+def raw(inputs: dict[str, list[bytes]], **more: Any) -> tuple[bytes, dict[str, str]]:
+    """The body and headers of an inference request of KServe v2 whose tensors follow its JSON as bytes."""
+    contents = {name: b"".join(len(each).to_bytes(4, "little") + each for each in data) for name, data in inputs.items()}
+    tensors = [
+        {"name": name, "shape": [len(data)], "datatype": "BYTES", "parameters": {"binary_data_size": len(contents[name])}}
+        for name, data in inputs.items()
+    ]
+    head = json.dumps({"inputs": tensors, **more}).encode()
+    headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}
+    return b"".join([head, *contents.values()]), headers

@@ -28,7 +28,8 @@ def copy_source(tree: Path) -> None:
 def shallow_tree(factory: pytest.TempPathFactory) -> Path:
     """Returns the source with every EfficientNet cut to its first block, for tests of what is around training.
 
-    TensorFlow takes a minute to trace B0 whole, in every process that trains it, and some seconds so.
+    TensorFlow takes a minute to trace B0 whole, in every process that trains it, and some seconds so. BatchNorm is measured over
+    8 images, not 512, which takes as long again with a miniature's two in each pass.
     tests/components/train/test_train.py and `make demo` train it whole.
     """
     return shared_folder(factory, "shallow", write_shallow)
@@ -39,3 +40,5 @@ def write_shallow(tree: Path) -> None:
     copy_source(tree)
     with (tree / "components/network/model.py").open("a", encoding="utf-8") as file:
         file.write(CUT)
+    with (tree / "components/network/batchnorm.py").open("a", encoding="utf-8") as file:
+        file.write("\n\nassert IMAGES == 512\nIMAGES = 8\n")

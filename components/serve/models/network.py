@@ -46,15 +46,18 @@ class Head:
     days: np.ndarray
     days_bias: np.ndarray
 
-    def halves(self, features: np.ndarray) -> np.ndarray:
-        """What each photo brings to its pairs: features [N, D] to [N, 9U] float32.
+    def halves(self, features: Any) -> Any:
+        """What each photo brings to its pairs, as a graph: features [N, D] to [N, 9U].
 
         As in components/network/infer.py: its gates [4U] as the later one; its gates [4U] and its cell [U] as the earlier one.
-        All large matrix products are here, once for a photo, however many pairs it is in.
+        All large matrix products are here, once for a photo, however many pairs it is in. They are OpenVINO's, whose threads do
+        not wait for each other's share of a small product by turning in circles, as those of NumPy's library do.
         """
-        projected = features @ self.kernel + self.bias
-        state, cell = lstm_step(projected, np.float32(0))
-        return np.concatenate([projected, state @ self.recurrent_kernel, cell], axis=-1).astype(np.float32)
+        projected = ops.add(ops.matmul(features, self.kernel, False, False), self.bias)
+        entering, _, candidate, leaving = ops.split(projected, 1, 4).outputs()  # of the first step, which has no cell to keep
+        cell = ops.multiply(ops.sigmoid(entering), ops.tanh(candidate))
+        state = ops.multiply(ops.sigmoid(leaving), ops.tanh(cell))
+        return ops.concat([projected, ops.matmul(state, self.recurrent_kernel, False, False), cell], 1)
 
     def pair_days(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
         """Days of pairs, by the halves of their photos: [P, 9U] and [P, 9U] to [P] float32."""
@@ -70,8 +73,8 @@ class Network:
 
     Attributes:
         dim: H and W of its input, px.
-        graph: [N, dim, dim, 3] float32 in [0, 255] to [N, D].
-        head: what turns features into days.
+        graph: [N, dim, dim, 3] float32 in [0, 255] to what each photo brings to its pairs, [N, 9U].
+        head: what turns that into days.
     """
 
     dim: int
@@ -106,9 +109,10 @@ def read_network(path: Path) -> Network:
                 places = containers(config["config"]["layers"])
                 head = weights_by_layer(layers[HEAD]["config"]["layers"], file[places[HEAD]]["layers"])
                 encoder = layers[ENCODER]["config"]
-                graph = build_encoder(encoder, weights_by_layer(encoder["layers"], file[places[ENCODER]]["layers"]))
                 kernel, recurrent, bias, *dense = (array for name in HEAD_LAYERS for array in head[name])
-                return Network(encoder["layers"][0]["config"]["batch_shape"][1], graph, Head(kernel, recurrent, bias, *dense))
+                days = Head(kernel, recurrent, bias, *dense)
+                graph = build_graph(encoder, weights_by_layer(encoder["layers"], file[places[ENCODER]]["layers"]), days)
+                return Network(encoder["layers"][0]["config"]["batch_shape"][1], graph, days)
     except FileNotFoundError:
         raise
     except (OSError, zipfile.BadZipFile, KeyError, IndexError, TypeError, ValueError) as error:
@@ -149,12 +153,13 @@ def weights_by_layer(layers: Sequence[Layer], group: Any) -> dict[str, list[np.n
     return found
 
 
-def build_encoder(config: Mapping[str, Any], weights: Mapping[str, Weights]) -> openvino.Model:
-    """Returns the graph of an encoder.
+def build_graph(config: Mapping[str, Any], weights: Mapping[str, Weights], head: Head) -> openvino.Model:
+    """Returns the graph of an encoder, and of what the head makes of one photo.
 
     Args:
         config: Keras's, of a functional model.
         weights: by layer.
+        head: of the same model.
 
     Raises:
         ValueError: a layer of a kind that no EfficientNet has.
@@ -172,7 +177,8 @@ def build_encoder(config: Mapping[str, Any], weights: Mapping[str, Weights]) -> 
         node = inputs[0] if kind in IDENTITY else LAYERS[kind](layer["config"], inputs, weights.get(layer["name"], ()))
         nodes[layer["name"]] = node
     output = nodes[config["output_layers"][0] if isinstance(config["output_layers"][0], str) else config["output_layers"][0][0]]
-    return openvino.Model([ops.reshape(output, np.array([0, -1]), special_zero=True)], [images], ENCODER)
+    features = ops.reshape(output, np.array([0, -1]), special_zero=True)
+    return openvino.Model([head.halves(features)], [images], ENCODER)
 
 
 def inbound(node: Any) -> Iterator[str]:

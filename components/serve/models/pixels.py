@@ -7,6 +7,7 @@ its formulas in float32: tests/components/serve compares every pixel.
 H, W; uint8 or float32 in [0, 255].
 """
 
+import functools
 import io
 import math
 
@@ -52,12 +53,13 @@ def resize(image: np.ndarray, dim: int) -> np.ndarray:
     """Returns [H, W, 3] as [dim, dim, 3] float32: bilinear between the centres of pixels, as `tf.image.resize` by default."""
     (top, bottom, row_part), (left, right, column_part) = (places(size, dim) for size in image.shape[:2])
     across = column_part[:, np.newaxis]
-    upper, lower = image[top].astype(np.float32), image[bottom].astype(np.float32)
-    above = upper[:, left] + (upper[:, right] - upper[:, left]) * across
-    below = lower[:, left] + (lower[:, right] - lower[:, left]) * across
+    # whole numbers are picked before they become float32: a third of the time
+    corners = [image[rows].take(columns, axis=1).astype(np.float32) for rows in (top, bottom) for columns in (left, right)]
+    above, below = (start + (end - start) * across for start, end in (corners[:2], corners[2:]))
     return above + (below - above) * row_part[:, np.newaxis, np.newaxis]
 
 
+@functools.cache
 def places(size: int, dim: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns where each of `dim` places lies among `size`: the one before, the one after, and how far between the two."""
     scale = np.float32(size) / np.float32(dim)

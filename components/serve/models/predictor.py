@@ -8,6 +8,7 @@ N photos, V views, M models, U units of the LSTM.
 
 import dataclasses
 import hashlib
+import queue
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from components.serve.models.runtime import openvino
 MOST_PIXELS = 40_000_000  # of one photo: a telephone's largest are near 50 million, few send those
 MOST_KEPT_BYTES = 256 * 2**20  # of photos that were asked about: of 1024 units, 7,000 by one model and view
 IMAGES_PER_PASS = 16
+SMALL_DIM = 128  # px, up to which a thread for itself computes more than several that wait for each other layer by layer
 SAME_PHOTO = "both photos are the same file"
 NOT_LATER = "the second photo looks no later than the first: one day is the least that is answered"
 
@@ -62,6 +64,7 @@ class Predictor:
     Attributes:
         bundle: what is asked.
         passes: photos that went through the backbone.
+        streams: how many batches can pass it at a time.
     """
 
     def __init__(self, bundle: Bundle, most_pixels: int = MOST_PIXELS, most_kept_bytes: int = MOST_KEPT_BYTES) -> None:
@@ -77,15 +80,21 @@ class Predictor:
                 f"{bundle.name}: models for {[network.dim for network in networks]} px. Expected one or more of one size."
             )
         # as trained on a CPU: not the 16 bits that OpenVINO takes where a processor is quicker with them
-        core, precision = openvino.Core(), {"INFERENCE_PRECISION_HINT": "f32"}
+        core, hints = openvino.Core(), {"INFERENCE_PRECISION_HINT": "f32"}
         self.bundle, self.dim, self.passes = bundle, networks[0].dim, 0
-        self.encoders = [core.compile_model(network.graph, "CPU", precision) for network in networks]
+        self.streams = max(available_cores() // 2, 1) if self.dim <= SMALL_DIM else 1  # passes at a time; others decode meanwhile
+        if self.dim <= SMALL_DIM:
+            hints |= {"NUM_STREAMS": str(self.streams), "INFERENCE_NUM_THREADS": str(self.streams)}
+        encoders = [core.compile_model(network.graph, "CPU", hints) for network in networks]
+        self.idle = queue.SimpleQueue[list[openvino.InferRequest]]()  # of each stream, what computes in it, for each model
+        for _ in range(self.streams):
+            self.idle.put([encoder.create_infer_request() for encoder in encoders])
         self.heads = [network.head for network in networks]
         self.most_pixels, self.most_kept_bytes = most_pixels, most_kept_bytes
         self.known: OrderedDict[str, np.ndarray] = OrderedDict()  # what was used last is last
         self.known_bytes = 0
         self.budget = Budget(MAX_DECODED_BYTES)  # of all that are decoded at a time
-        self.keeping, self.computing = threading.Lock(), threading.Lock()
+        self.keeping = threading.Lock()
 
     def decode(self, content: bytes) -> np.ndarray:
         """Returns a photo as the encoder gets it: [dim, dim, 3] uint8.
@@ -123,11 +132,13 @@ class Predictor:
     def encode(self, images: np.ndarray) -> np.ndarray:
         """What images [N, dim, dim, 3] uint8 bring to their pairs, under every view by every model: [N, M, V, 9U] float32."""
         views = [seen(images, view) for view in range(self.bundle.tta_views)]
-        with self.computing:
+        with self.keeping:
             self.passes += len(images)
-            found = [
-                [head.halves(encoder(view)[0]) for view in views] for encoder, head in zip(self.encoders, self.heads, strict=True)
-            ]
+        encoders = self.idle.get()
+        try:
+            found = [[encoder.infer([view], share_inputs=True)[0] for view in views] for encoder in encoders]
+        finally:
+            self.idle.put(encoders)
         return np.moveaxis(np.asarray(found), 2, 0)
 
     def keep(self, photo: Photo) -> None:

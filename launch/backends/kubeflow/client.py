@@ -52,9 +52,9 @@ def new_client(host: str, token_file: Path | None) -> Any:
 
     A token is read from its file before each request: one lives for an hour, a run that is waited for may take a day.
     """
-    import kfp
+    from kfp import client
 
-    class Client(kfp.Client):
+    class Client(client.Client):
         def _load_config(self, *arguments: Any, **named: Any) -> Any:
             configuration = super()._load_config(*arguments, **named)
             if token_file:

@@ -22,7 +22,6 @@ from kfp import local
 
 from components.contract.full_disk import naming_full_disk
 from components.contract.shown import shown
-from components.images import ROOT
 from components.raw.storage import GS
 from launch.backends.local.cache.computed_by import computed_by
 from launch.backends.local.cache.stage_cache import StageCache
@@ -60,7 +59,7 @@ from launch.backends.local.kfp_tasks import (
 )
 from launch.backends.local.stage_output import OUT_OF_MEMORY, Watched, failure_reason
 from launch.backends.local.terminal import Terminal, stage_label
-from launch.runs.dag.kfp_internals import Status, replacing, task_arguments
+from launch.runs.dag.kfp_internals import Status, load_dispatcher, replacing, task_arguments
 from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS
 from launch.runs.record import CACHED, EXECUTED, STAGE_FAILED, RunRecord, StageEntry
 
@@ -116,7 +115,9 @@ class LocalRun:
         self.failures: list[Failure] = []
         self.outputs: dict[str, dict[str, Any]] = {}
         self.digests: dict[str, str] = {}
-        self.logs, self.artifacts, self.scratch, self.code = folder / "logs", folder / "artifacts", "", ROOT
+        self.logs, self.artifacts, self.scratch = folder / "logs", folder / "artifacts", ""
+        self.code: Path | None = None
+        self.copying = threading.Lock()
 
     def execute(self, pipeline: Callable[..., Any], parameters: Mapping[str, Any]) -> bool:
         """Runs a pipeline and returns whether every stage succeeded; a signal ends it as a failed stage does."""
@@ -124,9 +125,7 @@ class LocalRun:
         self.artifacts.mkdir(exist_ok=True)
         parent = self.folder if self.containers else Path(tempfile.gettempdir())  # containers write below the run's folder only
         with self.record.scratch(parent) as scratch, self.adapted_kfp(), stop_on_signal(self.running):
-            self.scratch = str(scratch)
-            if not self.containers:
-                self.code = copy_code(scratch / "code")
+            self.scratch, self.code = str(scratch), None
             local.init(
                 runner=local.DockerRunner() if self.containers else local.SubprocessRunner(use_venv=False),
                 pipeline_root=str(self.artifacts),
@@ -197,8 +196,7 @@ class LocalRun:
     def run_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:
         """Stands in for kfp's `run_single_task_implementation`: a stage that left a declared output out has failed."""
         self.task.memory_bytes = memory_limit(task["executor_spec"])
-        if not self.containers:
-            require_same_code(task["executor_spec"].container.image, self.code)
+        self.task.image = task["executor_spec"].container.image
         outputs, status = original(**task)
         if status != Status.SUCCESS:
             return outputs, status
@@ -211,8 +209,15 @@ class LocalRun:
     def run_process(self, full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
         """Stands in for kfp's `run_local_subprocess`."""
         share = share_of_gpus(self.task.slot, self.parallel, self.gpus)
-        environment = {**stage_environment(self.scratch, self.runs, self.code), **share, **(env_vars or {})}
+        require_same_code(self.task.image, code := self.copied_code())
+        environment = {**stage_environment(self.scratch, self.runs, code), **share, **(env_vars or {})}
         return self.follow(lambda on_line: (run_process(self.running, full_command, environment, on_line), False))
+
+    def copied_code(self) -> Path:
+        """Returns the copy of the code that all stages are executed with, which the first makes: cached ones need none."""
+        with self.copying:
+            self.code = self.code or copy_code(Path(tempfile.mkdtemp(prefix="code-", dir=self.scratch)))
+            return self.code
 
     def run_container(self, image: str, command: list[str], environment: dict[str, str] | None = None, **_: Any) -> int:
         """Stands in for kfp's `run_docker_container`; kfp's own client of the engine gives up sooner than ours."""
@@ -281,6 +286,7 @@ class LocalRun:
     @contextlib.contextmanager
     def adapted_kfp(self) -> Iterator[None]:
         """Within the block kfp.local runs its tasks through this object and talks to run.log only."""
+        load_dispatcher(self.containers)
         with replacing(self.replacements()), logging_to(self.folder / RUN_LOG):
             yield
 

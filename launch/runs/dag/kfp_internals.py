@@ -4,7 +4,9 @@ This is why kfp is pinned to one release: tests/launch/runs/dag/test_kfp_interna
 """
 
 import contextlib
+import importlib
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -20,7 +22,9 @@ USED = {
     "kfp.local.cache.LocalCache": "a hit of the local cache still holds what the stage wrote",
     "kfp.local.orchestrator.orchestrator_utils.OrchestratorUtils.make_task_arguments": "a stage's inputs are recorded",
     "kfp.local.status.Status": "what a replaced function says of a task",
+    "kfp.local.task_dispatcher.docker_task_handler": "Docker's SDK is imported where there are containers",
 }
+DISPATCHER, DOCKER = "kfp.local.task_dispatcher", "docker"
 # kfp.local has no way to hook into its tasks, so for the length of one run these are replaced.
 REPLACED = {
     "kfp.local.orchestrator.task_executor.execute_single_task": "each task is recorded, and waits for its turn",
@@ -41,6 +45,7 @@ __all__ = [
     "LocalCache",
     "PipelineArtifactChannel",
     "Status",
+    "load_dispatcher",
     "replacing",
     "task_arguments",
     "tasks_of_pipeline",
@@ -55,6 +60,23 @@ def tasks_of_pipeline() -> list[Any]:
 def task_arguments(task: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what kfp.local will give a task: parameters and artifacts by name."""
     return OrchestratorUtils.make_task_arguments(task_inputs_spec=task["task_spec"].inputs, io_store=task["io_store"])
+
+
+def load_dispatcher(containers: bool) -> None:
+    """Imports what sends a task to a process or a container; where there are none, as if Docker's SDK were not installed.
+
+    kfp is ready for that. The SDK takes a fifth of a second to import.
+    """
+    if containers:
+        dispatcher = importlib.import_module(DISPATCHER)
+        if dispatcher.docker_task_handler is None:
+            importlib.reload(dispatcher)
+    elif DISPATCHER not in sys.modules and DOCKER not in sys.modules:
+        sys.modules[DOCKER] = None  # type: ignore[assignment]  # Python's way to say that there is none
+        try:
+            importlib.import_module(DISPATCHER)
+        finally:
+            del sys.modules[DOCKER]
 
 
 @contextlib.contextmanager

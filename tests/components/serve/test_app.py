@@ -1,7 +1,9 @@
 """The server in a process of its own: three protocols, one answer; the photos of many requests in few passes."""
 
 import base64
+import json
 import re
+import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,8 +13,9 @@ import pytest
 from gcs_server import BUCKET, gcs_server, upload, upload_folder
 from pydantic import BaseModel, ConfigDict
 from served_model import photo, write_models
-from serving import PREDICT, Server, sent, serving
+from serving import PREDICT, Server, form, raw, sent, serving
 
+from components.serve.front import Answers
 from components.serve.models.bundle import Bundle, write_bundle
 from components.serve.models.predictor import Predictor
 
@@ -111,12 +114,69 @@ def test_the_open_inference_protocol_gets_tensors(server: Server, expected: list
         assert (status, message in said["error"]) == (422, True)
 
 
+def test_photos_come_as_files_of_a_form_too(server: Server, expected: list[float]) -> None:
+    words = ("species", "", b"LT")
+    for route in (PREDICT, "/predict"):
+        status, said, _ = server.ask(route, *form(("before", "a.png", ONE), ("after", "b.png", TWO), words))
+        assert status == 200
+        assert said["predictions"][0]["days"] == pytest.approx(expected[0], abs=1e-4)
+    _, said, _ = server.ask(PREDICT, *form(*(("photos", "a", each) for each in (ONE, TWO, THREE)), words))
+    assert said["predictions"][0]["days"] == pytest.approx([0.0, *expected], abs=1e-4)
+    status, said, _ = server.ask(PREDICT, *form(("before", "a.png", ONE), ("after", "später 🌱.png", b"x")))
+    assert (status, said["error"].startswith("später 🌱.png: cannot be decoded as a photo")) == (422, True)
+
+
+def test_tensors_come_and_go_as_raw_bytes_where_that_is_asked_for(server: Server, expected: list[float]) -> None:
+    route, inputs = "/v2/models/verdelta/infer", {"before": [ONE, ONE], "after": [TWO, THREE], "species": [b"LT", b"LT"]}
+    assert "binary_tensor_data" in server.ask("/v2")[1]["extensions"]
+    status, said, _ = server.ask(route, *raw(inputs))
+    assert status == 200
+    assert V2Response.model_validate(said).outputs[0].data == pytest.approx(expected, abs=1e-4)
+    body, headers = raw(inputs, parameters={"binary_data_output": True}, outputs=[{"name": "days"}, {"name": "calibration"}])
+    status, content, answered = server.ask(route, body, headers)
+    length = int(answered["Inference-Header-Content-Length"])
+    days, words = json.loads(content[:length])["outputs"]
+    assert (status, days["name"], days["parameters"], "data" in days) == (200, "days", {"binary_data_size": 16}, False)
+    assert struct.unpack("<2d", content[length : length + 16]) == pytest.approx(expected, abs=1e-4)
+    assert content[length + 16 :] == 2 * (b"\x0a\0\0\0" + b"1.1 for LT")
+    assert words["parameters"] == {"binary_data_size": 28}
+    one = raw(inputs, outputs=[{"name": "raw_days", "parameters": {"binary_data": False}}])
+    assert [each["name"] for each in server.ask(route, *one)[1]["outputs"]] == ["raw_days"]
+
+
+def test_the_same_question_gets_the_same_answer_without_being_read_again(published: Path, tmp_path: Path) -> None:
+    question, other = {"instances": [pair(species="LT")]}, {"instances": [pair(species="BC")]}
+    bad = {"instances": [pair(after=b"x")]}
+    with serving(published, tmp_path / "log") as server:
+        first, again, third = (server.ask(PREDICT, each) for each in (question, question, other))
+        assert (first[:2], third[1] == first[1]) == (again[:2], False)
+        assert [server.ask(PREDICT, bad)[0] for _ in range(2)] == [422, 422]
+        assert server.ask("/predict", question)[1] == first[1]
+        assert "verdelta_answered_again_total 1.0\n" in server.ask("/metrics")[1]
+
+
+def test_answers_are_kept_within_their_bounds() -> None:
+    def answer(size: int) -> list[dict[str, Any]]:
+        return [{"type": "http.response.start", "status": 200}, {"type": "http.response.body", "body": bytes(size)}]
+
+    answers = Answers(most=3, most_bytes=100)
+    for number in range(3):
+        answers.keep((number,), answer(10))
+    assert answers.recall((0,)) == answer(10)
+    answers.keep((3,), answer(10))  # 1 was used longest ago
+    assert [bool(answers.recall((number,))) for number in range(4)] == [True, False, True, True]
+    answers.keep((4,), answer(90))
+    assert (list(answers.kept), answers.bytes) == ([(3,), (4,)], 100)
+    answers.keep((5,), answer(1000))
+    assert (list(answers.kept), answers.bytes) == ([], 0)
+
+
 def test_both_protocols_say_that_the_model_is_ready(server: Server) -> None:
     said = {path: server.ask(path)[:2] for path in ("/healthz", "/v1/models", "/v1/models/verdelta", "/v2/models/verdelta/ready")}
     assert said["/healthz"] == (200, {"status": "ok", "run": "tiny"})
     assert said["/v1/models"] == (200, {"models": ["verdelta"]})
     assert said["/v1/models/verdelta"] == (200, {"name": "verdelta", "ready": True})
-    assert said["/v2/models/verdelta/ready"] == (200, {"ready": True})
+    assert said["/v2/models/verdelta/ready"] == (200, {"name": "verdelta", "ready": True})
     names = [each["name"] for each in server.ask("/v2/models/verdelta")[1]["inputs"]]
     assert names == ["before", "after", "species", "series"]
 

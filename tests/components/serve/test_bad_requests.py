@@ -1,4 +1,4 @@
-"""Forty kinds of bad requests: each gets its status, and the server goes on as before."""
+"""Sixty kinds of bad requests: each gets its status, and the server goes on as before."""
 
 import io
 import json
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from served_model import photo, write_models
-from serving import JSON, PREDICT, Server, sent, serving
+from serving import JSON, PREDICT, Server, form, raw, sent, serving
 
 from components.serve.models.bundle import write_bundle
 
@@ -142,11 +142,63 @@ def test_what_is_not_there_or_not_to_be_done_is_said_so(server: Server, method: 
     assert server.ask(path, b"{}", method=method)[0] == status
 
 
-@pytest.mark.parametrize(
-    "kind", ["multipart/form-data; boundary=x", "text/plain", "application/x-www-form-urlencoded", "image/png"]
-)
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "image/png", "multipart/mixed"])
 def test_another_type_of_content_is_refused(server: Server, kind: str) -> None:
     assert server.ask(PREDICT, GOOD, {"Content-Type": kind})[0] == 415
+
+
+FILES: dict[str, tuple[Any, int, str]] = {  # body and headers, status, what is said
+    "no form": ((GOOD, {"Content-Type": "multipart/form-data; boundary=x"}), 400, "multipart/form-data"),
+    "no boundary": ((GOOD, {"Content-Type": "multipart/form-data"}), 400, "multipart/form-data"),
+    "a form that is cut off": (
+        (form(("before", "a", GOOD), ("after", "b", GOOD))[0][:-20], form()[1]),
+        400,
+        "its last boundary is missing",
+    ),
+    "one photo": (form(("before", "a.png", GOOD)), 422, "expected before and after, or photos"),
+    "a field that is not known": (form(("before", "a", GOOD), ("url", "", b"http://x")), 422, "field 'url'"),
+    "a field twice": (form(("before", "a", GOOD), ("before", "a", GOOD)), 422, "field 'before'"),
+    "a species that is no text": (form(("species", "", b"\xff"), ("before", "a", GOOD)), 422, "UTF-8"),
+    "10,000 files": (form(*[("photos", "a", b"x")] * 10_000), 413, "10000 photos"),
+    "a part of 100,000 letters of header": (form(("before", "a" * 100_000, GOOD)), 400, "multipart/form-data"),
+    "raw tensors": (raw({"before": [GOOD], "after": [GOOD]}), 415, "only /v2"),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_form_of_files_that_is_none_is_refused(server: Server, kind: str) -> None:
+    (body, headers), status, message = FILES[kind]
+    found, said, _ = server.ask(PREDICT, body, headers)
+    assert (found, message in said["error"]) == (status, True), said
+
+
+def saying(length: str) -> tuple[bytes, dict[str, str]]:
+    """Good tensors, of whose JSON another length is said."""
+    return GOOD_TENSORS[0], {**GOOD_TENSORS[1], "Inference-Header-Content-Length": length}
+
+
+GOOD_TENSORS = raw({"before": [GOOD], "after": [GOOD]})
+TENSORS: dict[str, tuple[Any, int, str]] = {
+    "a length beyond the body": (saying("99999999"), 400, "expected the bytes of JSON"),
+    "a negative length": (saying("-1"), 400, "expected the bytes of JSON"),
+    "a length within the JSON": (saying("20"), 400, "Invalid JSON"),
+    "tensors that are cut off": ((GOOD_TENSORS[0][:-9], GOOD_TENSORS[1]), 400, "bytes are left"),
+    "bytes too many": ((GOOD_TENSORS[0] + b"123", GOOD_TENSORS[1]), 400, "3 bytes more"),
+    "an element longer than its tensor": (
+        (GOOD_TENSORS[0].replace(len(GOOD).to_bytes(4, "little"), b"\xff\xff\xff\x7f"), GOOD_TENSORS[1]),
+        400,
+        "each element behind its length",
+    ),
+    "a form of files": (form(("before", "a", GOOD), ("after", "b", GOOD)), 415, "v2 has tensors"),
+    "an output that there is none of": (raw({"before": [GOOD], "after": [GOOD]}, outputs=[{"name": "age"}]), 422, "outputs"),
+}
+
+
+@pytest.mark.parametrize("kind", TENSORS)
+def test_raw_tensors_that_are_none_are_refused(server: Server, kind: str) -> None:
+    (body, headers), status, message = TENSORS[kind]
+    found, said, _ = server.ask("/v2/models/verdelta/infer", body, headers)
+    assert (found, message in said["error"]) == (status, True), said
 
 
 def head(*lines: str) -> bytes:
@@ -186,8 +238,10 @@ def test_what_is_no_request_is_refused(server: Server, raw: bytes) -> None:
     assert server.send(raw, then=b"\r\n\r\n") in (400, None)
 
 
-def test_headers_without_an_end_are_refused(server: Server) -> None:
-    assert server.send(head("X: " + "y" * 200_000)) in (400, 431, None)
+@pytest.mark.parametrize("lines", [["X: " + "y" * 200_000], [f"X{number}: {'y' * 1000}" for number in range(300)]])
+def test_headers_without_an_end_are_refused(server: Server, lines: list[str]) -> None:
+    assert server.send(head(*lines)) in (400, 431, None)
+    assert server.send(head(*lines)[:-4]) in (400, 431, None)
 
 
 def test_more_requests_than_may_be_at_a_time_are_told_to_come_again(server: Server) -> None:

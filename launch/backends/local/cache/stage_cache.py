@@ -20,7 +20,8 @@ class StageCache(LocalCache):
 
     kfp asks only whether an output's path exists, so a folder that someone emptied, or a file that someone edited, would be
     a hit. Here a hit also needs every file to be what it was, byte for byte, whenever it was last written, and that what can
-    change a result is as it was.
+    change a result is as it was. What a stage reads is told by its content: an artifact that was damaged and made anew, equal to
+    the byte, in another run's folder, has no stage after it executed again.
 
     Attributes:
         instead: image to what stands in the key in place of it.
@@ -36,8 +37,8 @@ class StageCache(LocalCache):
     def compute_key(
         self, component_name: str, image: str, full_command: list[str], arguments: dict[str, Any], *rest: Any, **named: Any
     ) -> str:
-        """As kfp's, without what changes no result."""
-        arguments = {name: value for name, value in arguments.items() if name != CHECKPOINT_MINUTES}
+        """As kfp's, without what changes no result: checkpoints, and where artifacts lie."""
+        arguments = {name: by_content(value) for name, value in arguments.items() if name != CHECKPOINT_MINUTES}
         return super().compute_key(component_name, self.instead.get(image, image), full_command, arguments, *rest, **named)
 
     def put(self, key: str, outputs: dict[str, Any]) -> None:
@@ -57,6 +58,21 @@ class StageCache(LocalCache):
         if changed:
             self.say(f"not taken from the cache, but executed again: {changed}")
         return None if changed else outputs
+
+
+def by_content(value: Any) -> Any:
+    """Returns what stands in the key for an argument of a stage; its manifest is believed, as by `content_of_uri`.
+
+    An artifact that cannot be told by its content, as its manifest is damaged, is told by its URI: the stage will refuse it.
+    """
+    if isinstance(value, list):
+        return [by_content(each) for each in value]
+    if not isinstance(value, dsl.Artifact) or not Path(value.path).exists():
+        return value
+    try:
+        return {"content": content_of_uri(value.path), "type": value.schema_title, "metadata": value.metadata}
+    except (ChangedError, OSError):
+        return value
 
 
 def places(outputs: Mapping[str, Any]) -> str:

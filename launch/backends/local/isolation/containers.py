@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import requests
-
 from launch.backends.local.isolation.places import SECRET, Place
 from launch.backends.local.isolation.processes import GUARD, STOPPED, RunningStages
 
@@ -43,7 +41,7 @@ class RunningContainer:
         """As `launch.backends.local.isolation.processes.Running`; a container that has ended is left as it is."""
         import docker
 
-        with contextlib.suppress(docker.errors.APIError, requests.RequestException):
+        with contextlib.suppress(docker.errors.APIError, OSError):  # which requests raises
             self.container.kill(signal=number.name)
 
 
@@ -92,8 +90,7 @@ def run_container(
 
     Raises:
         docker.errors.DockerException: the engine refused.
-        requests.RequestException: the engine does not answer, or went away.
-        OSError: `on_line` could not write a line.
+        OSError: the engine does not answer, or went away; or `on_line` could not write a line.
     """
     import docker
 
@@ -135,7 +132,7 @@ def run_container(
         return status, bool(container.attrs["State"]["OOMKilled"])
     finally:
         # what became of the stage is known, or on its way up: an engine that is slow or gone does not change it
-        with contextlib.suppress(docker.errors.APIError, requests.RequestException):
+        with contextlib.suppress(docker.errors.APIError, OSError):  # which requests raises
             container.remove(force=True)
 
 

@@ -1,0 +1,151 @@
+"""Stands before the application: lets a request's body in, answers what was asked before, and says of every answer what came.
+
+Plain ASGI, as a middleware of Starlette's own kind takes longer for each request than all of this.
+"""
+
+import dataclasses
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Collection
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from components.serve.limits import Gate, RefusedError
+from components.serve.metrics import Metrics
+from components.serve.models.predictor import digest_of
+
+HEADERS = {  # of every answer: a page loads and sends nothing elsewhere
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src blob: data:; "
+    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+MOST_ANSWERS, MOST_ANSWER_BYTES = 10_000, 16 * 2**20
+BROKEN = "the server failed; its log says more"
+log = logging.getLogger("verdelta.serve")
+
+
+class Answers:
+    """Answers by what was asked, the digest of its body among it; what was used longest ago goes where they become too many."""
+
+    def __init__(self, most: int = MOST_ANSWERS, most_bytes: int = MOST_ANSWER_BYTES) -> None:
+        self.most, self.most_bytes, self.bytes = most, most_bytes, 0
+        self.kept: OrderedDict[tuple[Any, ...], list[Message]] = OrderedDict()
+
+    def recall(self, asked: tuple[Any, ...]) -> list[Message] | None:
+        """Returns an answer that is kept, or None."""
+        if asked in self.kept:
+            self.kept.move_to_end(asked)
+        return self.kept.get(asked)
+
+    def keep(self, asked: tuple[Any, ...], answer: list[Message]) -> None:
+        """Keeps an answer for the next time."""
+        self.kept[asked] = answer
+        self.bytes += size_of(answer)
+        while len(self.kept) > self.most or self.bytes > self.most_bytes:
+            self.bytes -= size_of(self.kept.popitem(last=False)[1])
+
+
+def size_of(answer: list[Message]) -> int:
+    """Returns the bytes of an answer's body."""
+    return sum(len(message.get("body", b"")) for message in answer)
+
+
+@dataclasses.dataclass
+class Turn:
+    """One request on its way: the size and digest of its body, and the status of its answer, once it has one."""
+
+    size: int = 0
+    digest: str = "-"
+    status: int = 0
+
+
+class Front:
+    """An application, and what is done before and after it.
+
+    Attributes:
+        asking: the paths whose requests have a body that the gate lets in.
+        answers: those that are given again; None where the same question may have another answer later.
+    """
+
+    def __init__(self, app: ASGIApp, gate: Gate, metrics: Metrics, asking: Collection[str], answers: Answers | None) -> None:
+        self.app, self.gate, self.metrics, self.asking, self.answers = app, gate, metrics, asking, answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers; of what was sent, the log has its size and digest alone."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun, turn = time.monotonic(), Turn()
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                turn.status = message["status"]
+                message = {**message, "headers": [*message["headers"], *RAW_HEADERS]}
+            await send(message)
+
+        try:
+            if scope["method"] == "POST" and scope["path"] in self.asking:
+                await self.asked(scope, receive, sending, turn)
+            else:
+                await self.app(scope, receive, sending)
+        except RefusedError as error:
+            await refusal(error)(scope, receive, sending)
+        except Exception as error:  # its text may hold what was sent
+            log.error("%s", type(error).__name__)
+            if not turn.status:
+                await refusal(RefusedError(500, BROKEN))(scope, receive, sending)
+        route = getattr(scope.get("route"), "path", scope["path"] if scope["path"] in self.asking else "none")
+        seconds = time.monotonic() - begun
+        self.metrics.count(route, turn.status, seconds)
+        log.info(
+            "%s %s %d %.0f ms, %d bytes %s",
+            scope["method"], route, turn.status, 1000 * seconds, turn.size, turn.digest[:16],
+        )  # fmt: skip
+
+    async def asked(self, scope: Scope, receive: Receive, send: Send, turn: Turn) -> None:
+        """Answers a request that has a body.
+
+        Raises:
+            RefusedError: as `Gate.body`.
+        """
+        request = Request(scope, receive)
+        async with self.gate.body(request) as body:
+            turn.size, turn.digest = len(body), digest_of(body)
+            read_as = [request.headers.get(name) for name in ("content-type", "inference-header-content-length")]
+            question = (scope["path"], *read_as, turn.digest)
+            answer = self.answers.recall(question) if self.answers else None
+            if answer is None:
+                answer = await self.answer_of(scope, body)
+                if self.answers and answer[0]["status"] == 200:
+                    self.answers.keep(question, answer)
+            else:
+                self.metrics.again.inc()
+            for message in answer:
+                await send(message)
+
+    async def answer_of(self, scope: Scope, body: bytes) -> list[Message]:
+        """Returns what the application says to a body that has been read."""
+        answer: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            answer.append(message)
+
+        await self.app(scope, receive, send)
+        return answer
+
+
+def refusal(error: RefusedError) -> JSONResponse:
+    """Returns what is said of a request that is refused."""
+    again = {"Retry-After": "1"} if error.status == 503 else {}
+    closing = {"Connection": "close"} if error.status in (400, 408, 413, 415, 503) else {}  # a body may still be coming
+    return JSONResponse({"error": error.reason}, error.status, again | closing)

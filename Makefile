@@ -29,7 +29,7 @@ ui: .venv/laptop.done .venv-ui/done
 	.venv/bin/python pipeline.py ui
 
 test: .venv/dev.done .venv-ui/done .venv-jax/done .venv-parity lint
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 40
 
 kills: .venv/dev.done
 	VERDELTA_KILLED_JOBS=100 .venv/bin/python -m pytest tests/launch/backends/local/test_kills.py

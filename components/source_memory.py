@@ -15,7 +15,7 @@ from typing import Any
 from components import source_text
 
 PLACE = Path(__file__).parent / "__pycache__/source_text.json"
-MOST = 1000  # modules that are kept; with more, only those of the last process
+MOST = 400  # modules that are kept; with more, only those of the last process
 ENCODING = ("utf-8", "surrogateescape")
 
 

@@ -1,4 +1,4 @@
-"""Reads raw data and checkpoints from Google Cloud Storage.
+"""Reads raw data and checkpoints from Google Cloud Storage, and puts models there.
 
 Objects are read at the generation that was listed, so one that is replaced meanwhile is an error and no mixture.
 """
@@ -146,6 +146,21 @@ def download(address: str, folder: Path) -> Path:
     if wanted.encoding:
         path.write_bytes(unpacked(wanted, path.read_bytes()))
     return path
+
+
+def upload(paths: Sequence[Path], folder: str) -> None:
+    """Puts files below a gs:// address, one after the other; what has their names there is replaced.
+
+    Raises:
+        FileNotFoundError: no such bucket.
+        StorageError: they could not be written.
+    """
+    name, prefix = split_address(folder)
+    bucket = gcs_requests.new_client(folder, connections=1).bucket(name)
+    for path in paths:
+        blob = bucket.blob("/".join(filter(None, [prefix.rstrip("/"), path.name])))
+        with explained(folder, "no such bucket; make it, or name another") as retry:
+            retry(blob.upload_from_filename)(str(path), retry=None, timeout=gcs_requests.TIMEOUT)
 
 
 def look_up(address: str) -> Object:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 HIDDEN = "hidden, as its name starts with a dot"
 NO_UTF8 = "its name is no UTF-8; rename it (convmv does whole folders: convmv -f cp949 -t utf8 --notest -r FOLDER)"
+CARRIAGE_RETURN = "its name holds a carriage return, which ends a line in tables; rename it"
 MAX_NAME_BYTES = 255  # of one part of a path, on the file systems that people have
 NAMED_AS_PHOTOS = (".png", ".jpg", ".jpeg")
 KINDS = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a device", stat.S_IFCHR: "a device"}
@@ -104,6 +105,8 @@ def name_trouble(path: PurePosixPath) -> str | None:
         length = len(path.name.encode())
     except UnicodeEncodeError:
         return NO_UTF8
+    if "\r" in path.name:
+        return CARRIAGE_RETURN
     return f"its name has {length} bytes, more than the {MAX_NAME_BYTES} of a file system" if length > MAX_NAME_BYTES else None
 
 

@@ -139,8 +139,9 @@ def add_facts(app: FastAPI, predictor: Predictor, routes: Routes) -> None:
         app.get(path)(healthy)
 
     @app.get("/v1/models")
+    @app.get("/v2/models")
     async def models() -> dict[str, list[str]]:
-        """KServe v1: the names of models."""
+        """KServe v1 and v2: the names of models."""
         return {"models": [MODEL]}
 
     @app.get(f"/v1/models/{MODEL}")

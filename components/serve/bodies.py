@@ -89,18 +89,25 @@ def parts(body: bytes, header: str) -> Iterator[tuple[str, str, bytes]]:
     contents: list[bytearray] = []
     fields: list[bytes] = []
     ended: list[bool] = []
-    callbacks = {
-        "on_part_begin": lambda: (heads.append(bytearray()), contents.append(bytearray())),
+
+    def begin() -> None:
+        heads.append(bytearray())
+        contents.append(bytearray())
+
+    def value(data: bytes, start: int, end: int) -> None:
+        if fields[-1].lower() == b"content-disposition":
+            heads[-1].extend(data[start:end])
+
+    callbacks: Any = {
+        "on_part_begin": begin,
         "on_header_begin": lambda: fields.append(b""),
         "on_header_field": lambda data, start, end: fields.append(fields.pop() + data[start:end]),
-        "on_header_value": lambda data, start, end: (
-            heads[-1].extend(data[start:end]) if fields[-1].lower() == b"content-disposition" else None
-        ),
-        "on_end": lambda: ended.append(True),
+        "on_header_value": value,
         "on_part_data": lambda data, start, end: contents[-1].extend(memoryview(data)[start:end]),
+        "on_end": lambda: ended.append(True),
     }
     try:
-        parser = MultipartParser(boundary, callbacks, max_header_size=MOST_HEADER_BYTES)  # type: ignore[arg-type]
+        parser = MultipartParser(boundary, callbacks, max_header_size=MOST_HEADER_BYTES)
         parser.write(body)
         parser.finalize()
         if not ended:

@@ -84,10 +84,21 @@ class Front:
             return
         begun, turn = time.monotonic(), Turn()
 
+        def tell() -> None:
+            route = str(getattr(scope.get("route"), "path", scope["path"] if scope["path"] in self.asking else "none"))
+            seconds = time.monotonic() - begun
+            self.metrics.count(route, turn.status, seconds)
+            log.info(
+                "%s %s %d %.0f ms, %d bytes %s",
+                scope["method"], route, turn.status, 1000 * seconds, turn.size, turn.digest[:16],
+            )  # fmt: skip
+
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 turn.status = message["status"]
                 message = {**message, "headers": [*message["headers"], *RAW_HEADERS]}
+            elif not message.get("more_body"):
+                tell()  # before whoever asked has the answer's end, so that what they look at then knows of it
             await send(message)
 
         try:
@@ -101,13 +112,6 @@ class Front:
             log.error("%s", type(error).__name__)
             if not turn.status:
                 await refusal(RefusedError(500, BROKEN))(scope, receive, sending)
-        route = getattr(scope.get("route"), "path", scope["path"] if scope["path"] in self.asking else "none")
-        seconds = time.monotonic() - begun
-        self.metrics.count(route, turn.status, seconds)
-        log.info(
-            "%s %s %d %.0f ms, %d bytes %s",
-            scope["method"], route, turn.status, 1000 * seconds, turn.size, turn.digest[:16],
-        )  # fmt: skip
 
     async def asked(self, scope: Scope, receive: Receive, send: Send, turn: Turn) -> None:
         """Answers a request that has a body.

@@ -60,7 +60,7 @@ def server_python() -> str:
     own = ROOT / ".venv-ui" / "bin" / "python"
     if own.exists():
         return str(own)
-    raise ValueError(f"ui needs MLflow's server, which is neither in {sys.prefix} nor in {ROOT / '.venv-ui'}: run `make ui`.")
+    raise ValueError(f"MLflow's server is needed, which is neither in {sys.prefix} nor in {ROOT / '.venv-ui'}: run `make ui`.")
 
 
 def free_port(port: int) -> int:
@@ -87,7 +87,10 @@ def claimed(store: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ValueError(f"{store.parent}: another `ui` serves these runs; use that one, or end it first.") from error
+            raise ValueError(
+                f"{store.parent}: another `ui` serves these runs; use that one, or end it first. Its registry of models: "
+                "export MLFLOW_TRACKING_URI=, then the http:// and port that it printed."
+            ) from error
         yield
 
 

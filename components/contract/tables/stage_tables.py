@@ -12,6 +12,7 @@ from components.contract.naming import names_first, naming
 from components.contract.tables.cells import unguarded
 from components.contract.verified import is_there, read_bytes
 
+MOST_DAYS = 2**53 - 1  # beyond, numbers with fractions do not tell one day from the next
 NAMES = {"image_id", "split", "species", "series", "path", "pair_id", "before_image_id", "after_image_id"}
 
 
@@ -81,12 +82,18 @@ def read_images(catalog: Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: the catalog has no images.csv.
-        ValueError: as `read_table`, or a train photo has no day.
+        ValueError: as `read_table`, or a train photo has no day, or a day is farther away than numbers tell days apart.
     """
     path = catalog / schema.IMAGES_CSV
     images = read_table(path, schema.IMAGES_COLUMNS, names=schema.IMAGES_COLUMNS)
     with naming(path):
         images["day"] = whole_where_all_are(images["day"])
+    far = images[images["day"].abs() > MOST_DAYS]
+    if len(far):
+        raise ValueError(
+            f"{path}: photo {far['image_id'].iloc[0]} is of day {far['day'].iloc[0]} ({len(far)} such photos). Expected at most "
+            f"{MOST_DAYS}; correct the name, or the table, that the day is read from."
+        )
     dayless = images[(images["split"] == schema.TRAIN) & images["day"].isna()]
     if len(dayless):
         raise ValueError(f"{path}: train photo {dayless['image_id'].iloc[0]} has no day. Expected a number in column day.")
@@ -94,9 +101,10 @@ def read_images(catalog: Path) -> pd.DataFrame:
 
 
 def whole_where_all_are(days: pd.Series) -> pd.Series:
-    """Returns a column of days as Int64, or as Float64 where any has a fraction; empty text is missing."""
+    """Returns a column of days as Int64, or as Float64 where any has a fraction, or is too large; empty text is missing."""
     numbers = pd.to_numeric(days.replace("", None)).astype("Float64")
-    return numbers.astype("Int64") if bool((numbers.dropna() % 1 == 0).all()) else numbers
+    known = numbers.dropna()
+    return numbers.astype("Int64") if bool(((known % 1 == 0) & (known.abs() <= MOST_DAYS)).all()) else numbers
 
 
 def refuse_missing_columns(found: Sequence[str], expected: Sequence[str], place: object) -> None:

@@ -67,8 +67,16 @@ class Predictor:
         streams: how many batches can pass it at a time.
     """
 
-    def __init__(self, bundle: Bundle, most_pixels: int = MOST_PIXELS, most_kept_bytes: int = MOST_KEPT_BYTES) -> None:
+    def __init__(
+        self, bundle: Bundle, most_pixels: int = MOST_PIXELS, most_kept_bytes: int = MOST_KEPT_BYTES, streams: int = 0
+    ) -> None:
         """Loads the models.
+
+        Args:
+            bundle: what is asked.
+            most_pixels: of a photo.
+            most_kept_bytes: of features for the next time.
+            streams: batches that a small network computes at a time; 0 for half of the cores, as the others decode meanwhile.
 
         Raises:
             FileNotFoundError: a model is missing.
@@ -82,7 +90,7 @@ class Predictor:
         # as trained on a CPU: not the 16 bits that OpenVINO takes where a processor is quicker with them
         core, hints = openvino.Core(), {"INFERENCE_PRECISION_HINT": "f32"}
         self.bundle, self.dim, self.passes = bundle, networks[0].dim, 0
-        self.streams = max(available_cores() // 2, 1) if self.dim <= SMALL_DIM else 1  # passes at a time; others decode meanwhile
+        self.streams = (streams or max(available_cores() // 2, 1)) if self.dim <= SMALL_DIM else 1
         if self.dim <= SMALL_DIM:
             hints |= {"NUM_STREAMS": str(self.streams), "INFERENCE_NUM_THREADS": str(self.streams)}
         encoders = [core.compile_model(network.graph, "CPU", hints) for network in networks]

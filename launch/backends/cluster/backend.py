@@ -33,6 +33,10 @@ EXPERIMENT = "verdelta"
 MOST_LISTED = 100  # runs that are listed, the latest
 ONLY_LATEST = f"At most {MOST_LISTED} runs are listed."
 LONGEST_LABEL = 63
+NOTHING_KEPT = (
+    "A training that is stopped, by preemption for example, will start anew: nothing of it is kept without --pipeline-root "
+    "gs://BUCKET/FOLDER, or --env VERDELTA_CHECKPOINTS= a bucket or a folder that outlives its pod."
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -182,6 +186,8 @@ class ClusterBackend(abc.ABC):
         check_parameters(values, cluster)
         if "train" in plan.stages and (doubt := check_memory(cluster.resources["train"], plan.parameters)):
             print(f"doubtful: {doubt}", flush=True)
+        if "train" in plan.stages and not cluster.keeps_trainings:
+            print(NOTHING_KEPT, flush=True)
         self.check_values(values)
         self.check_names(name, experiment)
         self.check_cluster(cluster, plan.stages)

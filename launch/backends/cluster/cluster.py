@@ -14,6 +14,7 @@ from launch.backends.cluster.resources import Resources, parse_resources, resolv
 
 IMMUTABLE = re.compile(r"[a-z0-9][\w.:/-]*?(?::[0-9a-f]{16,64}|@sha256:[0-9a-f]{64})")
 LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")  # what Kubernetes and Google Cloud both take
+CHECKPOINTS = "VERDELTA_CHECKPOINTS"  # components/train/saved_state.py
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -42,8 +43,13 @@ class Cluster:
         if self.accelerator != "none" and stage in ACCELERATED:
             found = {"KERAS_BACKEND": "jax"} | ({"VERDELTA_COMPILE_CACHE": f"{root}/.programs"} if root.startswith(GS) else {})
         if stage == "train" and root.startswith(GS):
-            found["VERDELTA_CHECKPOINTS"] = f"{root}/.training"
+            found[CHECKPOINTS] = f"{root}/.training"
         return found | self.environment
+
+    @property
+    def keeps_trainings(self) -> bool:
+        """Whether a training that was stopped can go on where it was."""
+        return CHECKPOINTS in {*self.environment_of("train"), *(name for *_, name in self.secret_variables)}
 
     def labels_of(self, stage: str) -> dict[str, str]:
         """Returns the labels of one stage."""

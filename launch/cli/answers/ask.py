@@ -44,8 +44,9 @@ def add_plant(parser: argparse.ArgumentParser) -> None:
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that say where the run is, or what is asked in its place."""
     parser.add_argument(
-        "--model", default="", metavar="DIR_OR_GS", help="in place of RUN: what publish wrote, here or in a bucket"
-    )
+        "--model", default="", metavar="PLACE",
+        help="in place of RUN: what publish wrote, a folder, a gs:// address, or models:/verdelta@ALIAS in MLflow's registry",
+    )  # fmt: skip
     add_runs_dir(parser)
 
 
@@ -73,6 +74,11 @@ def load_bundle(arguments: argparse.Namespace, run: str, pipeline: Any, scratch:
     from components.serve.models.bundle import read_bundle
     from launch.runs.serving import bundle_of
 
+    if arguments.model.startswith("models:/"):
+        from launch.tracking.registry import published, registry  # MLflow takes seconds to import
+
+        with registry(arguments.runs_dir) as url:
+            return published(url, arguments.model, scratch)
     if arguments.model:
         return read_bundle(arguments.model, scratch)
     return bundle_of(backend_from(arguments, pipeline).read(run), read_wiring(pipeline), scratch)

@@ -7,7 +7,12 @@ from typing import Any
 from launch.backends.cluster.compile import check_parameters, compile_pipeline
 from launch.backends.cluster.raw import raw_inputs
 from launch.cli.options import add_machines, add_parameters, add_target, cluster_backend_from, parameters_of
-from launch.runs.parameters import pipeline_inputs
+from launch.runs.parameters import FOLDS, SHARDS, pipeline_inputs
+
+MORE = {
+    FOLDS: ("fold", "folds=[0,1,2,3,4]"),
+    SHARDS: ("shard", "num_shards=8"),
+}  # what is fixed without a loop, and what gives one
 
 
 def add_parser(commands: Any) -> None:
@@ -46,4 +51,7 @@ def compile_command(arguments: argparse.Namespace, pipeline: Any) -> int:
     print(f"{output}: for {cluster.target}, accelerator {cluster.accelerator}")
     for image in dict.fromkeys(cluster.images.values()):
         print(f"  {image}")
+    for name, (one, assignment) in MORE.items():
+        if name not in values:
+            print(f"  for one {one}, which no run can change; for several compile with, for example, --set {assignment}")
     return 0

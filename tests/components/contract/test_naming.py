@@ -108,6 +108,17 @@ def test_a_day_of_the_catalog_that_is_no_number_is_named(tmp_path: Path) -> None
         read_images(path.parent)
 
 
+@pytest.mark.parametrize(
+    "day", ["9007199254740993", "-9007199254740993", "99999999999999999999", "1e300", "12345678901234567890.5"]
+)
+def test_a_day_that_no_number_tells_from_the_next_is_refused_by_name(tmp_path: Path, day: str) -> None:
+    write_sources(tmp_path)
+    path = tmp_path / "catalog/images.csv"
+    path.write_text(path.read_text().replace("DAT12,train,LT,LT_01,12", f"DAT12,train,LT,LT_01,{day}"))
+    with pytest.raises(ValueError, match=f"^{path}: photo .*DAT12 is of day "):
+        read_images(path.parent)
+
+
 def test_a_damaged_file_of_calibrate_is_named(tmp_path: Path) -> None:
     path = tmp_path / "calibration.json"
     path.write_text(json.dumps({"fits": {}})[:-1])

@@ -41,6 +41,8 @@ BAD = [
     (f"{SERIES}/DAT02.png", os.mkfifo, "a named pipe"),
     (f"{SERIES}/DAT02.png", folder, "a folder"),
     (f"{SERIES}/DAT02.tif", lambda path: path.write_bytes(b"x"), "convert it"),
+    (f"{SERIES}/DAT\r02.png", lambda path: path.write_bytes(b"x"), "carriage return"),
+    ("train_dataset/LT/LT\r02", folder, "carriage return"),
     (f"{SERIES}/DAT02.HEIC", lambda path: path.write_bytes(b"x"), "convert it"),
 ]
 NOTED = [

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from golden_files import CASES, REGISTRY, compiled, compiled_text, golden_file, without_tags
 
 from components.images import image_for
@@ -405,6 +406,28 @@ def test_what_cannot_be_is_refused_with_the_way_out(
     target: str, accelerator: str, flags: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert message in refusal(tmp_path, capsys, target, accelerator, *flags)
+
+
+@pytest.mark.parametrize(
+    ("flags", "fixed"),
+    [
+        ([], {"fold": "folds=[0,1,2,3,4]", "shard": "num_shards=8"}),
+        (["--set", "folds=[0,2]"], {"shard": "num_shards=8"}),
+        (["--set", "folds=[0,2]", "--set", "num_shards=2"], {}),
+    ],
+    ids=["one of each", "two folds", "two of each"],
+)
+def test_what_no_run_of_a_file_can_change_is_said_with_what_changes_it(
+    flags: list[str], fixed: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "verdelta.yaml"
+    assert main(verdelta, ["compile", "--target", "kubeflow", "--registry", REGISTRY, "--output", str(file), *flags]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "no run can change" in line]
+    assert [
+        (f"for one {one}," in line, f"--set {more}" in line) for line, (one, more) in zip(said, fixed.items(), strict=True)
+    ] == [(True, True) for _ in fixed]
+    asked = set(yaml.safe_load(file.read_text().split("\n---")[0])["root"]["inputDefinitions"]["parameters"])
+    assert {one for one in ("fold", "shard") if f"{one}s" not in asked} == set(fixed)
 
 
 @pytest.mark.parametrize(("name", "message"), [("verdelta.json", "ends with .yaml"), ("no/verdelta.yaml", "make it first")])

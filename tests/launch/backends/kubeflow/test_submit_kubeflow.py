@@ -375,6 +375,29 @@ def test_pipeline_root_is_looked_for_and_sent(kubeflow: Kubeflow, capsys: pytest
 
 
 @pytest.mark.parametrize(
+    ("flags", "place"),
+    [
+        (["--pipeline-root", "gs://there/root/"], "gs://there/root/.training"),
+        (["--pipeline-root", "gs://there/root", "--env", "VERDELTA_CHECKPOINTS=/mnt/kept"], "/mnt/kept"),
+        ([], None),  # on Kubeflow's own store, which only its launcher reaches
+    ],
+)
+def test_a_training_that_is_taken_away_goes_on_or_submit_says_that_it_will_not(
+    flags: list[str], place: str | None, kubeflow: Kubeflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with FakeGCSServer():
+        storage.Client(project="p").create_bucket("there")
+        assert submit(kubeflow, *flags) == 0
+    executors = sent(kubeflow)["pipeline_spec"]["pipeline_spec"]["deploymentSpec"]["executors"]
+    variables = {
+        label: {each["name"]: each["value"] for each in executor["container"].get("env", [])}
+        for label, executor in executors.items()
+    }
+    assert variables["exec-train"].get("VERDELTA_CHECKPOINTS") == place
+    assert ("will start anew" in capsys.readouterr().out) == (place is None)
+
+
+@pytest.mark.parametrize(
     ("flags", "message"),
     [
         (["--project", "p"], "--project: it goes with --target vertex"),

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from far_end import Answer
 from google.cloud import storage
 from test_again_kubeflow import kubeflow as kubeflow
 from test_again_vertex import PLANTS
@@ -42,6 +43,7 @@ def test_every_command_works_as_written_with_a_profile_and_no_flag_but_the_runs_
     monkeypatch.setattr(backend, "check_images", lambda *_, **__: [])
     storage.Client(project="p").create_bucket("my-bucket")
     scheduling.add(RUN, list(ran([0])), resolve(fast(), {"folds": [0]}) | PLANTS)
+    scheduling.routes.append(("GET", JOBS, lambda _: Answer({"pipelineJobs": []})))
     given = [command for command in commands() if command[0] != "profile"]
     assert len(given) >= 10
     of_targets = {"--project", "--region", "--host", "--registry", "--pipeline-root", "--service-account", "--raw", "--target"}

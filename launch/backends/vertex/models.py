@@ -1,0 +1,59 @@
+"""Registers published models with Vertex AI: a version of the model, its files in a bucket, its server the serving image."""
+
+import argparse
+from typing import Any
+
+from components.serve.app import MODEL, Routes
+from launch.backends.vertex.backend import OURS
+from launch.backends.vertex.client import talking_to
+
+PORT = 8080
+
+
+def find(aiplatform: Any, flags: argparse.Namespace, alias: str) -> Any | None:
+    """Returns the version of the model with an alias, the default one for none; None where there is no such version.
+
+    Args:
+        aiplatform: as `connect` returns it.
+
+    Raises:
+        BackendError: the service does not answer, or says no.
+    """
+    from google.api_core.exceptions import NotFound
+
+    with talking_to({"project": flags.project, "region": flags.region}, f"read the model {MODEL}"):
+        try:
+            return aiplatform.Model(f"{MODEL}@{alias}" if alias else MODEL)
+        except NotFound:
+            return None
+
+
+def register(aiplatform: Any, flags: argparse.Namespace, folder: str, image: str, card: str, alias: str) -> str:
+    """Uploads a version of the model, which takes the alias over; returns its name.
+
+    Args:
+        aiplatform: as `connect` returns it.
+        folder: gs:// address of what publish wrote.
+        image: of the server.
+        card: what is said of it, in Markdown.
+        alias: empty for none.
+
+    Raises:
+        BackendError: the service does not answer, or says no.
+    """
+    earlier = find(aiplatform, flags, "")
+    with talking_to({"project": flags.project, "region": flags.region}, f"upload a version of the model {MODEL}", uncertain=True):
+        model = aiplatform.Model.upload(
+            display_name=MODEL,
+            model_id=None if earlier else MODEL,
+            parent_model=earlier.resource_name if earlier else None,
+            artifact_uri=folder,
+            serving_container_image_uri=image,
+            serving_container_predict_route=Routes.predict,
+            serving_container_health_route=Routes.health,
+            serving_container_ports=[PORT],
+            version_aliases=[alias] if alias else None,
+            version_description=card,
+            labels=OURS,
+        )
+    return f"{model.resource_name}@{model.version_id}"

@@ -1,0 +1,118 @@
+"""Puts bundles into MLflow's model registry and finds them there: a team's server, or that of the runs on this machine."""
+
+import contextlib
+import importlib.metadata
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from components.images import ROOT
+from components.report.mlflow_log import EXPERIMENT, connect, experiment_id
+from components.serve.models.bundle import BUNDLE_JSON, Bundle, read_bundle
+from launch.tracking.server import HOST, STORE, claimed, free_port, served, server_python, wait_until_up
+
+MODEL = "verdelta"  # its name in the registry
+MODELS = "models:/"  # how addresses there begin
+SERVER = "MLFLOW_TRACKING_URI"
+QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+NEEDED = ("h5py", "numpy", "openvino", "pandas", "pillow")  # by the python_function
+
+
+class NotPublishedError(ValueError):
+    """The registry has no such model, version or alias."""
+
+
+@contextlib.contextmanager
+def registry(runs_dir: Path) -> Iterator[str]:
+    """Within the block there is a server, whose address it yields: MLFLOW_TRACKING_URI's, else one over RUNS_DIR/.mlflow.
+
+    Raises:
+        ValueError: no server can be started here, or `ui` has one running.
+    """
+    there = os.environ.get(SERVER)
+    if there:
+        yield there
+        return
+    store, port = runs_dir.resolve() / STORE, free_port(0)
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with claimed(store), served(server_python(), store, port) as server:
+        url = f"http://{HOST}:{port}"
+        if not wait_until_up(server, url):
+            raise ValueError(f"MLflow's server ended or does not answer; {store / 'server.log'} says more.")
+        without_proxy = [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), HOST]
+        os.environ["no_proxy"] = ",".join(filter(None, without_proxy))
+        yield url
+
+
+def publish(url: str, folder: Path, bundle: Bundle, card: str, alias: str, scores: dict[str, float]) -> str:
+    """Makes a bundle the next version of the model, and gives it the alias; returns its number.
+
+    Args:
+        url: of the server.
+        folder: in which the bundle lies.
+        bundle: the same.
+        card: what is said of it, in Markdown.
+        alias: which is taken from the version that has it; empty for none.
+        scores: name to days.
+    """
+    client = connect(url)
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    mlflow.set_tracking_uri(url)
+    photos: list[Any] = [ColSpec("binary", name) for name in ("before", "after")]
+    words: list[Any] = [ColSpec("string", name, required=False) for name in ("species", "series")]
+    answers: list[Any] = [ColSpec("double", "days"), ColSpec("double", "raw_days"), ColSpec("string", "calibration")]
+    experiment = experiment_id(client, artifact_location=f"mlflow-artifacts:/{EXPERIMENT}")
+    with mlflow.start_run(experiment_id=experiment, run_name=f"publish {bundle.name}", description=card):
+        mlflow.log_metrics(scores)
+        logged = mlflow.pyfunc.log_model(
+            name=MODEL,
+            loader_module="components.serve.models.pyfunc",
+            data_path=str(folder),
+            code_paths=[str(ROOT / "components")],
+            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in NEEDED],
+            signature=ModelSignature(Schema([*photos, *words]), Schema(answers)),
+            registered_model_name=MODEL,
+        )
+    version = str(logged.registered_model_version)
+    client.update_model_version(MODEL, version, description=card)
+    client.set_model_version_tag(MODEL, version, "run", bundle.name)
+    if alias:
+        client.set_registered_model_alias(MODEL, alias, version)
+    return version
+
+
+def published(url: str, address: str, scratch: Path) -> Bundle:
+    """Returns the bundle of a version of the model.
+
+    Args:
+        url: of the server.
+        address: models:/NAME@ALIAS or models:/NAME/VERSION.
+        scratch: where its files are put.
+
+    Raises:
+        NotPublishedError: there is none.
+    """
+    os.environ.update(QUIET)
+    connect(url)
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    mlflow.set_tracking_uri(url)
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=str(scratch)))
+    except MlflowException as error:
+        raise NotPublishedError(
+            f"{address}: not in the registry at {url} ({error.message}). "
+            "`python pipeline.py publish RUN --alias ALIAS` puts it there."
+        ) from error
+    found: Any = next(folder.rglob(BUNDLE_JSON), None)
+    if found is None:
+        raise NotPublishedError(f"{address}: no model that `publish` put there.")
+    return read_bundle(str(found.parent), scratch)

@@ -69,7 +69,7 @@ def series_slopes(days: np.ndarray, true_days: np.ndarray, pairs: pd.DataFrame) 
         [pairs["species"].to_numpy(), pairs["series"].to_numpy()]
     ).sum()  # fmt: skip
     slope = (sums["up"] / sums["across"].where(sums["across"] > 0)).fillna(1.0).clip(1 / MOST_SLOPE, MOST_SLOPE)
-    return np.log(slope).rename("log_slope").rename_axis(["species", "series"]).reset_index()
+    return slope.map(np.log).rename("log_slope").rename_axis(["species", "series"]).reset_index()
 
 
 def apply_lines(days: np.ndarray, pairs: pd.DataFrame, lines: dict[str, dict[str, Any]]) -> np.ndarray:
@@ -88,7 +88,8 @@ def apply_held_out_lines(days: np.ndarray, true_days: np.ndarray, pairs: pd.Data
     of one series keep their days: nothing is left to fit on.
     """
     held_out = days.copy()
-    for (species, _), rows in pairs.groupby(["species", "series"]).indices.items():
+    for rows in pairs.groupby(["species", "series"]).indices.values():
+        species = pairs["species"].iloc[rows[0]]
         others = np.delete(np.arange(len(days)), rows)
         lines = fit_lines(days[others], true_days[others], pairs.iloc[others])
         held_out[rows] = lines.get(str(species), {"slope": 1.0})["slope"] * days[rows]

@@ -82,6 +82,7 @@ WRITERS = {
     PREDICTIONS_CSV: "predict",
     PHOTOS_CSV: "predict",
     SUBMISSION_RAW_CSV: "calibrate",
+    INTERVALS_CSV: "calibrate",
     SUBMISSION_CALIBRATED_CSV: "calibrate",
     OUT_OF_FOLD_CALIBRATED_CSV: "calibrate",
     TEST_CALIBRATED_CSV: "calibrate",

@@ -84,7 +84,9 @@ def dates_images(head: keras.Model) -> bool:
 
 def head_dates(head: keras.Model, views: Sequence[np.ndarray]) -> np.ndarray | None:
     """The mean over views of every image's date, by the views' features [M, D]: [M] float64; None of a head that has no dates."""
-    return np.mean([image_dates(head, features) for features in views], axis=0, dtype=np.float64) if dates_images(head) else None
+    if not dates_images(head):
+        return None
+    return np.stack([image_dates(head, features) for features in views]).mean(axis=0, dtype=np.float64)
 
 
 def image_dates(head: keras.Model, features: np.ndarray) -> np.ndarray:

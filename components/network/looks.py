@@ -6,7 +6,7 @@ has never seen in the midst of those that it has (docs/accuracy.md has the figur
 S series, N photos; a look is [COLOURS] float32 of length 1.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ LEVELS = 8  # of each of red, green and blue
 COLOURS = LEVELS**3
 
 
-def series_looks(images: DecodedImages, series: Sequence[str]) -> dict[str, np.ndarray]:
+def series_looks(images: DecodedImages, series: Iterable[str]) -> dict[str, np.ndarray]:
     """Returns the look of every series: the roots of its colours' shares in all pixels of its photos.
 
     Args:

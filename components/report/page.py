@@ -9,9 +9,11 @@ from typing import Any
 
 import jinja2
 
+from components.contract import schema
 from components.contract.shown import one_line
 from components.contract.verdict import sentences
-from components.report.charts.geometry import Chart, plots, tick_text
+from components.report.charts import plots
+from components.report.charts.geometry import Chart, tick_text
 from components.report.charts.photo_days import photo_days
 from components.report.charts.training import training_curve
 from components.report.facts import (
@@ -28,6 +30,7 @@ from components.report.read import Run
 from components.report.records import Remark, Stage, remarks, what_ran
 from components.report.scores import ScoreTable, fold_note, score_table, verdict
 from components.report.strip import Card
+from components.report.sureness import SureRow, sure_lines, sure_rows
 
 NUM_COLOURS = 4  # in style.css; further species use them again
 MINUS = "\N{MINUS SIGN}"
@@ -50,6 +53,8 @@ class Page:
     num_folds: int
     calibration: str
     calibration_lines: list[str]
+    sure: list[SureRow]
+    sure_lines: list[str]
     stages: list[Stage]
     skipped: list[Remark]
     noticed: list[Remark]
@@ -83,6 +88,8 @@ def page_of(run: Run) -> Page:
         num_folds=run.num_folds,
         calibration=mode or "unknown",
         calibration_lines=calibration_lines(run.calibration),
+        sure=[] if run.intervals is None else sure_rows(run.intervals, run.test.get(schema.TRUE_DAYS)),
+        sure_lines=sure_lines(run.calibration),
         stages=what_ran(run.records, run.folds),
         skipped=remarks(run.records, "skipped"),
         noticed=remarks(run.records, "noticed"),

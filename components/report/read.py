@@ -36,6 +36,7 @@ class Run:
         histories: (fold, history) of each model, one row per epoch; none where an earlier run's models scored new photos.
         calibration: what calibrate did, as it wrote it down.
         findings: what it found wrong with a model that learned nothing.
+        intervals: of the test pairs, in their order; None of a calibration that an earlier version made.
     """
 
     records: list[dict[str, Any]]
@@ -49,6 +50,7 @@ class Run:
     histories: list[tuple[int, pd.DataFrame]]
     calibration: dict[str, Any]
     findings: list[Finding]
+    intervals: pd.DataFrame | None
 
     @property
     def is_score(self) -> bool:
@@ -97,7 +99,16 @@ def read_run(*, examples: Path, submission: Path, folded_pairs: Path | None) -> 
         histories=list(zip(folds, histories, strict=not folded_pairs)),
         calibration=calibration,
         findings=metrics.get(VERDICT, []),
+        intervals=read_intervals(submission, test["idx"]),
     )
+
+
+def read_intervals(submission: Path, idx: pd.Series) -> pd.DataFrame | None:
+    """Returns the intervals of the test pairs `idx`, in their order, or None where there are none."""
+    path = submission / schema.INTERVALS_CSV
+    if not is_there(path):
+        return None
+    return read_table(path, schema.INTERVALS_COLUMNS).set_index("idx").loc[idx.to_numpy()].reset_index()
 
 
 def require_of_this_version(submission: Path) -> None:

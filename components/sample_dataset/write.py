@@ -29,7 +29,7 @@ from components.sample_dataset.settings import SampleDatasetSettings
 
 PNG_LEVEL = 1  # of 9; the grain does not compress: level 6 takes 3.5 times as long for 1 % fewer bytes
 PR_SET_PDEATHSIG = 1  # Linux's prctl.h
-Draw = Callable[[Photo, SampleDatasetSettings], np.ndarray]
+Draw = Callable[..., np.ndarray]  # of a Photo and `settings`
 CHUNK = 4  # photos handed to a process at a time; neighbours share their pot
 
 

@@ -62,7 +62,7 @@ class ValidatePairs(keras.callbacks.Callback):
         views = self.settings.validation_views if epoch + 1 == self.settings.epochs else 1
         seen = [encode(encoder, self.images, rows=self.rows, view=view, batch_size=batch_size) for view in range(views)]
         days = [pair_days(head, features, self.before, self.after) for features in seen]
-        self.predictions = np.mean(days, axis=0, dtype=np.float64).astype(np.float32)
+        self.predictions = np.stack(days).mean(axis=0, dtype=np.float64).astype(np.float32)
         self.dates = head_dates(head, seen)
         logs["val_rmse_days"] = float(np.sqrt(np.mean(np.square(self.predictions - self.true_days))))
         logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))

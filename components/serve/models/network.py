@@ -171,7 +171,7 @@ def weights_by_layer(layers: Sequence[Layer], group: Any) -> dict[str, list[np.n
     return found
 
 
-def build_graph(config: Mapping[str, Any], weights: Mapping[str, Weights], head: Head) -> openvino.Model:
+def build_graph(config: Mapping[str, Any], weights: Mapping[str, Weights], head: Head | DatesHead) -> openvino.Model:
     """Returns the graph of an encoder, and of what the head makes of one photo.
 
     Args:

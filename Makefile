@@ -4,6 +4,7 @@
 # make test    set up, lint, check types, test
 # make kills   a hundred jobs that are killed at random moments until they are done, in about an hour; make test does a few
 # make bench   how fast everything is beside the winner's recipe, in a quarter of an hour: writes the table of docs/performance.md
+# make accuracy  how accurate it is beside the winner's recipe and beside what is possible: trains on five seeds, docs/accuracy.md
 # make images  build the images: [STAGE=serve] [REGISTRY=host/project/repository] [ACCELERATOR=gpu|tpu] [VARIANT=root] [BASE=image] [PUSH=yes]
 # make locks   resolve requirements/*.txt anew from pyproject.toml
 
@@ -17,7 +18,7 @@ LOCKS = uv ui parity laptop
 # Resolved within what the laptop has, so that a stage meets the same packages in its image and on the laptop.
 LAPTOP_LOCKS = data tensorflow gpu tpu jax serve dev
 
-.PHONY: demo gpu ui test kills bench images lint locks clean
+.PHONY: demo gpu ui test kills bench accuracy images lint locks clean
 
 demo: .venv/laptop.done
 	.venv/bin/python pipeline.py run --sample --preset smoke
@@ -36,6 +37,9 @@ kills: .venv/dev.done
 
 bench: .venv/dev.done .venv-parity
 	.venv/bin/python -m tests.benchmarks
+
+accuracy: .venv/dev.done
+	.venv/bin/python -m tests.benchmarks.accuracy --folds
 
 images: .venv/laptop.done
 	.venv/bin/python -m launch.backends.cluster.build_images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(ACCELERATOR),--accelerator $(ACCELERATOR)) \

@@ -174,9 +174,41 @@ def test_shifted_test_series_look_and_grow_like_no_train_series(dataset: Path) -
     for number in SHIFTED_FOLDERS:
         photos = [photo for photo in plan.test if photo.series.number == number]
         shares = [green_share(dataset / photo.path) ** 0.5 for photo in photos]
-        assert slope([photo.day for photo in photos], shares) > 1.15 * max(rate.values())
+        grown, faster = slope([photo.day for photo in photos], shares), photos[0].series.rate > 1
+        assert grown > max(rate.values()) if faster else grown < min(rate.values())
         bench = [pixels(dataset / photo.path)[:, :4] for photo in photos]
         assert min(part[..., 2].mean() - part[..., 0].mean() for part in bench) > np.mean(train_bench) + 5
+
+
+def test_test_plants_grow_by_the_law_of_train_plants_but_for_the_shifted_ones() -> None:
+    plans = [plan_dataset(dataclasses.replace(SampleDatasetSettings(), seed=seed)) for seed in range(200)]
+
+    def rates(split: str, *, shifted: bool) -> np.ndarray:
+        series = {(seed, one.series.key): one.series for seed, plan in enumerate(plans) for one in getattr(plan, split)}
+        return np.array([one.rate for one in series.values() if one.shifted == shifted])
+
+    for split, count in (("train", 20), ("test", 4)):
+        found = rates(split, shifted=False)
+        assert len(found) == 200 * count and found.min() >= 0.8 and found.max() <= 1.2
+        error = 0.4 / np.sqrt(12 * len(found))
+        assert abs(found.mean() - 1) < 4 * error and abs(found.std() - 0.4 / np.sqrt(12)) < 4 * error
+    shifts = rates("test", shifted=True).reshape(200, 2)
+    assert (np.abs(shifts[:, 0] / shifts[:, 1] - 1) < 0.07).all()  # both grow alike
+    assert (np.abs(np.log(shifts)) > np.log(1.2)).all() and 60 < (
+        shifts[:, 0] > 1
+    ).sum() < 140  # faster or slower by a coin's fall
+
+
+def test_nobody_who_sees_ages_alone_answers_better_than_the_oracle() -> None:
+    pairs = [pair for seed in range(300) for pair in plan_dataset(dataclasses.replace(SMALL, seed=seed)).test_pairs]
+    plans = [plan_dataset(dataclasses.replace(SMALL, seed=seed)) for seed in range(300)]
+    ordinary = [{stem.path.rsplit("/", 1)[-1][:-4] for stem in plan.test if not stem.series.shifted} for plan in plans]
+    numbers = [seed for seed, plan in enumerate(plans) for _ in plan.test_pairs]
+    kept = [(days, oracle) for (first, _, days, oracle), seed in zip(pairs, numbers, strict=True) if first in ordinary[seed]]
+    days, oracle = np.array(kept).T
+    best = (days @ oracle) / (oracle @ oracle)  # the factor that would have been best for these very plants
+    assert len(kept) > 5000 and abs(best - 1) < 0.02
+    assert 0.05 < np.sqrt(np.mean((oracle - days) ** 2) / np.mean(days**2)) < 0.2
 
 
 def test_same_seed_same_bytes_whatever_the_number_of_processes(dataset: Path, tmp_path: Path) -> None:

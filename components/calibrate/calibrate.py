@@ -76,14 +76,10 @@ def calibrate(
         if settings.cadence_days:
             cadence = learn_cadence(settings.cadence_days, read_images(catalog).query("split == 'train'"))
             calibration["cadence"] = dataclasses.asdict(cadence)
+            calibration["pair_intervals"] = intervals_of(validation, settings)  # of who asks about two photos, and has no others
             apply_cadence(validation, read_photos(out_of_fold or []), cadence)
             validation[CALIBRATED] = floor_days(validation[CALIBRATED].to_numpy())
-        true_days = validation["time_delta_days"].to_numpy("float64")
-        held_out = validation[CALIBRATED].to_numpy(), true_days
-        calibration["intervals"] = {
-            **fit_intervals(*held_out, validation["series"].to_numpy(), settings.interval_coverage).as_json(),
-            "held_out_coverage": held_out_coverage(validation, *held_out, settings.interval_coverage),
-        }
+        calibration["intervals"] = intervals_of(validation, settings)
         scores, found = score_validation(validation), judge_validation(validation, floored["out_of_fold_days_floored"])
         write_table(out_of_fold_csv, validation)
         trained = [read_record(folder, "train") for folder in out_of_fold or []]
@@ -124,6 +120,15 @@ def floor(table: pd.DataFrame, name: str) -> dict[str, int]:
     count = int((table[RAW] <= 0).sum())
     table[RAW] = floor_days(table[RAW].to_numpy())
     return {f"{name}_days_floored": count}
+
+
+def intervals_of(validation: pd.DataFrame, settings: CalibrateSettings) -> dict[str, Any]:
+    """Returns what calibration.json says of intervals, by the calibrated days of held-out pairs."""
+    held_out = validation[CALIBRATED].to_numpy(), validation["time_delta_days"].to_numpy("float64")
+    return {
+        **fit_intervals(*held_out, validation["series"].to_numpy(), settings.interval_coverage).as_json(),
+        "held_out_coverage": held_out_coverage(validation, *held_out, settings.interval_coverage),
+    }
 
 
 def with_intervals(test: pd.DataFrame, photos: pd.DataFrame, fitted: dict[str, Any]) -> pd.DataFrame:

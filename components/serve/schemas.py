@@ -75,11 +75,13 @@ class FilesRequest(Form):
 class Prediction(Form):
     """The answer to one instance.
 
-    `days` lie between the two photos, at least above 0; of `photos`, since the first, for each of them.
+    `days` lie between the two photos, at least above 0; of `photos`, since the first, for each of them. `interval` is low and
+    high, of the last photo; null where the run's calibration has none.
     """
 
     days: float | list[float]
     raw_days: float | list[float]
+    interval: tuple[float, float] | None
     calibration: str
     warnings: list[str]
 

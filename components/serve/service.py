@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Sequence
+from typing import Any
 
 from components.resize_images.picture import BadPhotoError
 from components.serve.batching import Batcher
@@ -60,12 +61,14 @@ class Service:
         warnings = sorted({warning for each in answers for warning in each.warnings})
         days, raw_days = [answer.days for answer in answers], [answer.raw_days for answer in answers]
         if instance.photos is None:
-            return Prediction(days=days[0], raw_days=raw_days[0], calibration=answers[0].calibration, warnings=warnings)
+            shown: dict[str, Any] = {"days": days[0], "raw_days": raw_days[0]}
+        else:
+            shown, warnings = {"days": [0.0, *days], "raw_days": [0.0, *raw_days]}, warnings + out_of_order(moments)
         return Prediction(
-            days=[0.0, *days],
-            raw_days=[0.0, *raw_days],
+            **shown,
+            interval=answers[-1].interval,
             calibration=answers[0].calibration,
-            warnings=warnings + out_of_order(moments),
+            warnings=warnings,
         )
 
 

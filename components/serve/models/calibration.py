@@ -1,5 +1,6 @@
 """Calibrates the days of one pair as calibrate does a table's: floored, by rules or by the line of its species, floored again."""
 
+import math
 from typing import Any
 
 FLOOR_DAYS = 1.0  # as components/calibrate/linear.py has it
@@ -33,6 +34,18 @@ def calibrated(raw_days: float, calibration: dict[str, Any], species: str, serie
         return days, "none: the run has no calibration"
     known = known_names(calibration)
     return days, f"none: {'the run has one for' if species or series else 'say which of'} {', '.join(known)}"
+
+
+def interval(days: float, calibration: dict[str, Any]) -> tuple[float, float] | None:
+    """Returns between which days a pair's answer lies, as components/calibrate/intervals.py has it; None of an older calibration.
+
+    Where calibration knew the cadence of a series' photos, of which two photos say nothing, by what it was off without it.
+    """
+    fitted = calibration.get("pair_intervals", calibration.get("intervals"))
+    if not fitted:
+        return None
+    reach = fitted["width"] * math.hypot(fitted["fixed_days"], fitted["relative"] * days)
+    return max(days - reach, 0.0), days + reach
 
 
 def known_names(calibration: dict[str, Any]) -> list[str]:

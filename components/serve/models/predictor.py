@@ -20,7 +20,7 @@ from components.contract.cores import available_cores
 from components.resize_images.picture import MAX_DECODED_BYTES, BadPhotoError
 from components.resize_images.read_ahead import Budget
 from components.serve.models.bundle import Bundle
-from components.serve.models.calibration import calibrated
+from components.serve.models.calibration import calibrated, interval
 from components.serve.models.network import read_network
 from components.serve.models.pixels import network_pixels, seen
 from components.serve.models.runtime import openvino
@@ -42,12 +42,14 @@ class Answer:
         raw_days: before calibration; what is <= 0 is made 1, as in a submission.
         calibration: by what, in words.
         warnings: why the answer may be wrong.
+        interval: low and high, days; None where the run's calibration has none.
     """
 
     days: float
     raw_days: float
     calibration: str
     warnings: tuple[str, ...]
+    interval: tuple[float, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,7 +209,7 @@ class Predictor:
         longest = self.bundle.longest_days
         if longest is not None and days > longest:
             warnings.append(f"longer than the {longest:g} days that the models were tried on: the answer may be far off")
-        return Answer(days, raw_days if raw_days > 0 else 1.0, by, tuple(warnings))
+        return Answer(days, raw_days if raw_days > 0 else 1.0, by, tuple(warnings), interval(days, self.bundle.calibration))
 
 
 def digest_of(content: bytes) -> str:

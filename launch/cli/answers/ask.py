@@ -107,7 +107,8 @@ def ask(arguments: argparse.Namespace, pipeline: Any) -> int:
     warnings = [f"{each.name}: {warning}" for each in moments if each.answer for warning in each.answer.warnings]
     warnings += out_of_order(moments)
     by = next(each.answer.calibration for each in moments if each.answer)
-    said = {"run": predictor.bundle.name, "calibration": by, "warnings": warnings}
+    last = next(each.answer.interval for each in reversed(moments) if each.answer)
+    said = {"run": predictor.bundle.name, "interval": last, "calibration": by, "warnings": warnings}
     if arguments.json:
         facts = [
             {"photo": each.name, "days": each.days, "raw_days": each.answer.raw_days if each.answer else 0.0} for each in moments
@@ -129,6 +130,8 @@ def lines(moments: Sequence[Any], said: Mapping[str, Any]) -> list[str]:
         found = [f"{moments[1].days:.2f} days from {moments[0].name} to {moments[1].name}"]
     else:
         found = ["  days  photo", *(f"{each.days:6.2f}  {each.name}" for each in moments)]
+    if said["interval"]:
+        found += ["interval     {:.1f} to {:.1f} days".format(*said["interval"])]
     found += [f"calibration  {said['calibration']}"]
     return found + [f"warning      {warning}" for warning in said["warnings"]]
 

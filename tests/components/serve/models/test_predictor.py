@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from served_model import RULES, photo, write_models
 
+from components.calibrate.intervals import Intervals
 from components.calibrate.linear import apply_lines, apply_rules, floor_days
 from components.network.infer import encode, pair_days
 from components.network.input.load import decode
@@ -113,6 +114,16 @@ def test_a_pair_is_calibrated_as_the_table_of_calibrate(
     for rules, lines, expected in ((RULES, {}, apply_rules(raw, pair, RULES)), ([], fits, apply_lines(raw, pair, fits))):
         found, _ = calibration.calibrated(days, {"rules": rules, "fits": lines}, species, series)
         assert found == pytest.approx(floor_days(expected)[0])
+
+
+@given(st.floats(0.1, 400), st.floats(0.1, 9), st.floats(0, 3), st.floats(0, 2))
+def test_the_interval_of_a_pair_is_the_one_of_calibrate(days: float, width: float, fixed: float, relative: float) -> None:
+    low, high = Intervals(0.9, width, fixed, relative).around(np.array([days]))
+    fitted = {"width": width, "fixed_days": fixed, "relative": relative}
+    assert calibration.interval(days, {"intervals": fitted}) == pytest.approx((low[0], high[0]))
+    of_cadence = {"intervals": {"width": 0.1, "fixed_days": 0.1, "relative": 0.0}, "pair_intervals": fitted}
+    assert calibration.interval(days, of_cadence) == pytest.approx((low[0], high[0]))
+    assert calibration.interval(days, {"mode": "none"}) is None  # of an earlier version
 
 
 @pytest.mark.parametrize(

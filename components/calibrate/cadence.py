@@ -5,6 +5,7 @@ near 28/40. N photos of one series.
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ from components.contract import schema
 
 PHOTO_IDS = ("before_image_id", "after_image_id")
 FEWEST_PHOTOS = 8  # of fewer, one that is missing moves all others too far
-MOST_STRETCH = 2.5  # plants do not differ by more: photos that would be stretched so are of another cadence
+MOST_STRETCH = 1.8  # plants hardly differ by more (the winner's hand-made factor is 1 / 1.4): such photos are of another cadence
+MOST_GAP = 1.5  # cadences from one train photo to the next, on average: beyond it they are not of that cadence
+FEWEST_SEEN = 0.9  # of a series' photos: those that no pair has are in none of the dates
 MOST_RESIDUAL = 0.25  # of the photos' own spread: beyond it they are not evenly taken, or not of one growing plant
 
 
@@ -30,12 +33,21 @@ def learn_cadence(cadence_days: float, images: pd.DataFrame) -> Cadence:
 
     Args:
         cadence_days: what the user says.
-        images: the catalog's train photos, columns series and day.
+        images: the catalog's train photos, columns species, series and day.
+
+    Raises:
+        ValueError: the train photos are further apart than that.
     """
     days = images.groupby(["species", "series"])["day"].agg(["min", "max", "count"])
     days = days[days["count"] >= FEWEST_PHOTOS]
     gaps = (days["max"] - days["min"]).astype("float64") / (days["count"] - 1)
-    return Cadence(cadence_days, max(cadence_days, float(gaps.mean())) if len(gaps) else cadence_days)
+    gap = max(cadence_days, float(gaps.mean())) if len(gaps) else cadence_days
+    if gap > MOST_GAP * cadence_days:
+        raise ValueError(
+            f"cadence_days={cadence_days:g}: train photos are {gap:.3g} days apart on average. Expected at most {MOST_GAP} times "
+            "cadence_days; set it to how often photos are taken, or to 0 where they are not regular."
+        )
+    return Cadence(cadence_days, gap)
 
 
 def on_cadence(dates: np.ndarray, cadence: Cadence) -> tuple[np.ndarray, str]:
@@ -62,37 +74,41 @@ def on_cadence(dates: np.ndarray, cadence: Cadence) -> tuple[np.ndarray, str]:
     return (places + stretch * centred) / 2, ""
 
 
-def apply_cadence(table: pd.DataFrame, photos: pd.DataFrame, cadence: Cadence) -> list[tuple[str, str]]:
+def apply_cadence(table: pd.DataFrame, photos: pd.DataFrame, taken: Mapping[str, int], cadence: Cadence) -> list[tuple[str, str]]:
     """Sets `calibrated_days` of the pairs of series whose cadence can be believed; returns the other series with the reason.
 
     Args:
         table: pairs, with PHOTO_IDS.
         photos: of all of them, as `read_photos` returns it.
+        taken: how many photos there are of each series, in pairs or not.
 
     Raises:
         ValueError: the models do not date photos.
     """
-    if schema.DATE_DAYS not in photos or photos[schema.DATE_DAYS].isna().any():
+    if photos.empty or schema.DATE_DAYS not in photos:
         raise ValueError(
             f"cadence_days={cadence.days:g} needs the date of each photo, and the models have a head that dates none. "
             "Train with head=dates, or set cadence_days=0."
         )
-    days, left = put_on_cadence(photos, cadence)
+    days, left = put_on_cadence(photos, taken, cadence)
     before, after = (table[name].map(days) for name in PHOTO_IDS)
     table[schema.CALIBRATED_DAYS] = (after - before).fillna(table[schema.CALIBRATED_DAYS])
     return left
 
 
-def put_on_cadence(photos: pd.DataFrame, cadence: Cadence) -> tuple[pd.Series, list[tuple[str, str]]]:
+def put_on_cadence(photos: pd.DataFrame, taken: Mapping[str, int], cadence: Cadence) -> tuple[pd.Series, list[tuple[str, str]]]:
     """Returns by image_id the day of every photo of a series whose cadence can be believed, and why the others' cannot.
 
     Args:
         photos: columns image_id, series and DATE_DAYS.
+        taken: as `apply_cadence` has it.
         cadence: of all of them.
     """
     found, left = [], []
     for series, rows in photos.groupby("series"):
         days, why = on_cadence(rows[schema.DATE_DAYS].to_numpy("float64"), cadence)
+        if len(rows) < FEWEST_SEEN * taken[series]:
+            why = f"only {len(rows)} of its {taken[series]} photos are in a pair"
         if why:
             left.append((str(series), f"cadence_days={cadence.days:g} is not believed: {why}"))
         else:

@@ -74,10 +74,11 @@ def calibrate(
         floored |= floor(validation, "out_of_fold")
         calibration, skipped = calibrate_tables(test, validation, settings)
         if settings.cadence_days:
-            cadence = learn_cadence(settings.cadence_days, read_images(catalog).query("split == 'train'"))
+            images = read_images(catalog).query("split == 'train'")
+            cadence = learn_cadence(settings.cadence_days, images)
             calibration["cadence"] = dataclasses.asdict(cadence)
             calibration["pair_intervals"] = intervals_of(validation, settings)  # of who asks about two photos, and has no others
-            apply_cadence(validation, read_photos(out_of_fold or []), cadence)
+            skipped = skipped + apply_cadence(validation, read_photos(out_of_fold or []), images.value_counts("series"), cadence)
             validation[CALIBRATED] = floor_days(validation[CALIBRATED].to_numpy())
         calibration["intervals"] = intervals_of(validation, settings)
         scores, found = score_validation(validation), judge_validation(validation, floored["out_of_fold_days_floored"])
@@ -91,7 +92,8 @@ def calibrate(
         trained = handed_on(calibrated, ["train"], len(predictions))
         validation = read_table(out_of_fold_csv, ("pair_id", "time_delta_days"))
     if "cadence" in calibration:
-        skipped = skipped + apply_cadence(test, photos, Cadence(**calibration["cadence"]))
+        taken = read_images(catalog).query("split == 'test'").value_counts("series")
+        skipped = skipped + apply_cadence(test, photos, taken, Cadence(**calibration["cadence"]))
         test[CALIBRATED] = floor_days(test[CALIBRATED].to_numpy())
     if "intervals" in calibration:
         write_table(submission / schema.INTERVALS_CSV, with_intervals(test, photos, calibration["intervals"]))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-DOUBT = 2.0  # 1 is James and Stein's; chosen on resampled series, docs/accuracy.md
+DOUBT = 2.0  # 1 is James and Stein's own
 MOST_SLOPE = 4.0  # of a series whose predictions mean nothing the slope could be anything
 FLOOR_DAYS = 1.0  # two test photos are never of one day, and never in reverse
 
@@ -53,7 +53,7 @@ def fit_lines(days: np.ndarray, true_days: np.ndarray, pairs: pd.DataFrame) -> d
     lines = {}
     for species, rows in slopes.groupby("species"):
         mean, doubt = float(rows["log_slope"].mean()), DOUBT * spread / len(rows)
-        kept = max(0.0, 1 - doubt / mean**2) if mean else 0.0
+        kept = max(0.0, 1 - doubt / mean**2) if mean and len(rows) > 1 else 0.0
         lines[str(species)] = {
             "slope": float(np.exp(kept * mean)),
             "intercept": 0.0,

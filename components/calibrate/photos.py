@@ -24,7 +24,7 @@ def read_photos(folders: Sequence[Path]) -> pd.DataFrame:
     paths = [folder / schema.PHOTOS_CSV for folder in folders if is_there(folder / schema.PHOTOS_CSV)]
     if not paths:
         return pd.DataFrame(columns=list(DATED))
-    dated = all(schema.DATE_DAYS in columns_of(path) for path in paths)
+    dated = len(paths) == len(folders) and all(schema.DATE_DAYS in columns_of(path) for path in paths)
     tables = [read_table(path, DATED if dated else schema.PHOTOS_COLUMNS) for path in paths]
     if dated:
         for table in tables:

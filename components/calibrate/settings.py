@@ -14,7 +14,7 @@ class CalibrateSettings(Settings):
 
     calibration: str = parameter(
         "none",
-        "Multiply by calibration_rules in order, fit slope and intercept by species out of fold, or leave as is.",
+        "Multiply by calibration_rules in order, by a slope for each species as far as held-out series agree, or leave as is.",
         choices=("none", "rules", "fit"),
     )
     calibration_rules: list = parameter(
@@ -38,7 +38,7 @@ class CalibrateSettings(Settings):
         if len(self.calibration_rules) > MOST_RULES:
             raise ValueError(
                 f"calibration_rules: {len(self.calibration_rules)} rules. Expected at most {MOST_RULES}, as each is a pass over "
-                "all pairs; set calibration=fit."
+                "all pairs; give fewer."
             )
         for rule in self.calibration_rules:
             if not is_rule(rule):

@@ -51,7 +51,8 @@ def generate_pairs(
         counts = {"train_pairs": len(train), "train_series": train["series"].nunique()}
     test = make_test_pairs(images[images["split"] == schema.TEST], read_test_data(catalog), catalog)
     read_order(catalog)  # calibrate needs these two, hours later: what is wrong with them is said now
-    read_labels(catalog, test["idx"])
+    for name in (schema.TEST_LABELS_CSV, schema.TEST_ORACLE_CSV):
+        read_labels(catalog, test["idx"], name)
     pairs.mkdir(parents=True, exist_ok=True)
     for name, table in (tables | {schema.TEST_PAIRS_CSV: test}).items():
         with atomic_write(pairs / name) as path:

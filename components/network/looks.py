@@ -27,8 +27,8 @@ def series_looks(images: DecodedImages, series: Iterable[str]) -> dict[str, np.n
     """
     counts: dict[str, np.ndarray] = {}
     for row, name in enumerate(series):
-        level = images[np.array([row])][0].astype(np.int64) * LEVELS // 256
-        colours = np.bincount(level.reshape(-1, 3) @ (LEVELS**2, LEVELS, 1), minlength=COLOURS)
+        red, green, blue = np.moveaxis(images[np.array([row])][0] >> 5, -1, 0).astype(np.int16)  # the 8 levels of 256
+        colours = np.bincount(((red << 6) | (green << 3) | blue).ravel(), minlength=COLOURS)
         counts[name] = counts.get(name, 0) + colours
     return {name: np.sqrt(colours / colours.sum()).astype(np.float32) for name, colours in counts.items()}
 
@@ -67,9 +67,11 @@ def drift(look: np.ndarray, known: np.ndarray) -> float:
     Returns:
         0 where there are fewer than two known looks, or all are equal.
     """
+    if len(known) < 2:
+        return 0.0
     apart = distances(known, known)
     np.fill_diagonal(apart, np.inf)
-    typical = float(np.median(apart.min(axis=1))) if len(known) > 1 else 0.0
+    typical = float(np.median(apart.min(axis=1)))
     return float(distances(look[None], known).min()) / typical if typical > 0 else 0.0
 
 

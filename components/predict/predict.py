@@ -20,7 +20,7 @@ from components.network.compile_cache import keep_programs
 from components.network.devices import all_devices, compile_forward, process
 from components.network.infer import encode, head_dates, pair_days
 from components.network.input.load import load_images
-from components.network.looks import drift, series_looks, with_dates
+from components.network.looks import COLOURS, drift, series_looks, with_dates
 from components.network.model import load_model, split_model
 from components.network.seeds import make_deterministic
 from components.predict.settings import PredictSettings
@@ -65,7 +65,7 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
         ]
         views = {schema.VIEW_COLUMN.format(view): pair_days(head, features, before, after) for view, features in enumerate(seen)}
         dates = head_dates(head, seen)
-        looks, known = series_looks(images, table["series"]), np.load(io.BytesIO(read_bytes(model / schema.LOOKS_FILE)))
+        looks = series_looks(images, table["series"])
     results = pairs[["pair_id", "idx", "species", "series", *IDS]].assign(
         prediction_days=np.mean(list(views.values()), axis=0, dtype=np.float64), **views
     )
@@ -73,8 +73,9 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
     if process()[0] > 0:
         return {"counts": counts}
     predictions.mkdir(parents=True, exist_ok=True)
-    drifts = table["series"].map({name: drift(look, known) for name, look in looks.items()})
-    photos = with_dates(table, drifts, dates)
+    known = known_looks(model)
+    drifts = {name: drift(look, known) for name, look in looks.items()}
+    photos = with_dates(table, table["series"].map(drifts), dates)
     for name, content in ((schema.PREDICTIONS_CSV, results), (schema.PHOTOS_CSV, photos)):
         with atomic_write(predictions / name) as partial:
             guarded(content).to_csv(partial, index=False)
@@ -93,3 +94,9 @@ def photos_of_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     """Returns image_id, species and series of every photo in a pair, by image_id."""
     sides = [pairs[[name, "species", "series"]].set_axis(["image_id", "species", "series"], axis=1) for name in IDS]
     return pd.concat(sides).drop_duplicates("image_id").sort_values("image_id", ignore_index=True)
+
+
+def known_looks(model: Path) -> np.ndarray:
+    """The looks of the series that a model was trained on, [S, COLOURS]; none of a model that an earlier version trained."""
+    path = model / schema.LOOKS_FILE
+    return np.load(io.BytesIO(read_bytes(path))) if is_there(path) else np.empty((0, COLOURS), np.float32)

@@ -135,4 +135,6 @@ def calibration_lines(calibration: dict[str, Any]) -> list[str]:
     for species, fit in (calibration.get("fits") or {}).items():
         sign = "\N{MINUS SIGN}" if fit["intercept"] < 0 else "+"
         lines.append(f"{species} {TIMES} {fit['slope']:.3f} {sign} {abs(fit['intercept']):.2f} days")
+    if cadence := calibration.get("cadence"):
+        lines.append(f"photos every {cadence['days']:g} days, {cadence['mean_gap_days']:.2f} with those missing")
     return lines

@@ -22,7 +22,7 @@ from components.train.settings import TrainSettings
 class ValidatePairs(keras.callbacks.Callback):
     """Predicts every validation pair after each epoch, backbone once per image, and adds to the epoch's logs.
 
-    After the last epoch under every view, as predict does it, before that under the first.
+    After the last epoch under `validation_views` views, before that under the first.
 
     Logs val_rmse_days (days), learning_rate, pairs_seen (train pairs so far), seconds (since training began).
     `predictions` ([P] float32, days) are those of the latest epoch, and so are `dates`: of the photos `rows`, as `head_dates`.

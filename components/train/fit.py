@@ -41,7 +41,7 @@ class FoldData:
     """What one training run sees."""
 
     images: DecodedImages  # [N, dim, dim, 3] uint8, every train image
-    table: pd.DataFrame  # N rows: image_id, series, day
+    table: pd.DataFrame  # N rows: image_id, species, series, day
     train: pd.DataFrame  # pairs of the other folds in stored order, with before and after as rows of `images`
     validation: pd.DataFrame  # pairs of the held-out fold, likewise
 

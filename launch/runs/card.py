@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from components.contract import schema
 from components.serve.models.bundle import Bundle
@@ -13,7 +14,18 @@ from launch.runs.lineage import RecordedRun
 from launch.runs.serving import file_of
 from launch.runs.summary import headline
 
-SHOWN = ("encoder", "dim", "image_size", "checkpoint", "epochs", "steps_per_epoch", "learning_rate", "mixed_precision", "seed")
+SHOWN = (
+    "encoder",
+    "head",
+    "dim",
+    "image_size",
+    "checkpoint",
+    "epochs",
+    "steps_per_epoch",
+    "learning_rate",
+    "mixed_precision",
+    "seed",
+)
 CARD = """# verdelta: {name}
 
 How many days lie between two photos of one plant.
@@ -28,7 +40,8 @@ no ground for a decision that cannot be undone.
 
 {raw}
 
-Models of fold {fold_numbers}, {folds}; held out were {pairs} pairs of {series} series, of which no training saw a photo.
+Models of fold {fold_numbers}, {folds}; held out were {pairs} pairs of {series} series, each scored by a model
+that had not seen its photos.
 Preset {preset}; {parameters}.
 
 ## How well it does (root mean squared error in days)
@@ -43,9 +56,11 @@ Preset {preset}; {parameters}.
 
 Calibration: {calibration}.
 
+{sure}
+
 ## Not measured
 
-Drift: a run keeps nothing that new photos could be held against. Intervals: none are kept with these models.
+Drift: of single pairs it is not told whether their photos look like those trained on.
 
 ## Licence
 
@@ -92,7 +107,19 @@ def model_card(run: RecordedRun, bundle: Bundle, scores: Mapping[str, float], sc
         scores="\n".join(f"| {name.replace('_', ' ')} | {days:.2f} |" for name, days in scores.items()),
         species="\n".join(species_row(name, found) for name, found in sorted(by_species.items())),
         calibration=f"{calibration['mode']}, {len(calibration['rules'])} rules, {len(calibration['fits'])} fitted lines",
+        sure=sureness(calibration),
     )
+
+
+def sureness(calibration: Mapping[str, Any]) -> str:
+    """Returns what is known of how far answers are off, and for whom the scores above hold."""
+    fitted = calibration.get("pair_intervals", calibration.get("intervals"))
+    said = (
+        f"Intervals promise to hold {fitted['coverage']:.0%} of the pairs of new plants." if fitted else "There are no intervals."
+    )
+    if "pair_intervals" in calibration:
+        said += " Scores after calibration are of series put on their cadence: of two photos alone, the raw ones hold."
+    return said
 
 
 def species_row(name: str, rows: list[dict[str, str]]) -> str:

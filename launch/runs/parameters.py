@@ -141,6 +141,11 @@ def check(values: Mapping[str, Any]) -> dict[str, Any]:
             f"folds={run.folds}: {beyond[0]} is not one of the num_folds={values['num_folds']} folds, 0 to "
             f"{values['num_folds'] - 1}; change folds or num_folds."
         )
+    if values["cadence_days"] and values["head"] != "dates":
+        raise ValueError(
+            f"cadence_days={values['cadence_days']:g} needs the date of each photo, which head={values['head']} does not give; "
+            "set head=dates, or cadence_days=0."
+        )
     if odd := [name for name, value in values.items() if PLACEHOLDER in str(value)]:
         raise ValueError(f"{odd[0]}={values[odd[0]]}: {PLACEHOLDER_HINT}; give it another name.")
     checked = dataclasses.asdict(run)

@@ -13,6 +13,8 @@ from launch.runs.dag.scoring import MODEL, SUBMISSION
 from launch.runs.dag.wiring import Wiring
 from launch.runs.lineage import RecordedRun
 
+SERVED = ("mode", "rules", "fits", "intervals", "pair_intervals")  # of calibration.json; older ones have no intervals
+
 
 def bundle_of(run: RecordedRun, wiring: Wiring, scratch: Path) -> Bundle:
     """Returns what of a run answers questions.
@@ -37,7 +39,7 @@ def bundle_of(run: RecordedRun, wiring: Wiring, scratch: Path) -> Bundle:
         image_size=run.parameters["image_size"],
         jpeg_quality=run.parameters["jpeg_quality"],
         tta_views=run.parameters["tta_views"],
-        calibration={key: calibration[key] for key in ("mode", "rules", "fits")},
+        calibration={key: calibration[key] for key in SERVED if key in calibration},
         longest_days=longest_days(file_of(submission, schema.OUT_OF_FOLD_CALIBRATED_CSV, scratch)),
         models=tuple(file_of(model, schema.MODEL_FILE, scratch / str(number)) for number, model in enumerate(models)),
     )

@@ -150,12 +150,12 @@ def row_of(dataset: Dataset, recipe: Trained | None, ours: Trained) -> dict[str,
     }
     if recipe is not None:
         row["recipe"] = rmse(answers(dataset, [recipe])[0][plain])
-        rules = smoke_rules()
+        rules = winner_rules()
         row["recipe, its rules"] = rmse(answers(dataset, [recipe], **rules)[0][plain])
     return row
 
 
-def smoke_rules() -> dict[str, Any]:
+def winner_rules() -> dict[str, Any]:
     """The winner's calibration."""
     return {name: value for name, value in winner().items() if name.startswith("calibration")}
 

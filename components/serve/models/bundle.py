@@ -25,7 +25,7 @@ class Bundle:
     Attributes:
         name: of the run.
         image_size, jpeg_quality, tta_views: parameters of the run, as resize_images and predict have them.
-        calibration: what calibration.json says: `mode`, `rules`, `fits`.
+        calibration: what calibration.json says: `mode`, `rules`, `fits`, `intervals`, and of a known cadence `pair_intervals`.
         longest_days: the longest time between two photos among the held-out train pairs; None where the run does not say.
         models: the .keras file of each fold.
     """

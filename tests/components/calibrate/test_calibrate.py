@@ -204,7 +204,10 @@ def expected_slopes(pairs: pd.DataFrame) -> dict[str, float]:
     freedom = sum(len(found) - 1 for found in logs.values())
     spread = sum(np.var(found) * len(found) for found in logs.values()) / freedom if freedom else np.inf
     means = {name: (np.mean(found), len(found)) for name, found in logs.items()}
-    return {name: float(np.exp(mean * max(0.0, 1 - 2 * spread / count / mean**2))) for name, (mean, count) in means.items()}
+    return {
+        name: float(np.exp(mean * max(0.0, 1 - 2 * spread / count / mean**2) * (count > 1)))
+        for name, (mean, count) in means.items()
+    }
 
 
 def test_fit_multiplies_by_the_mean_slope_of_a_species_series_as_far_as_they_agree(job: Job) -> None:

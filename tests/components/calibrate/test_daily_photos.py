@@ -53,8 +53,8 @@ def job(tmp_path: Path) -> Path:
     held_out, asked = pairs_of(train), pairs_of(test)
     for folder in ("catalog", "predictions", "out_of_fold", "history"):
         (tmp_path / folder).mkdir()
-    dated = train.assign(split="train", day=train["image_id"].str[-2:].astype(int), path="x")
-    dated.to_csv(tmp_path / "catalog/images.csv", index=False)
+    both = pd.concat([train.assign(split="train", day=train["image_id"].str[-2:]), test.assign(split="test", day="")])
+    both.assign(path="x").to_csv(tmp_path / "catalog/images.csv", index=False)
     named = asked.assign(idx=range(len(asked)), before_file_path="a", after_file_path="b")
     named[["idx", "before_file_path", "after_file_path"]].to_csv(tmp_path / "catalog/test_data.csv", index=False)
     named.to_csv(tmp_path / "predictions/predictions.csv", index=False)

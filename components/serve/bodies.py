@@ -15,6 +15,7 @@ from components.serve.raw_tensors import read_raw
 from components.serve.schemas import LONGEST_NAME, InferRequest, Instance, PhotoBytes, PredictRequest
 
 LARGE = 100_000  # bytes of JSON, above which the others do not wait for it
+MOST_DIGITS = 12  # of a length: Python refuses to read numbers of thousands of them
 FILES, WORDS = ("before", "after", "photos"), ("species", "series")
 MOST_HEADER_BYTES = 4096  # of one file of a form
 Form = TypeVar("Form", bound=BaseModel)
@@ -43,7 +44,7 @@ async def infer_request(request: Request) -> InferRequest:
     length = request.headers.get(HEADER_LENGTH)
     if length is None:
         return await from_json(InferRequest, body)
-    if not length.isdecimal() or int(length) > len(body):
+    if not length.isdecimal() or len(length) > MOST_DIGITS or int(length) > len(body):
         raise RefusedError(400, f"{HEADER_LENGTH}: got {length[:20]!r}; expected the bytes of JSON in a body of {len(body)}")
     return read_raw(body, int(length))
 

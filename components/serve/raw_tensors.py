@@ -16,6 +16,7 @@ from components.serve.schemas import InferRequest, InferResponse, Tensor
 
 EXTENSION = "binary_tensor_data"  # its name among the server's extensions
 LENGTH = struct.Struct("<I")
+MOST_ELEMENTS = 10_000  # each becomes an object before photos are counted
 
 
 def read_raw(body: bytes, length: int) -> InferRequest:
@@ -50,6 +51,8 @@ def elements(content: memoryview) -> list[bytes]:
         size = LENGTH.unpack_from(content)[0] if len(content) >= LENGTH.size else len(content)
         if LENGTH.size + size > len(content):
             raise RefusedError(400, "a raw tensor of BYTES: expected each element behind its length, four bytes")
+        if len(found) == MOST_ELEMENTS:
+            raise RefusedError(413, f"a raw tensor of more than {MOST_ELEMENTS:,} elements; send fewer photos at a time")
         found.append(bytes(content[LENGTH.size : LENGTH.size + size]))
         content = content[LENGTH.size + size :]
     return found

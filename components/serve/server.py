@@ -40,7 +40,7 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Takes what came."""
-        if self.head_bytes:
+        if self.head_bytes and b"\r\n\r\n" not in data:  # else what follows the head is no part of it
             self.head_bytes += len(data)
         if self.head_bytes > MOST_HEAD_BYTES:
             self.send_400_response("headers too large")

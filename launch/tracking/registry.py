@@ -16,6 +16,7 @@ from launch.tracking.server import HOST, STORE, claimed, free_port, served, serv
 MODEL = "verdelta"  # its name in the registry
 MODELS = "models:/"  # how addresses there begin
 SERVER = "MLFLOW_TRACKING_URI"
+NOWHERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # what MLflow says of a missing model, and of a missing alias
 QUIET = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
 NEEDED = ("h5py", "numpy", "openvino", "pandas", "pillow")  # by the python_function
 
@@ -97,6 +98,7 @@ def published(url: str, address: str, scratch: Path) -> Bundle:
 
     Raises:
         NotPublishedError: there is none.
+        ValueError: the registry cannot be asked, or what is there is no model of `publish`.
     """
     os.environ.update(QUIET)
     connect(url)
@@ -108,11 +110,12 @@ def published(url: str, address: str, scratch: Path) -> Bundle:
         scratch.mkdir(parents=True, exist_ok=True)
         folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=str(scratch)))
     except MlflowException as error:
+        if error.error_code not in NOWHERE:  # one that cannot be asked may well have it
+            raise ValueError(f"{address}: the registry of models cannot be asked ({error.message}).") from error
         raise NotPublishedError(
-            f"{address}: not in the registry at {url} ({error.message}). "
-            "`python pipeline.py publish RUN --alias ALIAS` puts it there."
+            f"{address}: not in the registry ({error.message}). `python pipeline.py publish RUN --alias ALIAS` puts it there."
         ) from error
     found: Any = next(folder.rglob(BUNDLE_JSON), None)
     if found is None:
-        raise NotPublishedError(f"{address}: no model that `publish` put there.")
+        raise ValueError(f"{address}: no model that `publish` put there.")
     return read_bundle(str(found.parent), scratch)

@@ -160,14 +160,16 @@ def test_answers_are_kept_within_their_bounds() -> None:
         return [{"type": "http.response.start", "status": 200}, {"type": "http.response.body", "body": bytes(size)}]
 
     answers = Answers(most=3, most_bytes=100)
-    for number in range(3):
-        answers.keep((number,), answer(10))
-    assert answers.recall((0,)) == answer(10)
-    answers.keep((3,), answer(10))  # 1 was used longest ago
-    assert [bool(answers.recall((number,))) for number in range(4)] == [True, False, True, True]
-    answers.keep((4,), answer(90))
-    assert (list(answers.kept), answers.bytes) == ([(3,), (4,)], 100)
-    answers.keep((5,), answer(1000))
+    for asked in "abc":
+        answers.keep(asked, answer(10))
+    assert answers.recall("a") == answer(10)
+    answers.keep("d", answer(10))  # b was used longest ago
+    assert [bool(answers.recall(asked)) for asked in "abcd"] == [True, False, True, True]
+    answers.keep("e", answer(90))
+    assert (list(answers.kept), answers.bytes) == (["d", "e"], 100)
+    answers.keep("e", answer(80))  # as two who asked at once do
+    assert (list(answers.kept), answers.bytes) == (["d", "e"], 90)
+    answers.keep("f", answer(1000))
     assert (list(answers.kept), answers.bytes) == ([], 0)
 
 

@@ -135,7 +135,7 @@ def test_a_photo_is_named_as_the_request_names_it_in_any_script(server: Server) 
     [
         ("GET", "/../../../../etc/passwd", 404), ("GET", "/%2e%2e/%2e%2e/etc/passwd", 404), ("GET", "/page.html", 404),
         ("POST", "/v1/models/other:predict", 404), ("GET", PREDICT, 405), ("DELETE", "/v1/models/verdelta", 405),
-        ("POST", "/", 405),
+        ("POST", "/", 405), ("POST", f"{PREDICT}%0A", 404),
     ],
 )  # fmt: skip
 def test_what_is_not_there_or_not_to_be_done_is_said_so(server: Server, method: str, path: str, status: int) -> None:
@@ -181,6 +181,8 @@ GOOD_TENSORS = raw({"before": [GOOD], "after": [GOOD]})
 TENSORS: dict[str, tuple[Any, int, str]] = {
     "a length beyond the body": (saying("99999999"), 400, "expected the bytes of JSON"),
     "a negative length": (saying("-1"), 400, "expected the bytes of JSON"),
+    "a length of 5,000 digits": (saying("9" * 5000), 400, "expected the bytes of JSON"),
+    "a tensor of a million empty elements": (raw({"before": [b""] * 1_000_000, "after": [GOOD]}), 413, "more than 10,000"),
     "a length within the JSON": (saying("20"), 400, "Invalid JSON"),
     "tensors that are cut off": ((GOOD_TENSORS[0][:-9], GOOD_TENSORS[1]), 400, "bytes are left"),
     "bytes too many": ((GOOD_TENSORS[0] + b"123", GOOD_TENSORS[1]), 400, "3 bytes more"),

@@ -93,4 +93,5 @@ HEADLINE_METRICS = (
     "validation_rmse_days_calibrated",
     "test_rmse_days_raw",
     "test_rmse_days_calibrated",
+    "test_oracle_rmse_days",
 )

@@ -72,7 +72,12 @@ def test_out_of_fold_predictions_cover_exactly_the_pairs_of_the_held_out_fold(tr
     root, record = trained
     pairs = pd.read_csv(root / "folded_pairs" / schema.TRAIN_PAIRS_CSV)
     results = pd.read_csv(root / "out_of_fold" / schema.OUT_OF_FOLD_CSV)
-    assert tuple(results.columns) == schema.OUT_OF_FOLD_COLUMNS
+    ids = ["before_image_id", "after_image_id"]
+    assert sorted(results.columns) == sorted([*schema.OUT_OF_FOLD_COLUMNS, *ids])
+    assert results[ids].equals(pairs.loc[pairs["fold"] == 0, ids].reset_index(drop=True))
+    photos = pd.read_csv(root / "out_of_fold" / schema.PHOTOS_CSV)
+    assert tuple(photos.columns) == schema.PHOTOS_COLUMNS  # the winner's head dates no photos
+    assert set(photos["image_id"]) == set(results[ids].to_numpy().ravel())
     assert results["pair_id"].tolist() == pairs.loc[pairs["fold"] == 0, "pair_id"].tolist()
     assert results["baseline_days"].unique() == pytest.approx(pairs.loc[pairs["fold"] != 0, "time_delta_days"].mean())
     assert record["counts"]["train_pairs"] == 20
@@ -151,7 +156,7 @@ def test_prediction_is_the_mean_of_its_views_in_the_order_of_the_test_pairs(trai
     root, _ = trained
     results = pd.read_csv(root / "predictions" / schema.PREDICTIONS_CSV)
     views = [f"view_{n}" for n in range(7)]
-    assert tuple(results.columns) == (*schema.PREDICTIONS_COLUMNS, *views)
+    assert sorted(results.columns) == sorted([*schema.PREDICTIONS_COLUMNS, "before_image_id", "after_image_id", *views])
     assert results["idx"].tolist() == [0, 1, 2]
     np.testing.assert_allclose(results["prediction_days"], results[views].mean(axis=1), rtol=1e-6)
     assert results[views].nunique(axis=1).min() == 7  # the photos are asymmetric, so every view differs

@@ -148,7 +148,10 @@ def test_a_lost_artifact_is_named_with_the_stage_to_begin_at(runs: Path, tmp_pat
             ["first", "predict", "--set", "learning_rate=0.1"],
             ["learning_rate: a parameter of train, and this runs predict. Expected one of tta_views, prediction_batch_size;"],
         ),
-        (["first", "predict", "--set", "strip_pairs=2"], ["with --downstream also calibration, calibration_rules, strip_pairs."]),
+        (
+            ["first", "predict", "--set", "strip_pairs=2"],
+            ["with --downstream also calibration, calibration_rules, cadence_days, interval_coverage, strip_pairs."],
+        ),
         (["first", "calibrate", "--set", "calibratoin=fit"], ["no such parameter. Did you mean calibration? Expected one of"]),
         (["first", "generate_pairs", "--set", "folds=[0]"], ["Expected none, generate_pairs has no parameters; with"]),
         (["first", "train", "--set", "learning_rate=9"], ["learning_rate=9.0: expected at most 1"]),
@@ -219,6 +222,7 @@ def test_the_wiring_is_the_pipelines() -> None:
         "catalog": Source("generate_pairs", "catalog"),
         "predictions": Source("predict", "predictions"),
         "out_of_fold": Source("train", "out_of_fold"),
+        "histories": Source("train", "history"),
     }
     assert wiring.onward("train") == ["train", "predict", "calibrate", "report"]
     assert wiring.onward("split_folds") == ["split_folds", "write_tfrecords", *wiring.onward("train")]

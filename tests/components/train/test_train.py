@@ -1,11 +1,12 @@
 """train and predict on a small dataset: their files, their scores, and that a seed fixes every byte."""
 
+import dataclasses
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,6 +21,7 @@ from components.network.batchnorm import reestimate_batchnorm
 from components.network.model import batchnorms, build_encoder, split_model
 from components.predict.predict import predict
 from components.predict.settings import PredictSettings
+from components.train.cliques import draw_cliques
 from components.train.divergence import EndWhereDiverged, require_finite
 from components.train.fit import derive_steps, train
 from components.train.settings import TrainSettings
@@ -286,13 +288,13 @@ def test_a_training_ends_at_the_step_that_diverged_with_its_last_checkpoint(valu
     assert validated == [0]
 
 
-def test_a_diverged_training_writes_nothing_and_names_the_step(trained, tmp_path: Path) -> None:
-    examples = shutil.copytree(trained[0] / "examples", tmp_path / "examples")
-    images = pd.read_csv(examples / schema.IMAGES_CSV)
-    images.loc[images["split"] == "train", "day"] *= 1e30  # differences whose squares float32 does not hold
-    images.loc[0, "day"] = 0.5
-    images.to_csv(examples / schema.IMAGES_CSV, index=False)
-    (examples / schema.MANIFEST_JSON).unlink()  # else the table is refused
+def test_a_diverged_training_writes_nothing_and_names_the_step(trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def far_apart(*arguments: Any, **options: Any) -> Any:
+        cliques = draw_cliques(*arguments, **options)  # with days whose squares float32 does not hold
+        return dataclasses.replace(cliques, deltas_days=np.full_like(cliques.deltas_days, 1e30))
+
+    monkeypatch.setattr("components.train.fit.draw_cliques", far_apart)
+    examples = trained[0] / "examples"
     with shallow_encoders(), pytest.raises(ValueError, match=r"became (inf|nan) in step 1 of 4, .*none was saved before"):
         run_train(examples, tmp_path)
     assert not (tmp_path / "model").exists()

@@ -16,7 +16,7 @@ PHOTO_IDS = ("before_image_id", "after_image_id")
 FEWEST_PHOTOS = 8  # of fewer, one that is missing moves all others too far
 MOST_STRETCH = 1.8  # plants hardly differ by more (the winner's hand-made factor is 1 / 1.4): such photos are of another cadence
 MOST_GAP = 1.5  # cadences from one train photo to the next, on average: beyond it they are not of that cadence
-FEWEST_SEEN = 0.9  # of a series' photos: those that no pair has are in none of the dates
+FEWEST_SEEN = 0.5  # of a series' photos: of the others, which no pair has, nobody knows the places
 MOST_RESIDUAL = 0.25  # of the photos' own spread: beyond it they are not evenly taken, or not of one growing plant
 
 
@@ -50,7 +50,7 @@ def learn_cadence(cadence_days: float, images: pd.DataFrame) -> Cadence:
     return Cadence(cadence_days, gap)
 
 
-def on_cadence(dates: np.ndarray, cadence: Cadence) -> tuple[np.ndarray, str]:
+def on_cadence(dates: np.ndarray, cadence: Cadence, taken: int) -> tuple[np.ndarray, str]:
     """Returns the photos' days by the cadence, [N], and why it was not believed: then they are `dates`, else it is empty.
 
     Half of it is where the photo comes in their order, half its date, stretched so that all spread as far: the order mends a
@@ -59,10 +59,14 @@ def on_cadence(dates: np.ndarray, cadence: Cadence) -> tuple[np.ndarray, str]:
     Args:
         dates: what the models say, [N] in days, in any order.
         cadence: of the photos.
+        taken: how many photos of the series there are, of which those without a date are taken to lie evenly among the others.
     """
     if len(dates) < FEWEST_PHOTOS:
         return dates, f"{len(dates)} photos, fewer than {FEWEST_PHOTOS}"
-    places = np.argsort(np.argsort(dates, kind="stable"), kind="stable") * cadence.mean_gap_days
+    if len(dates) < FEWEST_SEEN * taken:
+        return dates, f"only {len(dates)} of its {taken} photos are in a pair"
+    gap = cadence.mean_gap_days * (taken - 1) / (len(dates) - 1)
+    places = np.argsort(np.argsort(dates, kind="stable"), kind="stable") * gap
     places, centred = places - places.mean(), dates - dates.mean()
     spread = float(centred.std())
     stretch = float(places.std()) / spread if spread > 0 else np.inf
@@ -106,9 +110,7 @@ def put_on_cadence(photos: pd.DataFrame, taken: Mapping[str, int], cadence: Cade
     """
     found, left = [], []
     for series, rows in photos.groupby("series"):
-        days, why = on_cadence(rows[schema.DATE_DAYS].to_numpy("float64"), cadence)
-        if len(rows) < FEWEST_SEEN * taken[series]:
-            why = f"only {len(rows)} of its {taken[series]} photos are in a pair"
+        days, why = on_cadence(rows[schema.DATE_DAYS].to_numpy("float64"), cadence, int(taken[series]))
         if why:
             left.append((str(series), f"cadence_days={cadence.days:g} is not believed: {why}"))
         else:

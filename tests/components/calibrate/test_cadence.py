@@ -17,7 +17,7 @@ def test_a_plant_that_grows_faster_or_slower_gets_its_days_whatever_the_order(
 ) -> None:
     days = np.arange(count, dtype="float64")
     draw.shuffle(days)  # type: ignore[attr-defined]
-    found, why = on_cadence(start + rate * days, DAILY)
+    found, why = on_cadence(start + rate * days, DAILY, count)
     assert why == ""
     np.testing.assert_allclose(found - found.mean(), days - days.mean(), atol=1e-9 * count)
 
@@ -25,7 +25,7 @@ def test_a_plant_that_grows_faster_or_slower_gets_its_days_whatever_the_order(
 def test_the_order_mends_a_growth_that_slows_down() -> None:
     days = np.arange(30.0)
     seen = 20 * np.sin(days / 29 * np.pi / 2.2)
-    found, _ = on_cadence(seen, DAILY)
+    found, _ = on_cadence(seen, DAILY, 30)
     off, was = (np.abs(np.subtract.outer(each, each) - np.subtract.outer(days, days)).max() for each in (found, seen))
     assert off < was / 2
 
@@ -41,7 +41,7 @@ def test_the_order_mends_a_growth_that_slows_down() -> None:
     ],
 )
 def test_photos_of_another_cadence_are_left_and_it_is_said_why(dates: np.ndarray, said: str) -> None:
-    found, why = on_cadence(dates, DAILY)
+    found, why = on_cadence(dates, DAILY, len(dates))
     assert found is dates and said in why
 
 
@@ -76,9 +76,9 @@ def test_models_that_date_no_photos_are_refused() -> None:
 def test_a_series_of_which_pairs_show_but_a_part_keeps_its_days() -> None:
     photos = pd.DataFrame({"image_id": [f"a{n}" for n in range(10)], "series": "a", "date_days": np.arange(10) * 1.5})
     pairs = pd.DataFrame({"before_image_id": ["a0"], "after_image_id": ["a4"], "calibrated_days": [6.0]})
-    left = apply_cadence(pairs, photos, {"a": 20}, DAILY)
+    left = apply_cadence(pairs, photos, {"a": 21}, DAILY)
     assert pairs["calibrated_days"][0] == 6.0
-    assert left == [("a", "cadence_days=1 is not believed: only 10 of its 20 photos are in a pair")]
+    assert left == [("a", "cadence_days=1 is not believed: only 10 of its 21 photos are in a pair")]
 
 
 def test_train_photos_of_another_cadence_are_refused() -> None:
@@ -91,3 +91,10 @@ def test_train_photos_of_another_cadence_are_refused() -> None:
 def test_runs_without_photos_cannot_be_put_on_a_cadence(columns: list[str]) -> None:
     with pytest.raises(ValueError, match="head=dates"):
         apply_cadence(pd.DataFrame(), pd.DataFrame(columns=columns), {}, DAILY)
+
+
+def test_photos_that_no_pair_has_are_counted_too() -> None:
+    days = np.sort(np.random.default_rng(4).choice(40, 30, replace=False)).astype("float64")
+    found, why = on_cadence(1.3 * days, DAILY, 40)
+    assert why == ""
+    assert (found.max() - found.min()) / (days.max() - days.min()) == pytest.approx(1, abs=0.05)

@@ -110,7 +110,7 @@ def put_on_cadence(photos: pd.DataFrame, taken: Mapping[str, int], cadence: Cade
     """
     found, left = [], []
     for series, rows in photos.groupby("series"):
-        days, why = on_cadence(rows[schema.DATE_DAYS].to_numpy("float64"), cadence, int(taken[series]))
+        days, why = on_cadence(rows[schema.DATE_DAYS].to_numpy("float64"), cadence, taken[str(series)])
         if why:
             left.append((str(series), f"cadence_days={cadence.days:g} is not believed: {why}"))
         else:

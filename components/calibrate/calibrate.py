@@ -78,7 +78,7 @@ def calibrate(
             cadence = learn_cadence(settings.cadence_days, images)
             calibration["cadence"] = dataclasses.asdict(cadence)
             calibration["pair_intervals"] = intervals_of(validation, settings)  # of who asks about two photos, and has no others
-            skipped = skipped + apply_cadence(validation, read_photos(out_of_fold or []), images.value_counts("series"), cadence)
+            skipped = skipped + apply_cadence(validation, read_photos(out_of_fold or []), photo_counts(images), cadence)
             validation[CALIBRATED] = floor_days(validation[CALIBRATED].to_numpy())
         calibration["intervals"] = intervals_of(validation, settings)
         scores, found = score_validation(validation), judge_validation(validation, floored["out_of_fold_days_floored"])
@@ -92,7 +92,7 @@ def calibrate(
         trained = handed_on(calibrated, ["train"], len(predictions))
         validation = read_table(out_of_fold_csv, ("pair_id", "time_delta_days"))
     if "cadence" in calibration:
-        taken = read_images(catalog).query("split == 'test'").value_counts("series")
+        taken = photo_counts(read_images(catalog).query("split == 'test'"))
         skipped = skipped + apply_cadence(test, photos, taken, Cadence(**calibration["cadence"]))
         test[CALIBRATED] = floor_days(test[CALIBRATED].to_numpy())
     if "intervals" in calibration:
@@ -131,6 +131,11 @@ def intervals_of(validation: pd.DataFrame, settings: CalibrateSettings) -> dict[
         **fit_intervals(*held_out, validation["series"].to_numpy(), settings.interval_coverage).as_json(),
         "held_out_coverage": held_out_coverage(validation, *held_out, settings.interval_coverage),
     }
+
+
+def photo_counts(images: pd.DataFrame) -> dict[str, int]:
+    """Returns how many photos each series has."""
+    return {str(series): int(count) for series, count in images["series"].value_counts().items()}
 
 
 def with_intervals(test: pd.DataFrame, photos: pd.DataFrame, fitted: dict[str, Any]) -> pd.DataFrame:

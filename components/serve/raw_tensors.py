@@ -46,7 +46,7 @@ def read_raw(body: bytes, length: int) -> InferRequest:
 
 def elements(content: memoryview) -> list[bytes]:
     """Returns the elements of a raw tensor of BYTES; raises RefusedError where their lengths are not those of the content."""
-    found = []
+    found: list[bytes] = []
     while len(content):
         size = LENGTH.unpack_from(content)[0] if len(content) >= LENGTH.size else len(content)
         if LENGTH.size + size > len(content):

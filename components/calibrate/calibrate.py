@@ -69,7 +69,7 @@ def calibrate(
     submission.mkdir(parents=True, exist_ok=True)
     out_of_fold_csv = submission / schema.OUT_OF_FOLD_CALIBRATED_CSV
     if calibrated is None:
-        validation = read_out_of_fold(out_of_fold or [], more)
+        validation, held_out_photos = read_out_of_fold(out_of_fold or [], more), read_photos(out_of_fold or [])
         counts["out_of_fold_pairs"] = len(validation)
         floored |= floor(validation, "out_of_fold")
         calibration, skipped = calibrate_tables(test, validation, settings)
@@ -78,7 +78,7 @@ def calibrate(
             cadence = learn_cadence(settings.cadence_days, images)
             calibration["cadence"] = dataclasses.asdict(cadence)
             calibration["pair_intervals"] = intervals_of(validation, settings)  # of who asks about two photos, and has no others
-            skipped = skipped + apply_cadence(validation, read_photos(out_of_fold or []), photo_counts(images), cadence)
+            skipped = skipped + apply_cadence(validation, held_out_photos, photo_counts(images), cadence)
             validation[CALIBRATED] = floor_days(validation[CALIBRATED].to_numpy())
         calibration["intervals"] = intervals_of(validation, settings)
         scores, found = score_validation(validation), judge_validation(validation, floored["out_of_fold_days_floored"])

@@ -32,10 +32,10 @@ def write_model(path: Path, settings: NetworkSettings = TINY, *, seed: int = 0, 
         layer.momentum = 0.0 if shallow else 0.5
     seen = [np.asarray(Image.open(io.BytesIO(photo(number, settings.dim, settings.dim)))) for number in range(8)]
     encoder(np.stack(seen).astype(np.float32), training=True)
-    kernel, *others = head.get_layer("lstm").get_weights()
-    head.get_layer("lstm").set_weights([kernel * 30, *others])
-    days = head.get_layer("days")
-    days.set_weights([days.get_weights()[0] * 10, np.array([9.0])])
+    first, days = head.get_layer("hidden" if settings.head == "dates" else "lstm"), head.get_layer("days")
+    kernel, *others = first.get_weights()
+    first.set_weights([kernel * 30, *others])
+    days.set_weights([days.get_weights()[0] * 10, *([] if settings.head == "dates" else [np.array([9.0])])])
     model.save(path)
     return model
 

@@ -54,7 +54,7 @@ def test_a_bucket_gives_the_folders_submission_and_a_second_run_is_cached(
     assert (proxy.faults, left) == (18, [])
     for name in ("submission_raw.csv", "submission_calibrated.csv"):
         assert (runs / "bucket" / name).read_bytes() == (runs / "folder" / name).read_bytes()
-    assert set(states(runs, "bucket").values()) == {"executed"}
+    assert states(runs, "bucket")["resize_images"] == "executed"  # what follows may find the folder's equal tables in the cache
     assert set(states(runs, "again").values()) == {"cached"}
     upload(f"http://{proxy.target}", "plants/train_dataset/BC/BC_01/DAT01.png", (raw / "test_dataset/test_data.csv").read_bytes())
     changed = pipeline_py("run", "--raw", RAW, "--runs-dir", str(runs), "--name", "changed", *SETTINGS, tree=tree)

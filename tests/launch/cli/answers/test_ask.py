@@ -43,7 +43,7 @@ def test_two_photos_get_the_runs_own_days_whatever_they_are_called(place: Path) 
     assert last["days"] == pytest.approx(submitted(place, "calibrated"), abs=1e-4)
     assert last["raw_days"] == pytest.approx(submitted(place, "raw"), abs=1e-4)
     low, high = said["interval"]
-    assert 0 <= low < last["days"] < high
+    assert 0 <= low <= last["days"] <= high  # of nothing where all held-out pairs were exactly right, as here
     plain = json.loads(ask(place, "first", *asked).stdout)
     assert plain["photos"][1]["days"] == last["raw_days"]
     assert plain["calibration"] == "none: say which of BC, LT"

@@ -105,20 +105,22 @@ def fitted(dataset: Dataset, ours: Trained) -> dict[str, float]:
 
 
 def resampled_fits(dataset: Dataset, models: Sequence[Trained]) -> dict[str, float]:
-    """calibration=fit on held-out series drawn with replacement, beside none, on those that were not drawn and on the test's."""
+    """calibration=fit on half of each species' held-out series, beside none, on the other half and on the test's ordinary ones.
+
+    Halves, as a series drawn twice would be taken for two that agree.
+    """
     held_out = read_out_of_fold([model.root / "out_of_fold" for model in models])
     held_out["prediction_days"] = floor_days(held_out["prediction_days"].to_numpy())
     test = answers(dataset, models)[0].query("not shifted")
-    ratios: dict[str, list[float]] = {"not drawn": [], "test": []}
+    ratios: dict[str, list[float]] = {"other half": [], "test": []}
     for number in range(RESAMPLINGS):
         rng = np.random.default_rng(number)
-        names = held_out.groupby("species")["series"].unique()
-        drawn = [(place, name) for series in names for place, name in enumerate(rng.choice(series, len(series)))]
-        rows = pd.concat([held_out[held_out["series"] == name].assign(series=f"{name}-{place}") for place, name in drawn])
+        drawn = [rng.choice(names, len(names) // 2, replace=False) for names in held_out.groupby("species")["series"].unique()]
+        is_drawn = held_out["series"].isin(np.concatenate(drawn))
+        rows, others = held_out[is_drawn], held_out[~is_drawn]
         lines = fit_lines(rows["prediction_days"].to_numpy(), rows["time_delta_days"].to_numpy("float64"), rows)
-        others = held_out[~held_out["series"].isin({name for _, name in drawn})]
         for name, table, days, true in (
-            ("not drawn", others, "prediction_days", "time_delta_days"),
+            ("other half", others, "prediction_days", "time_delta_days"),
             ("test", test, "time_delta", "true"),
         ):
             plain = table[days].to_numpy("float64")

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from kfp import dsl
+from scipy.stats import t
 
 from components.calibrate import calibrate as stage
 from components.calibrate.component import calibrate as face
@@ -203,15 +204,16 @@ def expected_slopes(pairs: pd.DataFrame) -> dict[str, float]:
         logs.setdefault(name[:2], []).append(float(np.log(slope)))
     freedom = sum(len(found) - 1 for found in logs.values())
     spread = sum(np.var(found) * len(found) for found in logs.values()) / freedom if freedom else np.inf
+    strict = t.ppf(0.995, freedom) ** 2 if freedom else 1.0
     means = {name: (np.mean(found), len(found)) for name, found in logs.items()}
     return {
-        name: float(np.exp(mean * max(0.0, 1 - 2 * spread / count / mean**2) * (count > 1)))
+        name: float(np.exp(mean * max(0.0, 1 - strict * spread / count / mean**2) * (count > 1)))
         for name, (mean, count) in means.items()
     }
 
 
 def test_fit_multiplies_by_the_mean_slope_of_a_species_series_as_far_as_they_agree(job: Job) -> None:
-    tables = [table.assign(prediction_days=table["prediction_days"] * 2) for table in out_of_fold_tables()]
+    tables = [table.assign(prediction_days=table["prediction_days"] * 3) for table in out_of_fold_tables()]
     job.write_out_of_fold(tables)
     job.run("fit")
     pairs = pd.concat(tables)
@@ -228,7 +230,7 @@ def test_fit_multiplies_by_the_mean_slope_of_a_species_series_as_far_as_they_agr
 
 
 def test_validation_of_the_fit_leaves_each_series_out(job: Job) -> None:
-    tables = [table.assign(prediction_days=table["prediction_days"] * 2) for table in out_of_fold_tables()]
+    tables = [table.assign(prediction_days=table["prediction_days"] * 3) for table in out_of_fold_tables()]
     job.write_out_of_fold(tables)
     job.run("fit")
     pairs = pd.concat(tables, ignore_index=True)

@@ -276,6 +276,48 @@ def test_predictions_that_mean_nothing_have_no_negative_slope(job: Job) -> None:
     assert all(0 < fit["slope"] <= 4 for fit in job.json("calibration.json")["fits"].values())
 
 
+def label_a_few(job: Job) -> None:
+    (job.catalog / "few_labels.csv").write_text("idx,time_delta\n1,13\n0,\n")
+
+
+def test_a_few_labels_correct_their_series_alone_and_are_no_scores(job: Job) -> None:
+    job.run()
+    before = job.table("submission_calibrated.csv").set_index("idx")["time_delta"]
+    label_a_few(job)
+    job.run()
+    after = job.table("submission_calibrated.csv").set_index("idx")["time_delta"]
+    assert 13 / 20 < after[1] / before[1] < 1
+    assert after.drop(1).equals(before.drop(1))
+    assert job.json("calibration.json")["few_labels"] == {"LT_1088": {"factor": pytest.approx(after[1] / before[1]), "labels": 1}}
+    assert not [name for name in job.json("metrics.json") if name.startswith("test_")]
+
+
+def test_new_photos_have_a_few_labels_of_their_own(job: Job) -> None:
+    label_a_few(job)
+    job.run()
+    stage.calibrate(
+        catalog=job.catalog, predictions=job.predictions, calibrated=job.folder / "submission",
+        submission=job.folder / "scored", settings=CalibrateSettings(),
+    )  # fmt: skip
+    for name in ("submission_calibrated.csv", "calibration.json", "intervals.csv"):
+        assert (job.folder / "scored" / name).read_bytes() == (job.folder / "submission" / name).read_bytes()
+
+
+def test_a_few_labels_need_a_calibration_that_says_how_much_series_differ(job: Job) -> None:
+    job.run()
+    path = job.folder / "submission/calibration.json"
+    (job.folder / "submission/manifest.json").unlink()
+    earlier = json.loads(path.read_text())
+    del earlier["series_law"]
+    path.write_text(json.dumps(earlier))
+    label_a_few(job)
+    with pytest.raises(ValueError, match=r"few_labels.csv: .* earlier version.* rerun RUN calibrate"):
+        stage.calibrate(
+            catalog=job.catalog, predictions=job.predictions, calibrated=job.folder / "submission",
+            submission=job.folder / "scored", settings=CalibrateSettings(),
+        )  # fmt: skip
+
+
 def test_scores_are_root_mean_squares_in_days(job: Job) -> None:
     job.labels({9: 4, 4: 1, 3: 2, 2: 7, 1: 16, 0: 10})  # idx 9 is no test pair
     job.run("rules", WINNERS_RULES)

@@ -162,16 +162,13 @@ def show_first(dataset: Dataset, ours: Trained) -> None:
         ("at equal seconds", recipe(dataset, equal_seconds(ours, rival))),
         ("at equal passes, to the letter", recipe(dataset, equal_passes(ours), to_the_letter=True)),
     ):
-        print(
-            f"recipe {name}: {ordinary(dataset, [model]):.2f} after {model.steps} steps, {model.cpu_seconds:.0f} s of the processor"
-        )
+        cost = f"{model.steps} steps, {model.cpu_seconds:.0f} s of the processor"
+        print(f"recipe {name}: {ordinary(dataset, [model]):.2f} after {cost}")
     models = [trained(dataset, fold=fold) for fold in range(FOLDS)]
     for settings in ({}, {"calibration": "fit"}, DAILY):
         found, calibration = answers(dataset, models, **settings)
         plain, inside = found.query("not shifted"), calibration["intervals"]["held_out_coverage"]
-        print(
-            f"all folds, {settings or 'raw'}: {rmse(plain):.2f}, oracle {rmse(plain, 'oracle'):.2f}, held-out pairs inside {inside}"
-        )
+        print(f"all folds, {settings or 'raw'}: {rmse(plain):.2f}, oracle {rmse(plain, 'oracle'):.2f}, held out inside {inside}")
     told = ", ".join(f"{name} {ratio:.3f}" for name, ratio in resampled_fits(dataset, models).items())
     print(f"calibration=fit / none over {RESAMPLINGS} halves of the held-out series: {told}")
 

@@ -30,11 +30,7 @@ def unsealed(entry: bytes) -> memoryview | None:
 
 
 class FolderStore:
-    """Entries as files of a folder that is made when the first is written.
-
-    Attributes:
-        folder: holds what else is to be bounded with the entries, too, such as XLA's own notes on autotuning.
-    """
+    """Entries as files of a folder, made with the first; what else lies there is bounded with them: XLA's notes on autotuning."""
 
     def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
         self.folder, self.most_bytes = folder, most_bytes

@@ -9,7 +9,6 @@ from launch.runs.plans.plan import SAMPLE, training_plan
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `run` to the command line."""
     parser = commands.add_parser(
         "run",
         help="run the whole pipeline on this machine",

@@ -9,7 +9,7 @@ from typing import Any
 
 from components.contract import schema
 from components.serve.models.bundle import Bundle
-from launch.runs.dag.scoring import SUBMISSION
+from launch.runs.dag.wiring import SUBMISSION
 from launch.runs.lineage import RecordedRun
 from launch.runs.serving import file_of
 from launch.runs.summary import headline
@@ -75,18 +75,7 @@ def scores_of(run: RecordedRun, scratch: Path) -> dict[str, float]:
 
 
 def model_card(run: RecordedRun, bundle: Bundle, scores: Mapping[str, float], scratch: Path) -> str:
-    """Returns the card, in Markdown.
-
-    Args:
-        run: that trained the models.
-        bundle: of it.
-        scores: of it.
-        scratch: where files of a bucket are put.
-
-    Raises:
-        FileNotFoundError: an artifact is gone.
-        OSError: a bucket that cannot be read.
-    """
+    """Returns the card of a bundle of a run, in Markdown; raises as `file_of`."""
     table = file_of(run.artifacts[SUBMISSION, None], schema.OUT_OF_FOLD_CALIBRATED_CSV, scratch)
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))

@@ -81,12 +81,7 @@ def rows_of(artifact: str, name: str, scratch: Path) -> list[dict[str, str]]:
 
 
 def rmse_of(predictor: Predictor, tried: LabelledPairs) -> float:
-    """Returns the root mean squared error of a model's calibrated days.
-
-    Raises:
-        BadPhotoError: a photo that cannot be decoded.
-        OSError: one that cannot be read.
-    """
+    """Returns the RMSE of a model's calibrated days. Raises BadPhotoError: one cannot be decoded; OSError: it cannot be read."""
     seen: dict[str, Photo] = {}
     names = sorted(tried.paths)
     for start in range(0, len(names), PHOTOS_AT_A_TIME):

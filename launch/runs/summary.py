@@ -40,11 +40,7 @@ def local_time(moment: datetime.datetime | None) -> str:
 
 
 def differing_parameters(runs: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Returns the names of the parameters that do not have one value in all the runs that have them: a rerun has few.
-
-    Args:
-        runs: the parameters of each run.
-    """
+    """Returns the names of the parameters that do not have one value in all the runs that have them: a rerun has few."""
     values: dict[str, list[Any]] = {}
     for parameters in runs:
         for name, value in parameters.items():

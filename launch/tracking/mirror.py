@@ -52,11 +52,7 @@ class Mirror:
         self.seen: dict[str, str] = {}
 
     def sync(self) -> list[str]:
-        """Brings MLflow up to date and returns what could not be shown of new or changed runs, in words.
-
-        Raises:
-            MlflowException: the server does not answer.
-        """
+        """Brings MLflow up to date, returns what could not be shown of runs. Raises MlflowException: no answer."""
         records = {run_key(run): run for run in read_runs(self.runs_dir)}
         versions = {key: version(run) for key, run in records.items()}
         if versions == self.seen:

@@ -152,12 +152,7 @@ class ClusterBackend(abc.ABC):
         return []
 
     def cluster(self, accelerator: str | None = None, preset: str | None = None) -> Cluster:
-        """Returns on what stages run there, by the flags.
-
-        Args:
-            accelerator: where no flag says; none if None.
-            preset: that the run's parameters were started from, if any.
-        """
+        """Returns on what stages run there, by the flags; `accelerator` is for where no flag says."""
         cluster = cluster_from(self.name, self.target, self.flags, self.flags.accelerator or accelerator or "none", preset)
         if not (to := getattr(self.flags, "notify", [])):
             return cluster
@@ -249,7 +244,6 @@ class ClusterBackend(abc.ABC):
         return follow(handle)
 
     def read(self, name: str) -> RecordedRun:
-        """As `Backend`."""
         record = self.record(name)
         earlier = recorded_run(record, self.record, self.wiring)
         if len(record.run) > LONGEST_LABEL:

@@ -126,16 +126,10 @@ def complete(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def part_of_task(task: ClusterTask, wiring: Wiring, part_of: Mapping[str, int], run: str) -> int | None:
-    """Returns the fold or the shard of a task, or None where it wrote nothing.
+    """Returns the fold or the shard of a task, or None where it wrote nothing. Raises ValueError: it cannot be told.
 
     Train knows its fold, a stage that fans out its shard; another stage of the loop over the folds has the fold of what it reads:
-    a URI is of one fold only.
-
-    Args:
-        part_of: the fold or shard of each URI that is known.
-
-    Raises:
-        ValueError: it cannot be told.
+    a URI is of one fold only, by `part_of` where it is known.
     """
     if task.part is not None or not task.outputs:
         return task.part

@@ -73,7 +73,6 @@ class KubeflowBackend(ClusterBackend):
             return ask(there.experiment_id) or []
 
     def create(self, file: Path, prepared: Prepared) -> FollowedRun:
-        """As `ClusterBackend`."""
         import kfp_server_api
 
         run = kfp_server_api.V2beta1Run(**self.sent(file, prepared))
@@ -212,7 +211,6 @@ class KubeflowBackend(ClusterBackend):
         ]
 
     def change_schedule(self, schedule: str, action: str) -> None:
-        """As `ClusterBackend`."""
         client = self.connection
         does = {
             "pause": client.disable_recurring_run,
@@ -230,12 +228,10 @@ class KubeflowBackend(ClusterBackend):
         return self.link_of(run_id)
 
     def link_of(self, job: str) -> str:
-        """As `ClusterBackend`."""
         pages = os.environ.get(PAGES_VARIABLE) or host_of(self.flags) or "/pipeline"
         return f"{pages.rstrip('/')}/#/runs/details/{job}"
 
     def page_of(self, name: str) -> str:
-        """As `ClusterBackend`."""
         return self.link_of(self.find(name).run_id)
 
     def check_values(self, values: Mapping[str, Any]) -> None:

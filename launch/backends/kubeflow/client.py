@@ -17,14 +17,13 @@ KUBECONFIG = Path("~/.kube/config")
 
 
 def connect(flags: argparse.Namespace) -> Any:
-    """Returns kfp's client, which has talked to the server once.
+    """Returns kfp's client, which has talked to the server once; raises as `talking_to`.
 
     Credentials are kfp's own affair: a token, its context file, the pod or kubeconfig it runs in or with, or Google's.
 
     Raises:
         ValueError: no host, or no namespace where the server has several users.
         FileNotFoundError: no such token file.
-        BackendError: the server does not answer, or says no.
     """
     host = host_of(flags)
     in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ

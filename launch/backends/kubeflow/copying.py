@@ -53,14 +53,7 @@ def copied_item(item: Any, sources: Sequence[Source]) -> dict[Source, Any]:
 
 
 def copied_addresses(values: Mapping[str, Any]) -> list[str]:
-    """Returns the addresses of what a run on Kubeflow will copy: what belongs to one of several folds or shards.
-
-    Args:
-        values: the run's parameters.
-
-    Raises:
-        ValueError: an address that the copying container cannot read.
-    """
+    """Returns what a run on Kubeflow will copy: what is of one of several folds or shards. Raises ValueError: not in gs://."""
     lists = (value for name, value in values.items() if name.endswith((FOLDS, SHARDS)) and isinstance(value, list))
     items = [item for each in lists for item in each if isinstance(item, dict)]  # else the numbers of a whole run's folds
     found = [uri for item in items for name, uri in item.items() if isinstance(uri, str) and not name.endswith(CONTENT)]

@@ -44,14 +44,7 @@ class StoredTask(NamedTuple):
 
 
 def stored_tasks(client: Any, run_id: str) -> list[StoredTask]:
-    """Returns the tasks of a run in the order of their start; none where the run ended before its first.
-
-    Args:
-        client: kfp's, whose address and credentials are used.
-
-    Raises:
-        kfp_server_api.ApiException: the server says no.
-    """
+    """Returns the tasks of a run in the order of their start; none where the run ended before its first. Raises as `ask`."""
     context = ask(client, "GetContextByTypeAndName", ContextByName(type_name=RUN_CONTEXT, context_name=run_id), OneContext)
     if not context.context.id:
         return []
@@ -84,14 +77,7 @@ def stored_tasks(client: Any, run_id: str) -> list[StoredTask]:
 
 
 def ask(client: Any, method: str, question: Any, answer: Any) -> Any:
-    """Returns what ML Metadata answers, an empty message where it has no such thing.
-
-    Args:
-        answer: the class of the answer.
-
-    Raises:
-        kfp_server_api.ApiException: the server says no.
-    """
+    """Returns the `answer` of ML Metadata, empty where it has no such thing. Raises kfp_server_api.ApiException: it says no."""
     import kfp_server_api
 
     api = client.runs.api_client
@@ -137,11 +123,7 @@ def frame(kind: int, content: bytes) -> bytes:
 
 
 def frames(body: bytes) -> list[tuple[int, bytes]]:
-    """Returns kind and content of each frame.
-
-    Raises:
-        struct.error: not made of frames.
-    """
+    """Returns kind and content of each frame. Raises struct.error: not made of frames."""
     found, at = [], 0
     while at < len(body):
         kind, length = struct.unpack_from(">BI", body, at)

@@ -18,14 +18,7 @@ RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def record_of(run: Any, experiment: str, spec: Any, stored: Sequence["StoredTask"]) -> ClusterRecord:
-    """Returns a run for going on from it.
-
-    Args:
-        run: as kfp's client has it.
-        experiment: its experiment's name.
-        spec: its pipeline.
-        stored: its tasks, as ML Metadata has them.
-    """
+    """Returns a run, as kfp's client has it, for going on from it: with its experiment's name, its pipeline, its stored tasks."""
     originals = originals_of(stored)
     return ClusterRecord(
         run=run.run_id,

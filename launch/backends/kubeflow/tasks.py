@@ -21,12 +21,7 @@ NUMBER = re.compile(r"-(\d+)$")  # ends a node's name and that of its pod alike
 
 
 def stage_states(tasks: Sequence[Any], folds: Sequence[int]) -> dict[str, tuple[str, str]]:
-    """Returns id to (stage, state) of the tasks that run a stage, and of drivers that failed, in data order, then by fold.
-
-    Args:
-        tasks: as the API has them.
-        folds: those of the run; where there are several, a stage of one is told as train[2].
-    """
+    """Returns id to (stage, state) of the tasks that run a stage, and of drivers that failed, in data order, then by fold."""
     by_number = {number_of(task.pod_name or ""): task for task in tasks if task.pod_name}
     parents = {number_of(child.pod_name or ""): task for task in tasks for child in task.child_tasks or []}
     found: list[tuple[tuple[int, int], str, tuple[str, str]]] = []

@@ -73,12 +73,7 @@ class LocalBackend:
         require_packages(flavour_of(stage, "gpu" if on_gpu and stage in ACCELERATED else "none") for stage in plan.stages)
 
     def submit(self, plan: Plan) -> StartedRun:
-        """As `Backend`.
-
-        Raises:
-            ValueError: a name that is not one plain folder name.
-            FileExistsError: a run of that name exists.
-        """
+        """As `Backend`; raises as `claim_folder`."""
         if "train" in plan.stages:
             plan = plan.with_parameters(pin_checkpoint(plan.parameters))
         folder = claim_folder(self.runs_dir, plan)
@@ -137,7 +132,6 @@ class LocalBackend:
         return 0
 
     def runs(self) -> list[RunSummary]:
-        """As `Backend`."""
         return [
             RunSummary(
                 name=run["name"],
@@ -153,7 +147,6 @@ class LocalBackend:
         ]
 
     def read(self, name: str) -> RecordedRun:
-        """As `Backend`."""
         return read_recorded_run(self.runs_dir, name, self.wiring)
 
 

@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import functools
 import logging
-import os
 import queue
 import shlex
 import tempfile
@@ -27,15 +26,7 @@ from launch.backends.local.cache.computed_by import computed_by
 from launch.backends.local.cache.stage_cache import StageCache
 from launch.backends.local.isolation.code import copy_code, require_same_code
 from launch.backends.local.isolation.containers import connect, run_container
-from launch.backends.local.isolation.places import (
-    CREDENTIALS,
-    SECRET,
-    Place,
-    container_user,
-    fetching,
-    readable_paths,
-    secret_for,
-)
+from launch.backends.local.isolation.places import place_of
 from launch.backends.local.isolation.processes import RunningStages, run_process, stop_on_signal
 from launch.backends.local.keras_backend import (
     CHECKPOINTS,
@@ -221,28 +212,15 @@ class LocalRun:
 
     def run_container(self, image: str, command: list[str], environment: dict[str, str] | None = None, **_: Any) -> int:
         """Stands in for kfp's `run_docker_container`; kfp's own client of the engine gives up sooner than ours."""
-        network, fetch_environment, credentials = fetching(self.task.inputs)
-        readable = readable_paths(self.task.inputs)
         with contextlib.closing(connect()) as client:
-            uid, gid, groups = container_user(client, image)
             kept = self.kept_by_container()
-            writable = (str(self.artifacts), self.scratch, *kept.values())
-            for folder in writable:
-                if os.getuid() == 0:  # root's containers are not root, and yet have to write there
-                    os.chown(folder, uid, gid)
-            secret = secret_for(credentials, uid)
-            if credentials:
-                fetch_environment[CREDENTIALS] = SECRET if secret else str(credentials)
-                readable |= {} if secret else {str(credentials): str(credentials)}
-            place = Place(
-                user=f"{uid}:{gid}",
-                groups=groups,
-                readable=readable,
-                writable=writable,
-                network=network,
-                environment={"HOME": self.scratch, "TMPDIR": self.scratch, **kept, **fetch_environment, **(environment or {})},
+            place = place_of(
+                client,
+                image,
+                self.task.inputs,
+                {"HOME": self.scratch, "TMPDIR": self.scratch, **kept, **(environment or {})},
+                writable=(str(self.artifacts), self.scratch, *kept.values()),
                 memory_bytes=self.task.memory_bytes,
-                secret=secret,
                 run=str(self.folder),
             )
             return self.follow(lambda on_line: run_container(client, self.running, image, command, place, on_line))

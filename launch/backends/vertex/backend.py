@@ -106,7 +106,6 @@ class VertexBackend(ClusterBackend):
         raise FileNotFoundError(f"{project}, {region} has no run {name}. See: python pipeline.py list --target vertex")
 
     def record(self, name: str) -> ClusterRecord:
-        """As `ClusterBackend`."""
         job = self.find(name)
         with talking_to(self.where, f"read run {name}"):
             experiment = job.get_associated_experiment()
@@ -137,7 +136,6 @@ class VertexBackend(ClusterBackend):
         ]
 
     def change_schedule(self, schedule: str, action: str) -> None:
-        """As `ClusterBackend`."""
         with talking_to(self.where, f"{action} schedule {schedule}"):
             found = self.connection.PipelineJobSchedule.get(schedule)
             if action == "resume":
@@ -146,18 +144,15 @@ class VertexBackend(ClusterBackend):
                 getattr(found, action)()
 
     def stop(self, name: str) -> str:
-        """As `ClusterBackend`."""
         job = self.find(name)
         with talking_to(self.where, f"stop run {name}"):
             job.cancel()
         return self.page_of_job(job)
 
     def link_of(self, job: str) -> str:
-        """As `ClusterBackend`."""
         return LINK.format(**self.where, job=job)
 
     def page_of(self, name: str) -> str:
-        """As `ClusterBackend`."""
         return self.page_of_job(self.find(name))
 
     def page_of_job(self, job: Any) -> str:

@@ -16,7 +16,6 @@ MORE = {
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `compile` to the command line."""
     parser = commands.add_parser(
         "compile",
         help="write the pipeline as a file for Kubeflow or Vertex AI",

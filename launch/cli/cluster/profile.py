@@ -18,7 +18,6 @@ OF_TRAINING = ("submit", "compile")  # `raw` is what a run is trained on; score 
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `profile` to the command line."""
     parser = commands.add_parser(
         "profile",
         help="keep the flags of a cluster in verdelta.toml",
@@ -51,11 +50,7 @@ def kept() -> dict[str, argparse.Action]:
 
 
 def write(arguments: argparse.Namespace, _pipeline: Any) -> int:
-    """Writes the profile that the flags say into the file of this folder, and returns the exit status.
-
-    Raises:
-        ValueError: the file has a profile of that name already.
-    """
+    """Writes a profile of the flags into this folder's file, returns the exit status. Raises ValueError: it has one so named."""
     path, name = Path(FILE), arguments.profile or DEFAULT
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     if name in tomllib.loads(text):
@@ -105,12 +100,9 @@ def read(path: Path, name: str) -> dict[str, Any]:
 
 
 def with_profile(arguments: Sequence[str], commands: Mapping[str, argparse.ArgumentParser]) -> list[str]:
-    """Returns a command line with the flags of the profile that is used here, those that it gives itself left out.
+    """Returns a command line with the flags of the profile that is used here, but those that it gives itself; raises as `read`.
 
     Nothing is added to a command that does not go to a cluster, nor where it names another target than the profile.
-
-    Raises:
-        ValueError: as `read`, or a profile that is asked for where there is no file.
     """
     command, rest = (arguments[0], list(arguments[1:])) if arguments else ("", [])
     parser = commands.get(command)

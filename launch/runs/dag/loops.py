@@ -22,12 +22,7 @@ class Alone:
 
 @contextlib.contextmanager
 def each(items: Any, name: str) -> Iterator[Any]:
-    """A loop over the items of a list, or its body alone.
-
-    Args:
-        items: a parameter of the pipeline, or `Alone`.
-        name: of the loop, as pages show it.
-    """
+    """A loop, named so on pages, over the items of a list that is a parameter of the pipeline, or its body alone for `Alone`."""
     if isinstance(items, Alone):
         yield items
         return
@@ -48,14 +43,9 @@ def collected(output: Any, items: Any) -> Any:
 
 
 def without_loops_of_one(pipeline: Any, values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Returns a pipeline, and its arguments, without the loops that these go through once.
+    """Returns a pipeline, and its arguments, without the loops of `each` over `folds` and `shards` that these go through once.
 
-    In place of `folds` it has a parameter `fold`. It has neither `shards` nor `num_shards`: a run of several shards needs the
-    loop.
-
-    Args:
-        pipeline: of whose loops `each` made those over its parameters `folds` and `shards`.
-        values: its arguments.
+    In place of `folds` it has a parameter `fold`. It has neither `shards` nor `num_shards`: a run of several needs the loop.
     """
     alone = [name for name in (FOLDS, SHARDS) if len(values.get(name, ())) == 1]
     if not alone:

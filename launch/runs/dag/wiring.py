@@ -22,6 +22,7 @@ class Source(NamedTuple):
     output: str
 
 
+MODEL, SUBMISSION = Source("train", "model"), Source("calibrate", "submission")
 Artifacts = Mapping[tuple[Source, int | None], str]  # (what, its fold or shard or None for the whole run) to URI
 
 
@@ -58,9 +59,9 @@ class Wiring:
         )
 
     def read_by(self, stages: Sequence[str]) -> list[Source]:
-        """Returns what `stages` read that none of them writes, each artifact once."""
-        sources = (source for stage in stages for source in self.inputs[stage].values())
-        return [source for source in dict.fromkeys(sources) if source.stage not in stages]
+        """Returns what `stages`, in data order, read that none before them writes, each artifact once."""
+        read = ((number, source) for number, stage in enumerate(stages) for source in self.inputs[stage].values())
+        return list(dict.fromkeys(source for number, source in read if source.stage not in stages[:number]))
 
 
 def read_wiring(pipeline: Any) -> Wiring:

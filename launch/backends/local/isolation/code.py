@@ -22,11 +22,7 @@ def copy_code(copy: Path, root: Path = ROOT) -> Path:
 
 
 def require_same_code(image: str, code: Path) -> None:
-    """Refuses a copy that is of other code than the run: the name of a stage's image, its key in the cache, was made before.
-
-    Raises:
-        ValueError: the code was edited between the two.
-    """
+    """Refuses code that was edited since the stage's image, its key in the cache, was named. Raises ValueError: it was."""
     kinds = {name.partition(":")[0] for name in images_of(code)}
     if image.partition(":")[0] in kinds and image not in images_of(code):
         raise ValueError(

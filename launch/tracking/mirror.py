@@ -20,8 +20,7 @@ from components.contract import schema
 from components.contract.verdict import VERDICT, in_short
 from components.contract.verified import read_bytes
 from components.report.mlflow_log import EXPERIMENT, TrackedRun, experiment_id, log_run
-from launch.runs.record import RESULTS, RUN_JSON, RUNNING, SUCCEEDED
-from launch.runs.store import BROKEN, read_runs
+from launch.runs.record import BROKEN, RESULTS, RUN_JSON, RUNNING, SUCCEEDED, read_runs
 from launch.runs.summary import differing_parameters, headline
 
 if TYPE_CHECKING:

@@ -220,19 +220,16 @@ class KubeflowBackend(ClusterBackend):
         with talking_to(self.host, f"{action} schedule {schedule}"):
             does[action](schedule)
 
-    def stop(self, name: str) -> str:
-        """As `ClusterBackend`: stages that go on are ended."""
-        run_id = self.find(name).run_id
-        with talking_to(self.host, f"stop run {run_id}"):
-            self.connection.terminate_run(run_id)
-        return self.link_of(run_id)
+    def end(self, run: Any) -> None:
+        with talking_to(self.host, f"stop run {run.run_id}"):
+            self.connection.terminate_run(run.run_id)
 
-    def link_of(self, job: str) -> str:
+    def key_of(self, run: Any) -> str:
+        return str(run.run_id)
+
+    def link_of(self, key: str) -> str:
         pages = os.environ.get(PAGES_VARIABLE) or host_of(self.flags) or "/pipeline"
-        return f"{pages.rstrip('/')}/#/runs/details/{job}"
-
-    def page_of(self, name: str) -> str:
-        return self.link_of(self.find(name).run_id)
+        return f"{pages.rstrip('/')}/#/runs/details/{key}"
 
     def check_values(self, values: Mapping[str, Any]) -> None:
         """As `ClusterBackend`: what would have to be copied and cannot be."""

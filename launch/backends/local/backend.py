@@ -27,9 +27,8 @@ from launch.runs.dag.wiring import Wiring
 from launch.runs.inspection import inspect_raw
 from launch.runs.lineage import Parent, RecordedRun, artifacts_of
 from launch.runs.plans.plan import SAMPLE, Plan
-from launch.runs.record import FAILED, SUCCEEDED, RunRecord, is_running
+from launch.runs.record import FAILED, SUCCEEDED, RunRecord, is_running, read_runs
 from launch.runs.sample import sample_dataset
-from launch.runs.store import read_runs
 from launch.runs.summary import RunSummary, headline
 
 DOCKER = "docker"

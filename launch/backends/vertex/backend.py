@@ -143,21 +143,15 @@ class VertexBackend(ClusterBackend):
             else:
                 getattr(found, action)()
 
-    def stop(self, name: str) -> str:
-        job = self.find(name)
-        with talking_to(self.where, f"stop run {name}"):
-            job.cancel()
-        return self.page_of_job(job)
+    def end(self, run: Any) -> None:
+        with talking_to(self.where, f"stop run {self.key_of(run)}"):
+            run.cancel()
 
-    def link_of(self, job: str) -> str:
-        return LINK.format(**self.where, job=job)
+    def key_of(self, run: Any) -> str:
+        return str(run.resource_name.rpartition("/")[2])
 
-    def page_of(self, name: str) -> str:
-        return self.page_of_job(self.find(name))
-
-    def page_of_job(self, job: Any) -> str:
-        """Returns the page of a job that is there."""
-        return self.link_of(job.resource_name.rpartition("/")[2])
+    def link_of(self, key: str) -> str:
+        return LINK.format(**self.where, job=key)
 
     def check_values(self, values: Mapping[str, Any]) -> None:
         """As `ClusterBackend`: lists of more artifacts than the service takes."""

@@ -1,4 +1,4 @@
-"""Loops over folds and shards; where there is one, they are left out: on a cluster each costs two pods and more than a minute."""
+"""Loops over folds and shards, left out where there is one, which on a cluster costs minutes; and the lists that they make."""
 
 import contextlib
 import dataclasses
@@ -8,9 +8,30 @@ from typing import Any
 
 from kfp import dsl
 
-from launch.runs.dag.collected import CollectedArtifacts, list_of_one
+from launch.runs.dag.kfp_internals import PipelineArtifactChannel
 from launch.runs.dag.signatures import declared, with_parameters
 from launch.runs.parameters import FOLDS, LOOP, SHARDS
+
+
+class CollectedArtifacts(dsl.Collected, PipelineArtifactChannel):
+    """What dsl.Collected is, and an artifact channel by its type, too.
+
+    kfp 2.17 takes a dsl.Collected that goes into another loop for a list of parameters, whatever it holds, and fails on the
+    type of the artifacts; it asks first whether a channel is one of artifacts. What it then writes down is an ordinary input
+    of the loop, a list of artifacts.
+    """
+
+    def __init__(self, output: Any) -> None:
+        PipelineArtifactChannel.__init__(self, output.name, output.channel_type, output.task_name, is_artifact_list=True)
+        self.output, self.is_artifact_channel = output, True
+
+
+def list_of_one(output: Any) -> PipelineArtifactChannel:
+    """Returns the channel by which a task reads an artifact outside of loops as a list.
+
+    kfp collects lists from loops only; an importer in a loop is something that not every release of Kubeflow takes.
+    """
+    return PipelineArtifactChannel(output.name, output.channel_type, output.task_name, is_artifact_list=True)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,7 @@ from typing import Any
 
 from kfp import dsl
 
-from launch.runs.dag.collected import list_of_one
-from launch.runs.dag.loops import collected, each, number_of, without_loops_of_one
+from launch.runs.dag.loops import collected, each, list_of_one, number_of, without_loops_of_one
 from launch.runs.dag.signatures import declared, scalars_of, with_parameters
 from launch.runs.dag.wiring import Artifacts, Source, Wiring
 from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS

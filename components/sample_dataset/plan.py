@@ -32,27 +32,16 @@ PLANT, NOISE, BARE_SOIL = "plant", "noise", "bare soil"  # what a photo shows
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """One plant.
+    """One plant."""
 
-    Attributes:
-        species: BC or LT.
-        number: 1 for BC_01; 1088 for the test folder of that name.
-        folder: its folder inside the species' folder.
-        rate: days of growth that the plant makes in a day.
-        first_age: days of growth that it has on day 1.
-        stall: first and last day without growth; (0, 0) where there is none.
-        shifted: whether it looks like no train plant.
-        contents: day -> what the photo of that day shows.
-    """
-
-    species: str
-    number: int
-    folder: str
-    rate: float
-    first_age: float
-    stall: tuple[int, int]
-    shifted: bool
-    contents: dict[int, str] = dataclasses.field(hash=False)
+    species: str  # BC or LT
+    number: int  # 1 for BC_01; 1088 for the test folder of that name
+    folder: str  # its folder inside the species' folder
+    rate: float  # days of growth that the plant makes in a day
+    first_age: float  # days of growth that it has on day 1
+    stall: tuple[int, int]  # first and last day without growth; (0, 0) where there is none
+    shifted: bool  # whether it looks like no train plant
+    contents: dict[int, str] = dataclasses.field(hash=False)  # day -> what the photo of that day shows
 
     @property
     def key(self) -> tuple[int, int]:

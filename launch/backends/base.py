@@ -29,15 +29,10 @@ class BackendError(Exception):
 
 
 class Backend(Protocol):
-    """A place where plans are executed.
+    """A place where plans are executed."""
 
-    Attributes:
-        note: what to say below a list of its runs.
-        hint: how to start a first run there.
-    """
-
-    note: str
-    hint: str
+    note: str  # what to say below a list of its runs
+    hint: str  # how to start a first run there
 
     def check(self, plan: Plan) -> None:
         """Asks all that can be asked before anything runs or is sent.

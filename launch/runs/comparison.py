@@ -30,17 +30,11 @@ class LabelledPair:
 
 @dataclasses.dataclass(frozen=True)
 class LabelledPairs:
-    """What both models are tried on.
+    """What both models are tried on."""
 
-    Attributes:
-        pairs: of the test set, all of them.
-        source: of the raw photos, listed.
-        paths: id of each photo in the pairs to its place there.
-    """
-
-    pairs: Sequence[LabelledPair]
-    source: Any
-    paths: dict[str, PurePosixPath]
+    pairs: Sequence[LabelledPair]  # of the test set, all of them
+    source: Any  # of the raw photos, listed
+    paths: dict[str, PurePosixPath]  # id of each photo in the pairs to its place there
 
 
 def labelled_pairs(run: RecordedRun, wiring: Wiring, scratch: Path) -> LabelledPairs:

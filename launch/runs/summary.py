@@ -26,12 +26,8 @@ class RunSummary:
 
 def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the headline metrics among `metrics` that are numbers, in their order; earlier versions wrote NaN, too."""
-    return {name: metrics[name] for name in schema.HEADLINE_METRICS if is_number(metrics.get(name))}
-
-
-def is_number(value: Any) -> bool:
-    """Whether a metric is a finite number."""
-    return isinstance(value, int | float) and math.isfinite(value)
+    found = {name: metrics.get(name) for name in schema.HEADLINE_METRICS}
+    return {name: value for name, value in found.items() if isinstance(value, int | float) and math.isfinite(value)}
 
 
 def local_time(moment: datetime.datetime | None) -> str:

@@ -59,23 +59,14 @@ class Prepared:
 
 
 class ClusterBackend(abc.ABC):
-    """A `launch.backends.base.Backend` that is talked to; what targets differ in is in their folders.
+    """A `launch.backends.base.Backend` that is talked to; what targets differ in is in their folders."""
 
-    Attributes:
-        name: of the target, as --target has it.
-        target: the module that says what a stage is there: `launch.backends.cluster.compile.Target`.
-        flags_there: the flags that only this target has.
-        site: how plans import artifacts there.
-        job: kfp's placeholder of what a run's page is found by.
-        sends_emails: whether it can tell by e-mail how a run ended.
-    """
-
-    name: str
-    target: ModuleType
-    flags_there: Sequence[Flag]
-    site: Site
-    job: str
-    sends_emails: bool = False
+    name: str  # of the target, as --target has it
+    target: ModuleType  # says what a stage is there
+    flags_there: Sequence[Flag]  # that only this target has
+    site: Site  # how plans import artifacts there
+    job: str  # kfp's placeholder of what a run's page is found by
+    sends_emails: bool = False  # whether it can tell by e-mail how a run ended
     note: str = ONLY_LATEST
 
     def __init__(self, wiring: Wiring, flags: argparse.Namespace) -> None:

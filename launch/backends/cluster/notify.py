@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import re
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
 
 from kfp import dsl
 
@@ -84,7 +83,9 @@ def notifying(notified: Notified | None, components: Collection[str]) -> Iterato
         yield
         return
     if not WEBHOOK.fullmatch(notified.to[0]):
-        with dsl.ExitHandler(email(notified.to), name=GROUP):
+        from google_cloud_pipeline_components.v1.vertex_notification_email import VertexNotificationEmailOp
+
+        with dsl.ExitHandler(VertexNotificationEmailOp(recipients=list(notified.to)).set_caching_options(False), name=GROUP):
             yield
         return
     about = {"run": dsl.PIPELINE_JOB_NAME_PLACEHOLDER} | dataclasses.asdict(notified) | {"to": list(notified.to)}
@@ -94,10 +95,3 @@ def notifying(notified: Notified | None, components: Collection[str]) -> Iterato
         if has_scores:
             by_name = {task.component_spec.name: task for task in tasks_of_pipeline()}
             tell_scores(**about, metrics=by_name["calibrate"].outputs["metrics"]).after(by_name["report"])
-
-
-def email(to: Sequence[str]) -> Any:
-    """Puts Google's own exit task into a pipeline: Vertex AI mails state and link."""
-    from google_cloud_pipeline_components.v1.vertex_notification_email import VertexNotificationEmailOp
-
-    return VertexNotificationEmailOp(recipients=list(to)).set_caching_options(False)

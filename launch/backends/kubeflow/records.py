@@ -19,7 +19,8 @@ RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 def record_of(run: Any, experiment: str, spec: Any, stored: Sequence["StoredTask"]) -> ClusterRecord:
     """Returns a run, as kfp's client has it, for going on from it: with its experiment's name, its pipeline, its stored tasks."""
-    originals = originals_of(stored)
+    copies = (each for each in stored if each.name.startswith(copy_artifact.component_spec.name))  # of what a rerun reads
+    originals = {uri: each.parameters[ADDRESS] for each in copies for uri in each.outputs.get(COPY, ())}
     return ClusterRecord(
         run=run.run_id,
         state=run.state or "PENDING",
@@ -31,14 +32,8 @@ def record_of(run: Any, experiment: str, spec: Any, stored: Sequence["StoredTask
     )
 
 
-def originals_of(stored: Sequence["StoredTask"]) -> dict[str, str]:
-    """Returns what each copy is a copy of, by their URIs: a rerun of several folds copies what it reads (copying.py)."""
-    copies = (each for each in stored if each.name.startswith(copy_artifact.component_spec.name))
-    return {uri: each.parameters[ADDRESS] for each in copies for uri in each.outputs.get(COPY, ())}
-
-
 def task_of(stored: "StoredTask", stage: str, originals: Mapping[str, str]) -> ClusterTask:
-    """Returns a task as lineage wants it; ML Metadata has one kind of number."""
+    """Returns a task as lineage wants it, with the originals of copies by URI; ML Metadata has one kind of number."""
     part = next((int(stored.parameters[name]) for name in (LOOP, SHARD) if name in stored.parameters), None)
     inputs = {name: [originals.get(uri, uri) for uri in uris] for name, uris in stored.inputs.items()}
     return ClusterTask(stage=stage, succeeded=stored.succeeded, part=part, inputs=inputs, outputs=stored.outputs)

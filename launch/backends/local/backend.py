@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from components.contract.shown import one_line
-from components.contract.verdict import VERDICT, in_short
+from components.contract.verdict import VERDICT, in_short, sentences, verdict_headline
 from components.images import ACCELERATED, flavour_of, image_for
 from components.raw.storage import content_digest, locate_raw
 from launch.backends.local.cache.packages import require_packages
@@ -19,7 +19,7 @@ from launch.backends.local.isolation.places import linked_places
 from launch.backends.local.keras_backend import JAX, TENSORFLOW, can_use_gpu, keras_backend, remarks
 from launch.backends.local.kfp_local import LocalRun
 from launch.backends.local.records import read_recorded_run, recorded_tasks
-from launch.backends.local.results import collect_results, score_table, shown_results, validation_scores, verdict_lines
+from launch.backends.local.results import collect_results, score_table, shown_results, validation_scores
 from launch.backends.local.terminal import Terminal
 from launch.runs.checkpoint import pin_checkpoint
 from launch.runs.dag.replay import Site, imported_item
@@ -127,7 +127,7 @@ class LocalBackend:
         scores = f"\n{score_table(metrics)}\n" if metrics else ""
         say("\n  ".join([f"{scores}\nSUCCEEDED in {record.age_seconds:.0f} s", *map(str, shown_results(run.folder))]))
         if verdict:
-            say(verdict_lines(verdict))
+            say("\n  ".join([f"\n{verdict_headline(verdict).upper()}", *sentences(verdict)]))
         return 0
 
     def runs(self) -> list[RunSummary]:

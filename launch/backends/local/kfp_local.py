@@ -39,7 +39,6 @@ from launch.backends.local.keras_backend import (
 )
 from launch.backends.local.kfp_tasks import (
     loop_part,
-    memory_limit,
     missing_outputs,
     recorded_inputs,
     single_digests,
@@ -69,20 +68,12 @@ class Failure:
     log: Path
 
     def __str__(self) -> str:
-        part = "".join(
-            f" ({name} {number})" for name, number in (("fold", self.fold), ("shard", self.shard)) if number is not None
-        )
-        return f"stage {self.stage}{part}: {self.reason}"
+        parts = (("fold", self.fold), ("shard", self.shard))
+        return f"stage {self.stage}{''.join(f' ({name} {part})' for name, part in parts if part is not None)}: {self.reason}"
 
 
 class LocalRun:
-    """One run of a pipeline in a folder, its stages as processes or, where `containers` says so, each in its container.
-
-    Attributes:
-        failures: every stage that failed, in the order in which they did.
-        outputs: stage name to the outputs (artifact name to URI) of its last task.
-        digests: URI to SHA-256 of outputs that are one file.
-    """
+    """One run of a pipeline in a folder, its stages as processes or, where `containers` says so, each in its container."""
 
     def __init__(
         self,
@@ -97,15 +88,15 @@ class LocalRun:
         self.running = RunningStages()
         self.runs = cache_folder.parent
         self.gpus = shown_gpus() if not containers and keras_backend() == JAX and can_use_gpu() else []
-        self.cache = StageCache(str(cache_folder), computed_by(containers, self.gpus, parallel), self.say_of_task)
+        self.cache = StageCache(str(cache_folder), computed_by(containers, self.gpus, parallel), self.say_of_stage)
         self.slots: queue.SimpleQueue[int] = queue.SimpleQueue()  # a number for each stage that may run at a time
         self.parallel = parallel
         for number in range(parallel):
             self.slots.put(number)
         self.task = threading.local()  # kfp runs each fold's tasks in a thread of their own
-        self.failures: list[Failure] = []
-        self.outputs: dict[str, dict[str, Any]] = {}
-        self.digests: dict[str, str] = {}
+        self.failures: list[Failure] = []  # in the order in which they came
+        self.outputs: dict[str, dict[str, Any]] = {}  # stage to the outputs (artifact name to URI) of its last task
+        self.digests: dict[str, str] = {}  # URI to SHA-256 of outputs that are one file
         self.logs, self.artifacts, self.scratch = folder / "logs", folder / "artifacts", ""
         self.code: Path | None = None
         self.copying = threading.Lock()
@@ -115,7 +106,13 @@ class LocalRun:
         self.logs.mkdir(exist_ok=True)
         self.artifacts.mkdir(exist_ok=True)
         parent = self.folder if self.containers else Path(tempfile.gettempdir())  # containers write below the run's folder only
-        with self.record.scratch(parent) as scratch, self.adapted_kfp(), stop_on_signal(self.running):
+        load_dispatcher(self.containers)
+        with (
+            self.record.scratch(parent) as scratch,
+            replacing(self.replacements()),
+            logging_to(self.folder / RUN_LOG),
+            stop_on_signal(self.running),
+        ):
             self.scratch, self.code = str(scratch), None
             local.init(
                 runner=local.DockerRunner() if self.containers else local.SubprocessRunner(use_venv=False),
@@ -171,7 +168,7 @@ class LocalRun:
                 self.failures.append(Failure(stage, fold, shard if several else None, self.task.reason, self.task.log))
             return outputs, status
 
-    def say_of_task(self, text: str) -> None:
+    def say_of_stage(self, text: str) -> None:
         """Says something of the stage of this thread."""
         self.terminal.stage_line(self.task.label, text)
 
@@ -186,8 +183,9 @@ class LocalRun:
 
     def run_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:
         """Stands in for kfp's `run_single_task_implementation`: a stage that left a declared output out has failed."""
-        self.task.memory_bytes = memory_limit(task["executor_spec"])
-        self.task.image = task["executor_spec"].container.image
+        container = task["executor_spec"].container
+        self.task.image = container.image
+        self.task.memory_bytes = int(container.resources.memory_limit * 1e9) or None  # kfp compiles a limit to GB
         outputs, status = original(**task)
         if status != Status.SUCCESS:
             return outputs, status
@@ -260,13 +258,6 @@ class LocalRun:
         if status:
             self.task.reason = failure_reason(list(lines), status)
         return status
-
-    @contextlib.contextmanager
-    def adapted_kfp(self) -> Iterator[None]:
-        """Within the block kfp.local runs its tasks through this object and talks to run.log only."""
-        load_dispatcher(self.containers)
-        with replacing(self.replacements()), logging_to(self.folder / RUN_LOG):
-            yield
 
     def replacements(self) -> dict[str, Callable[[Any], Any]]:
         """Returns what is replaced in kfp: its name to what makes the replacement of the original."""

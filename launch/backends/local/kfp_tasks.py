@@ -35,11 +35,6 @@ def stage_name(task: Mapping[str, Any]) -> str | None:
     return component.executor_label.removeprefix("exec-")
 
 
-def memory_limit(executor: Any) -> int | None:
-    """Returns the bytes that a task's container may use, or None where the task sets no limit."""
-    return int(executor.container.resources.memory_limit * 1e9) or None  # kfp compiles a limit to GB
-
-
 def loop_part(io_store: Any, loop: str, number: str) -> int | None:
     """Returns the number of the fold, or shard, that a task in a loop over such a list is about, or None outside of one."""
     try:

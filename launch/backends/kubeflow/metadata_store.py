@@ -44,22 +44,22 @@ class StoredTask(NamedTuple):
 
 
 def stored_tasks(client: Any, run_id: str) -> list[StoredTask]:
-    """Returns the tasks of a run in the order of their start; none where the run ended before its first. Raises as `ask`."""
-    context = ask(client, "GetContextByTypeAndName", ContextByName(type_name=RUN_CONTEXT, context_name=run_id), OneContext)
+    """Returns the tasks of a run in the order of their start; none where the run ended before its first. Raises as `call`."""
+    context = call(client, "GetContextByTypeAndName", ContextByName(type_name=RUN_CONTEXT, context_name=run_id), OneContext)
     if not context.context.id:
         return []
     executions: list[Any] = []
     options: Any = Options(max_result_size=PAGE)
     while options:
-        page = ask(client, "GetExecutionsByContext", OfContext(context_id=context.context.id, options=options), Executions)
+        page = call(client, "GetExecutionsByContext", OfContext(context_id=context.context.id, options=options), Executions)
         executions += page.executions
         following = page.next_page_token
         options = Options(max_result_size=PAGE, next_page_token=following) if following else None
     if not executions:
         return []
-    events = ask(client, "GetEventsByExecutionIDs", Ids(ids=[each.id for each in executions]), Events).events
+    events = call(client, "GetEventsByExecutionIDs", Ids(ids=[each.id for each in executions]), Events).events
     ids = sorted({event.artifact_id for event in events})
-    uris = {each.id: each.uri for each in ask(client, "GetArtifactsByID", Ids(ids=ids), Artifacts).artifacts} if ids else {}
+    uris = {each.id: each.uri for each in call(client, "GetArtifactsByID", Ids(ids=ids), Artifacts).artifacts} if ids else {}
     by_task: dict[tuple[int, int], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for event in events:
         if event.artifact_id in uris and event.path.steps:
@@ -76,7 +76,7 @@ def stored_tasks(client: Any, run_id: str) -> list[StoredTask]:
     ]
 
 
-def ask(client: Any, method: str, question: Any, answer: Any) -> Any:
+def call(client: Any, method: str, question: Any, answer: Any) -> Any:
     """Returns the `answer` of ML Metadata, empty where it has no such thing. Raises kfp_server_api.ApiException: it says no."""
     import kfp_server_api
 

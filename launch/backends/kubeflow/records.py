@@ -25,7 +25,7 @@ def record_of(run: Any, experiment: str, spec: Any, stored: Sequence["StoredTask
         run=run.run_id,
         state=run.state or "PENDING",
         finished=run.state in END_STATES,
-        parameters=defaults_of(spec) | parameters_of(run),
+        parameters=defaults_of(spec) | given_to(run),
         about=words_of(run),
         experiment=experiment,
         tasks=[task_of(each, stage, originals) for each in stored if (stage := stage_of(each.name))],
@@ -48,11 +48,11 @@ def summary_of(run: Any) -> RunSummary:
         preset=about.get("preset"),
         started=local_time(run.created_at),
         parent=parent_of(about),
-        parameters=listed_parameters(parameters_of(run)),
+        parameters=listed_parameters(given_to(run)),
     )
 
 
-def parameters_of(run: Any) -> dict[str, Any]:
+def given_to(run: Any) -> dict[str, Any]:
     """Returns what a run was given."""
     return (run.runtime_config.parameters if run.runtime_config else None) or {}
 

@@ -86,9 +86,10 @@ def read_wiring(pipeline: Any) -> Wiring:
                 items = task["parameterIterator"]["items"]["inputParameter"]
                 walk(component["dag"], found, items.removeprefix(CHANNEL))
             else:
-                inputs[stage_of(name)] = found
+                stage = name.replace("-", "_")
+                inputs[stage] = found
                 if loop:
-                    in_loop[loop].add(stage_of(name))
+                    in_loop[loop].add(stage)
 
     walk(spec["root"]["dag"], {}, None)
     return Wiring({stage: inputs[stage] for stage in STAGES}, frozenset(in_loop[FOLDS]), frozenset(in_loop[SHARDS]))
@@ -98,11 +99,6 @@ def written(components: Mapping[str, Any], dag: Mapping[str, Any], task: str, ou
     """Returns who writes an output of `task`: the task itself or, where it is a loop, one inside it."""
     component = components[dag["tasks"][task]["componentRef"]["name"]]
     if "dag" not in component:
-        return Source(stage_of(task), output)
+        return Source(task.replace("-", "_"), output)
     selector = component["dag"]["outputs"]["artifacts"][output]["artifactSelectors"][0]
     return written(components, component["dag"], selector["producerSubtask"], selector["outputArtifactKey"])
-
-
-def stage_of(task: str) -> str:
-    """Returns the stage that a task of the pipeline is."""
-    return task.replace("-", "_")

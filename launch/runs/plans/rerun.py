@@ -50,7 +50,7 @@ def rerun_plan(wiring: Wiring, earlier: RecordedRun, wanted: Wanted, name: str |
         preset=earlier.preset,
         parameters=resolve(earlier.parameters, wanted.changed),
         stages=wanted.stages,
-        steps=[Step(stages, functools.partial(build, wiring, earlier, stages, folds)) for stages, folds in steps],
+        steps=[Step(stages, functools.partial(build_step, wiring, earlier, stages, folds)) for stages, folds in steps],
         raw=earlier.raw if "resize_images" in wanted.stages else None,
         parent=Parent(earlier.name, wanted.stage, RERUN, folds),
         earlier=earlier,
@@ -58,7 +58,7 @@ def rerun_plan(wiring: Wiring, earlier: RecordedRun, wanted: Wanted, name: str |
     )
 
 
-def build(
+def build_step(
     wiring: Wiring, earlier: RecordedRun, stages: Sequence[str], folds: Sequence[int],
     plan: Plan, site: Site, data: Mapping[str, str], written: Artifacts, **more: Any,
 ) -> Built:  # fmt: skip

@@ -8,7 +8,7 @@ from launch.runs.dag.wiring import MODEL, SUBMISSION, Source, Wiring
 from launch.runs.lineage import SCORE, Parent, RecordedRun
 from launch.runs.parameters import resolve
 from launch.runs.plans.plan import Plan, Step
-from launch.runs.plans.rerun import build
+from launch.runs.plans.rerun import build_step
 
 FOLDED_PAIRS = Source("split_folds", "folded_pairs")
 TRAINED = [MODEL, FOLDED_PAIRS, SUBMISSION]  # what a run must have, so that its models can score
@@ -26,7 +26,7 @@ def score_plan(wiring: Wiring, trained: RecordedRun, raw: str, name: str | None)
     trained.require(TRAINED, trained.folds, wiring)
     stages = [stage for stage in wiring.inputs if stage not in ONLY_IN_TRAINING]
     build_score = functools.partial(
-        build, scoring(wiring), trained, stages, trained.folds, name="verdelta-score", fixed={"splits": [schema.TEST]}
+        build_step, scoring(wiring), trained, stages, trained.folds, name="verdelta-score", fixed={"splits": [schema.TEST]}
     )
     return Plan(
         title="score",

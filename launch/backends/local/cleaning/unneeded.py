@@ -34,10 +34,8 @@ def dead_entries(folder: Path, remaining: Remaining) -> Iterator[Path]:
     """Yields the cache's entries of artifacts that are gone, or go with their run, and what a killed process was writing."""
     for path in sorted(folder.iterdir()):
         if ENTRY.fullmatch(path.name):
-            gone = [
-                each for each in paths_in(read(path)) if not each.exists() or any(map(each.is_relative_to, remaining.deleted))
-            ]
-            if gone:
+            used = paths_in(content_or_none(path))
+            if any(not each.exists() or any(map(each.is_relative_to, remaining.deleted)) for each in used):
                 yield path
         elif path.name.startswith(".kfp_cache_") and not remaining.going_on:
             yield path
@@ -101,7 +99,7 @@ def scratch_in(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def read(path: Path) -> Any:
+def content_or_none(path: Path) -> Any:
     """Returns what a JSON file says; nothing of one that cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))

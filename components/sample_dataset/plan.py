@@ -17,10 +17,7 @@ CHALLENGE_TRAIN_LENGTHS = {  # 753 photos and, as in the challenge, 14,613 pairs
     LT: (37, 42, 39, 41, 41, 43, 40, 42, 35, 40),
 }
 TEST_FOLDERS = {BC: (1100, 1107), LT: (1003, 1021, 1088, 1089)}
-CHALLENGE_TEST_LENGTHS = {
-    BC: {1100: 37, 1107: 35, 1112: 34, 1125: 33},
-    LT: {1003: 38, 1021: 37, 1045: 37, 1088: 28, 1089: 28},
-}
+CHALLENGE_TEST_LENGTHS = {BC: {1100: 37, 1107: 35, 1112: 34, 1125: 33}, LT: {1003: 38, 1021: 37, 1045: 37, 1088: 28, 1089: 28}}
 SHIFTED_FOLDERS = (1088, 1089)
 RATES = (0.8, 1.2)  # of train and test plants alike; in the challenge plants differ by more: see README.md of this stage
 SHIFTS = (1.25, 1.7)  # by how much the shifted series grow faster, or by a coin's fall slower, than other plants

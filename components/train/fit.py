@@ -165,12 +165,7 @@ def load_fold(examples: Path, settings: TrainSettings) -> FoldData:
     used = set(pairs["before_image_id"]) | set(pairs["after_image_id"])
     table = table[(table["split"] == schema.TRAIN) & table["image_id"].isin(used)].reset_index(drop=True)
     images = load_images(
-        examples,
-        split=schema.TRAIN,
-        table=table,
-        pairs=pairs,
-        dim=settings.dim,
-        memory_budget_gb=settings.memory_budget_gb,
+        examples, split=schema.TRAIN, table=table, pairs=pairs, dim=settings.dim, memory_budget_gb=settings.memory_budget_gb
     )
     row_of = pd.Series(table.index, index=table["image_id"])
     pairs = pairs.assign(before=pairs["before_image_id"].map(row_of), after=pairs["after_image_id"].map(row_of))

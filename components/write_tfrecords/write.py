@@ -34,13 +34,7 @@ class Record:
 
 
 def write_tfrecords(
-    *,
-    images: Path,
-    catalog: Path,
-    pairs: Path,
-    folded_pairs: Path | None,
-    examples: Path,
-    settings: WriteTfrecordsSettings,
+    *, images: Path, catalog: Path, pairs: Path, folded_pairs: Path | None, examples: Path, settings: WriteTfrecordsSettings
 ) -> dict[str, Any]:
     """Writes `examples/`: TFRecords per fold and for the test set, images.csv, both pair tables, JSON that tells of them.
 

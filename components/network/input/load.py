@@ -138,13 +138,7 @@ def allocate(shape: tuple[int, ...], memory_budget_gb: float) -> DecodedImages:
 
 
 def training_batches(
-    images: DecodedImages,
-    cliques: Cliques,
-    *,
-    cliques_per_batch: int,
-    augmentations: int,
-    first: int = 0,
-    placeholders: int = 0,
+    images: DecodedImages, cliques: Cliques, *, cliques_per_batch: int, augmentations: int, first: int = 0, placeholders: int = 0
 ) -> tf.data.Dataset:
     """Batches for Keras: (images [C, K, H, W, 3] uint8 or float32, deltas [C, P, 1] float32, weights [C, P] float32).
 

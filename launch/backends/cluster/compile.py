@@ -56,12 +56,7 @@ def check_parameters(values: Mapping[str, Any], cluster: Cluster) -> None:
 
 
 def compile_pipeline(
-    pipeline: Any,
-    cluster: Cluster,
-    target: ModuleType,
-    defaults: Mapping[str, Any],
-    path: Path,
-    read_anew: bool = False,
+    pipeline: Any, cluster: Cluster, target: ModuleType, defaults: Mapping[str, Any], path: Path, read_anew: bool = False
 ) -> None:
     """Writes `pipeline`, made for `cluster`, to `path`, whole.
 

@@ -76,13 +76,7 @@ class LocalRun:
     """One run of a pipeline in a folder, its stages as processes or, where `containers` says so, each in its container."""
 
     def __init__(
-        self,
-        folder: Path,
-        cache_folder: Path,
-        record: RunRecord,
-        terminal: Terminal,
-        parallel: int = 1,
-        containers: bool = False,
+        self, folder: Path, cache_folder: Path, record: RunRecord, terminal: Terminal, parallel: int = 1, containers: bool = False
     ) -> None:
         self.folder, self.record, self.terminal, self.containers = folder, record, terminal, containers
         self.running = RunningStages()

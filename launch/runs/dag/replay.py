@@ -141,6 +141,18 @@ def loop_item(
     return item
 
 
+def imported_in_loops(values: Mapping[str, Any]) -> dict[str, int]:
+    """Returns, of the arguments of such a pipeline, the URI of each artifact that loops import, and its fold or shard."""
+    items = [item for value in values.values() if isinstance(value, list) for item in value if isinstance(item, Mapping)]
+    parts = [(item.get(LOOP, item.get(SHARD)), item) for item in items if {LOOP, SHARD} & item.keys()]
+    return {
+        uri: int(part)
+        for part, item in parts
+        for name, uri in item.items()
+        if name not in (LOOP, SHARD) and not name.endswith(CONTENT)
+    }
+
+
 def imported_item(item: Any, sources: Sequence[Source]) -> dict[Source, Any]:
     """Returns the channels of the artifacts in a loop's item."""
     return {source: imported(getattr(item, key(source)), getattr(item, f"{key(source)}{CONTENT}"), source) for source in sources}

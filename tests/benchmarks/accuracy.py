@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 from components.calibrate.calibrate import calibrate
+from components.calibrate.few_labels import apply_few_labels
 from components.calibrate.linear import apply_lines, fit_lines, floor_days
 from components.calibrate.settings import CalibrateSettings
-from components.calibrate.tables import read_out_of_fold
+from components.calibrate.tables import CALIBRATED, read_out_of_fold
 from components.contract import schema
 from components.contract.scores import rmse_days
 from components.contract.tables.stage_tables import read_table
@@ -29,6 +30,7 @@ from tests.benchmarks.accuracy_trainings import Dataset, Trained, recipe_at_equa
 
 FOLDS = 5
 RESAMPLINGS = 20
+LABELS = 3  # of a series
 DAILY = {"cadence_days": 1.0}
 
 
@@ -88,14 +90,27 @@ def ablation(dataset: Dataset, ours: Trained) -> dict[str, float]:
 
 def shifted_series(dataset: Dataset, ours: Trained) -> dict[str, float]:
     """The two series that look and grow otherwise, how sure the answers are, and which series are told to be unusual."""
-    raw, daily = (answers(dataset, [ours], **settings)[0] for settings in ({}, DAILY))
+    (raw, calibration), (daily, _) = (answers(dataset, [ours], **settings) for settings in ({}, DAILY))
     odd, plain = raw["shifted"], ~raw["shifted"]
     row = {"raw": rmse(raw[odd]), "cadence": rmse(daily[odd])}
     row["cadence / raw"] = row["cadence"] / row["raw"]
+    row[f"{LABELS} labels"] = labelled(raw[odd], calibration["series_law"])
     for name, rows in (("ordinary", plain), ("shifted", odd)):
         row[f"{name} inside, %"] = 100 * float(daily[rows].eval("low_days <= true <= high_days").mean())
     unusual = raw.groupby("series")[["drift", "shifted"]].first().query(f"drift > {schema.UNUSUAL_DRIFT}")["shifted"]
     return {**row, "found": float(unusual.sum()), "false alarms": float((~unusual).sum())}
+
+
+def labelled(table: pd.DataFrame, law: dict[str, float]) -> float:
+    """RMSE in days over the pairs without a label, of series that have LABELS each, drawn anew RESAMPLINGS times."""
+    errors = []
+    for number in range(RESAMPLINGS):
+        test = table.reset_index().rename(columns={"time_delta": CALIBRATED})
+        known = test.groupby("series").sample(LABELS, random_state=number)
+        apply_few_labels(test, known.set_index("idx")["true"].astype("float64"), law)
+        rest = test.drop(known.index)
+        errors.append(rmse_days(rest[CALIBRATED], rest["true"]))
+    return float(np.mean(errors))
 
 
 def fitted(dataset: Dataset, ours: Trained) -> dict[str, float]:

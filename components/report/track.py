@@ -24,16 +24,7 @@ PARENT_TAG = "mlflow.parentRunId"
 
 
 def track(run: Run, page: Page, settings: ReportSettings, html: str, summary: str, submission: Path) -> None:
-    """Logs a run; says so on standard output if the server does not take it, and goes on: the report does not depend on it.
-
-    Args:
-        run: the run's tables.
-        page: what its page shows.
-        settings: the report's own.
-        html: the page.
-        summary: the Markdown text.
-        submission: folder of calibrate.
-    """
+    """Logs a run; says so on standard output if the server does not take it, and goes on: the report does not depend on it."""
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
         return

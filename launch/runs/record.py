@@ -31,7 +31,7 @@ BROKEN = "BROKEN"  # the state of a run whose record cannot be read
 EXECUTED, CACHED, STAGE_FAILED = "executed", "cached", "failed"
 UNFINISHED = "the run did not come to its end"
 RESULTS = {  # stage, output: the files of it that a run's folder shows
-    ("calibrate", "submission"): (schema.SUBMISSION_RAW_CSV, schema.SUBMISSION_CALIBRATED_CSV),
+    ("calibrate", "submission"): (schema.SUBMISSION_RAW_CSV, schema.SUBMISSION_CALIBRATED_CSV, schema.INTERVALS_CSV),
     ("report", "html"): ("report.html",),
     ("report", "summary"): ("summary.md",),
 }

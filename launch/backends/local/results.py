@@ -30,6 +30,8 @@ def collect_results(folder: Path, outputs: Mapping[str, Mapping[str, Any]], dige
     for stage, output in RESULTS.keys() & {(stage, output) for stage, written in outputs.items() for output in written}:
         source = Path(outputs[stage][output])
         for name in RESULTS[stage, output]:
+            if name == schema.INTERVALS_CSV and not (source / name).exists():
+                continue  # scored with a calibration of an earlier version
             content = (
                 read_bytes(source / name) if source.is_dir() else read_single(source, digests.get(outputs[stage][output]), stage)
             )

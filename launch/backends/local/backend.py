@@ -3,9 +3,8 @@
 import contextlib
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from components.contract.shown import one_line
 from components.contract.verdict import VERDICT, in_short, sentences, verdict_headline
@@ -37,13 +36,6 @@ RESUME = "Repeat the command (under another --name, if you gave one): stages tha
 SITE = Site(content=content_of_uri, in_loop=imported_item, loops_of_one=True)
 
 
-class StartedRun(NamedTuple):
-    """A run that has its folder and its record, and nothing else yet."""
-
-    plan: Plan
-    record: RunRecord
-
-
 class LocalBackend:
     """Runs plans on this machine; a `launch.backends.base.Backend`.
 
@@ -71,14 +63,14 @@ class LocalBackend:
         on_gpu = keras_backend() == JAX and can_use_gpu()
         require_packages(flavour_of(stage, "gpu" if on_gpu and stage in ACCELERATED else "none") for stage in plan.stages)
 
-    def submit(self, plan: Plan) -> StartedRun:
-        """As `Backend`; raises as `claim_folder`."""
+    def submit(self, plan: Plan) -> tuple[Plan, RunRecord]:
+        """As `Backend`: a run that has its folder and its record, and nothing else yet; raises as `claim_folder`."""
         if "train" in plan.stages:
             plan = plan.with_parameters(pin_checkpoint(plan.parameters))
         folder = claim_folder(self.runs_dir, plan)
-        return StartedRun(plan, RunRecord(folder, plan.preset, plan.parameters, plan.parent.as_dict() if plan.parent else None))
+        return plan, RunRecord(folder, plan.preset, plan.parameters, plan.parent.as_dict() if plan.parent else None)
 
-    def follow(self, handle: StartedRun) -> int:
+    def follow(self, handle: tuple[Plan, RunRecord]) -> int:
         """As `Backend`; a signal ends the run as a failed stage does, and the status is then 128 + its number."""
         (plan, record), terminal = handle, Terminal()
         with failing_into(record), among_runs(self.runs_dir):
@@ -93,8 +85,11 @@ class LocalBackend:
             run = LocalRun(
                 record.folder, self.runs_dir / ".cache", record, terminal, self.parallel, containers=self.in_containers
             )
-            succeeded = all(self.executed(run, plan, number, data) for number in range(len(plan.steps)))
-            return self.finish(run, succeeded)
+            for step in plan.steps:
+                written = artifacts_of(recorded_tasks(record.content, self.wiring), self.wiring)
+                if not run.execute(*step.build(plan, SITE, data, written)):
+                    return self.finish(run, False)
+            return self.finish(run, True)
 
     def data(self, plan: Plan) -> dict[str, str]:
         """Returns the pipeline's inputs `raw` and `raw_digest`: what lies there now; the sample is drawn where it is wanted."""
@@ -102,11 +97,6 @@ class LocalBackend:
             return {}
         raw = locate_raw(sample_dataset(self.runs_dir) if plan.raw == SAMPLE else plan.raw)
         return {"raw": raw, "raw_digest": content_digest(raw, plan.splits)}
-
-    def executed(self, run: LocalRun, plan: Plan, number: int, data: Mapping[str, str]) -> bool:
-        """Executes one step of a plan and returns whether every stage of it succeeded."""
-        written = artifacts_of(recorded_tasks(run.record.content, self.wiring), self.wiring)
-        return run.execute(*plan.steps[number].build(plan, SITE, data, written))
 
     def finish(self, run: LocalRun, succeeded: bool) -> int:
         """Puts the results into the run's folder, says how it ended, and returns the exit status."""

@@ -10,6 +10,7 @@ from components.contract.shown import one_line
 from components.contract.verdict import VERDICT, in_short, sentences, verdict_headline
 from components.images import ACCELERATED, flavour_of, image_for
 from components.raw.storage import content_digest, locate_raw
+from launch.backends.local.cache.inspected import InspectedRaw
 from launch.backends.local.cache.packages import require_packages
 from launch.backends.local.cache.stage_cache import content_of_uri
 from launch.backends.local.cleaning.leftovers import among_runs
@@ -23,14 +24,13 @@ from launch.backends.local.terminal import Terminal
 from launch.runs.checkpoint import pin_checkpoint
 from launch.runs.dag.replay import Site, imported_item
 from launch.runs.dag.wiring import Wiring
-from launch.runs.inspection import inspect_raw
 from launch.runs.lineage import Parent, RecordedRun, artifacts_of
 from launch.runs.plans.plan import SAMPLE, Plan
 from launch.runs.record import FAILED, SUCCEEDED, RunRecord, is_running, read_runs
 from launch.runs.sample import sample_dataset
 from launch.runs.summary import RunSummary, headline
 
-DOCKER = "docker"
+DOCKER, CACHE = "docker", ".cache"
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RESUME = "Repeat the command (under another --name, if you gave one): stages that succeeded are taken from the cache."
 SITE = Site(content=content_of_uri, in_loop=imported_item, loops_of_one=True)
@@ -48,12 +48,14 @@ class LocalBackend:
         """Args: the pipeline's wiring, the folder of runs, subprocess or docker, and how many tasks of a loop run at once."""
         self.wiring, self.shown_dir, self.runs_dir = wiring, runs_dir, runs_dir.resolve()
         self.in_containers, self.parallel = runner == DOCKER, parallel
+        self.inspected: InspectedRaw | None = None  # what `check` has looked at
 
     def check(self, plan: Plan) -> None:
         """As `Backend`: raw data that is complete; an engine and images, or packages, for the plan's stages."""
         raw = None if plan.raw == SAMPLE else plan.raw
         if raw:
-            found = inspect_raw(raw, plan.parameters, plan.splits)
+            self.inspected = InspectedRaw(raw, plan.parameters, plan.splits, self.runs_dir / CACHE)
+            found = self.inspected.look()
             print("\n".join(map(one_line, found.lines)), flush=True)
             found.refuse()
         if self.in_containers:
@@ -82,9 +84,7 @@ class LocalBackend:
             backend = TENSORFLOW if self.in_containers else keras_backend()  # the images for this machine compute with TensorFlow
             for line in remarks(backend, plan.stages, plan.parameters):
                 terminal.say(line)
-            run = LocalRun(
-                record.folder, self.runs_dir / ".cache", record, terminal, self.parallel, containers=self.in_containers
-            )
+            run = LocalRun(record.folder, self.runs_dir / CACHE, record, terminal, self.parallel, containers=self.in_containers)
             for step in plan.steps:
                 written = artifacts_of(recorded_tasks(record.content, self.wiring), self.wiring)
                 if not run.execute(*step.build(plan, SITE, data, written)):
@@ -96,7 +96,10 @@ class LocalBackend:
         if plan.raw is None:
             return {}
         raw = locate_raw(sample_dataset(self.runs_dir) if plan.raw == SAMPLE else plan.raw)
-        return {"raw": raw, "raw_digest": content_digest(raw, plan.splits)}
+        if self.inspected is None:
+            return {"raw": raw, "raw_digest": content_digest(raw, plan.splits)}
+        self.inspected.remember()
+        return {"raw": raw, "raw_digest": self.inspected.digest}
 
     def finish(self, run: LocalRun, succeeded: bool) -> int:
         """Puts the results into the run's folder, says how it ended, and returns the exit status."""

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from components.contract.cores import available_cores
-from components.serve.models.predictor import IMAGES_PER_PASS, Photo, Predictor, digest_of
+from components.serve.models.predictor import Photo, Predictor, digest_of
 
 GATHERING_SECONDS = 0.05  # that a decoded photo waits for others at most
 
@@ -74,7 +74,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         while self.waiting:
             await self.gather()
-            batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), IMAGES_PER_PASS))]
+            batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), self.predictor.photos_per_pass))]
             self.batches += 1
             try:
                 seen: list[Photo] = await loop.run_in_executor(self.computing, self.predictor.look, batch)
@@ -90,7 +90,7 @@ class Batcher:
         """Returns when a batch is full, nothing else is coming, or the first has waited long enough."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GATHERING_SECONDS):
-                while self.undecoded and len(self.waiting) < IMAGES_PER_PASS:
+                while self.undecoded and len(self.waiting) < self.predictor.photos_per_pass:
                     self.decoded.clear()
                     await self.decoded.wait()
 

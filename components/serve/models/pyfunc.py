@@ -31,7 +31,7 @@ class PairsModel:
         Raises:
             ValueError: a column is missing, or a photo cannot be decoded.
         """
-        import pandas as pd  # neither ask nor the serving image needs it
+        import pandas as pd  # it takes a while, and nothing else here needs it
 
         missing = {"before", "after"} - set(model_input.columns)
         if missing:

@@ -8,6 +8,7 @@ N photos, V views, M models, F numbers that a photo brings to its pairs: 1 where
 
 import dataclasses
 import hashlib
+import math
 import queue
 import threading
 from collections import OrderedDict
@@ -107,7 +108,7 @@ class Predictor:
         core, hints = openvino.Core(), {"INFERENCE_PRECISION_HINT": "f32"}
         self.bundle, self.dim, self.passes = bundle, networks[0].dim, 0
         views, small = bundle.tta_views * len(networks), self.dim <= SMALL_DIM
-        self.streams = (streams or max(round(available_cores() * views / (views + DECODING)), 1)) if small else 1
+        self.streams = (streams or math.ceil(available_cores() * views / (views + DECODING))) if small else 1
         self.photos_per_pass = max((SMALL_PER_PASS if small else IMAGES_PER_PASS) // bundle.tta_views, 1)
         if small:
             hints |= {"NUM_STREAMS": str(self.streams), "INFERENCE_NUM_THREADS": str(self.streams)}

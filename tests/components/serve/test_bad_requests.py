@@ -165,7 +165,7 @@ FILES: dict[str, tuple[Any, int, str]] = {  # body and headers, status, what is 
     "one photo": (form(("before", "a.png", GOOD)), 422, "expected before and after, or photos"),
     "a field that is not known": (form(("before", "a", GOOD), ("url", "", b"http://x")), 422, "field 'url'"),
     "a field twice": (form(("before", "a", GOOD), ("before", "a", GOOD)), 422, "field 'before'"),
-    "a cadence that is no number": (form(("cadence_days", "", b"daily"), ("photos", "a", GOOD)), 422, "cadence_days"),
+    "a cadence that is no number": (form(("cadence_days", "", b"daily"), *[("photos", "a", GOOD)] * 2), 422, "cadence_days"),
     "a species that is no text": (form(("species", "", b"\xff"), ("before", "a", GOOD)), 422, "UTF-8"),
     "10,000 files": (form(*[("photos", "a", b"x")] * 10_000), 413, "10000 photos"),
     "a part of 100,000 letters of header": (form(("before", "a" * 100_000, GOOD)), 400, "multipart/form-data"),

@@ -31,7 +31,7 @@ class PhotoInBucket(Form):
     name: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
 
 
-SentPhoto = PhotoBytes | PhotoInBucket
+SentPhoto = Annotated[PhotoBytes | PhotoInBucket, Field(union_mode="left_to_right")]  # the first that fits: each try decodes it
 
 
 class Instance(Form):

@@ -75,7 +75,7 @@ def time_line(
         placed, why = on_cadence(dates, cadence_days, predictor.bundle.calibration)
         believed = not why
         if believed:
-            days, by = (placed - placed[0]).tolist(), f"a photo every {cadence_days:g} days"
+            days, by = (placed - placed[0]).tolist(), f"cadence_days={cadence_days:g}"
         else:
             warnings.append(f"cadence_days={cadence_days:g} is not believed: {why}")
     if len(seen) > 2:

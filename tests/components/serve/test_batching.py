@@ -18,10 +18,10 @@ PER_PASS = 16
 class Quick:
     """As a predictor, whose photos are numbers: decoding takes so long, a pass none."""
 
-    streams, photos_per_pass = 1, PER_PASS
+    photos_per_pass = PER_PASS
 
     def __init__(self, seconds: float = 0.0) -> None:
-        self.seconds, self.sizes = seconds, list[int]()
+        self.seconds, self.sizes, self.streams = seconds, list[int](), 1
 
     def recall(self, _digest: str) -> None:
         return None
@@ -75,3 +75,18 @@ def test_photos_that_are_being_decoded_come_into_one_batch(photos: int, monkeypa
         return quick.sizes
 
     assert asyncio.run(ask()) == [min(photos - start, PER_PASS) for start in range(0, photos, PER_PASS)]
+
+
+def test_two_streams_share_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask(photos: int) -> list[int]:
+        quick = Quick(0.001)
+        quick.streams = 2
+        batcher = Batcher(quick)  # type: ignore[arg-type]
+        found = await batcher.photos([str(number).encode() for number in range(photos)])
+        assert [photo.halves[0] for photo in found if isinstance(photo, Photo)] == list(range(photos))
+        batcher.close()
+        return quick.sizes
+
+    monkeypatch.setattr(batching, "GATHERING_SECONDS", 60)
+    for photos in (2, 7):
+        assert sorted(asyncio.run(ask(photos))) == [photos // 2, photos - photos // 2]

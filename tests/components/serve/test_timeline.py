@@ -100,7 +100,7 @@ def test_a_series_is_put_on_a_cadence_as_calibrate_does_it(
         assert not left
         line = time_line(predictor, seen, cadence_days=1.5)
         np.testing.assert_allclose(line.days, found[NAMES] - found[NAMES[0]])
-        assert line.calibration == "a photo every 1.5 days"
+        assert line.calibration == "cadence_days=1.5"
         np.testing.assert_allclose(line.raw_days, dates - dates[0])
     line = time_line(predictor, seen, cadence_days=10.0)
     np.testing.assert_allclose(line.days, dates - dates[0])

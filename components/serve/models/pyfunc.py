@@ -28,7 +28,7 @@ class PairsModel:
             model_input: columns `before` and `after`, the bytes of a PNG or JPEG each; optional `species` and `series`.
             params: of MLflow's interface; none is known.
         """
-        import pandas as pd  # neither ask nor the serving image needs it
+        import pandas as pd  # it takes a while, and nothing else here needs it
 
         missing = {"before", "after"} - set(model_input.columns)
         if missing:

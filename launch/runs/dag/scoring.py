@@ -72,16 +72,17 @@ def score_pipeline(site: Site, folded_pairs: Recorded, calibrated: Recorded, alo
         paired = generate_pairs(catalogs=collected(resized.outputs["catalog"], shards), splits=[schema.TEST])
         catalog, pairs = paired.outputs["catalog"], paired.outputs["pairs"]
 
-        examples = write_tfrecords(
+        written = write_tfrecords(
             images=collected(resized.outputs["images"], shards),
             catalog=catalog,
             pairs=pairs,
             **chosen_for(write_tfrecords, settings),
-        ).outputs["examples"]
+        )
 
         only_model = imported(*alone, MODEL) if alone else None
         with each(folds, "each fold") as fold:
             model = only_model or site.in_loop(fold, [MODEL])[MODEL]
+            examples = written.outputs["examples"]
             predicted = predict(examples=examples, model=model, **chosen_for(predict, settings)).outputs["predictions"]
 
         submission = calibrate(
@@ -92,7 +93,7 @@ def score_pipeline(site: Site, folded_pairs: Recorded, calibrated: Recorded, alo
         ).outputs["submission"]
         report(
             images=collected(resized.outputs["images"], shards),
-            examples=examples,
+            tables=written.outputs["tables"],
             submission=submission,
             folded_pairs=pairs_of_training,
             **chosen_for(report, settings),

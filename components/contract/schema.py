@@ -26,6 +26,7 @@ TEST_DATA_CSV = "test_data.csv"
 SAMPLE_SUBMISSION_CSV = "sample_submission.csv"
 TEST_LABELS_CSV = "test_labels.csv"
 TEST_ORACLE_CSV = "test_oracle.csv"  # of the sample dataset alone: what who knows each plant's age could answer
+FEW_LABELS_CSV = "few_labels.csv"  # true days of a few test pairs, to learn from; of test_labels.csv nothing is learnt
 TRAIN, TEST = SPLITS = "train", "test"  # values of `split`
 DAY_DECIMALS = 3  # 86 seconds, more than the jitter of a camera that works at a fixed hour
 IMAGES_COLUMNS = ("image_id", "split", "species", "series", "day", "path")

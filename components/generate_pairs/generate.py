@@ -13,7 +13,7 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_record
-from components.contract.tables.by_idx import read_labels, read_order
+from components.contract.tables.by_idx import read_few_labels, read_labels, read_order
 from components.contract.tables.pair_csv import write_pairs
 from components.contract.tables.stage_tables import read_images
 from components.contract.tables.user_tables import read_test_data
@@ -50,9 +50,10 @@ def generate_pairs(
         tables[schema.TRAIN_PAIRS_CSV] = train
         counts = {"train_pairs": len(train), "train_series": train["series"].nunique()}
     test = make_test_pairs(images[images["split"] == schema.TEST], read_test_data(catalog), catalog)
-    read_order(catalog)  # calibrate needs these two, hours later: what is wrong with them is said now
+    read_order(catalog)  # calibrate needs these, hours later: what is wrong with them is said now
     for name in (schema.TEST_LABELS_CSV, schema.TEST_ORACLE_CSV):
         read_labels(catalog, test["idx"], name)
+    read_few_labels(catalog, test["idx"])
     pairs.mkdir(parents=True, exist_ok=True)
     for name, table in (tables | {schema.TEST_PAIRS_CSV: test}).items():
         with atomic_write(pairs / name) as path:

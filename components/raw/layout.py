@@ -12,6 +12,7 @@ RAW_TABLES = {
     schema.TEST_DATA_CSV: schema.RAW_TEST_DATA,
     schema.SAMPLE_SUBMISSION_CSV: schema.SAMPLE_SUBMISSION_CSV,
     schema.TEST_LABELS_CSV: f"{schema.TEST_FOLDER}/{schema.TEST_LABELS_CSV}",
+    schema.FEW_LABELS_CSV: f"{schema.TEST_FOLDER}/{schema.FEW_LABELS_CSV}",
     schema.TEST_ORACLE_CSV: f"{schema.TEST_FOLDER}/{schema.TEST_ORACLE_CSV}",
 }  # name in the catalog -> path in the raw data
 DAYS_TABLE = PurePosixPath(schema.TRAIN_FOLDER, schema.DAYS_CSV)

@@ -47,7 +47,7 @@ def sure_rows(intervals: pd.DataFrame, true_days: pd.Series | None) -> list[Sure
 
 
 def sure_lines(calibration: dict[str, Any]) -> list[str]:
-    """Returns in sentences what is promised of intervals, and what was measured on held-out series."""
+    """Returns in sentences what is promised of intervals, what was measured on held-out series, and what a few labels changed."""
     fitted = calibration.get("intervals")
     if not fitted:
         return []
@@ -55,4 +55,7 @@ def sure_lines(calibration: dict[str, Any]) -> list[str]:
     if fitted["held_out_coverage"]:
         shares = ", ".join(f"{share:.0%} of {species}" for species, share in fitted["held_out_coverage"].items())
         lines.append(f"Made without it, a held-out series' intervals held for {shares}.")
+    for series, found in calibration.get("few_labels", {}).items():
+        times = "label" if found["labels"] == 1 else "labels"
+        lines.append(f"By {found['labels']} {times}, the days of {series} are multiplied by {found['factor']:.2f}.")
     return lines

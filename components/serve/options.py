@@ -9,25 +9,15 @@ MEGABYTE = 2**20
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What is allowed.
+    """What is allowed."""
 
-    Attributes:
-        body_bytes: of one request.
-        bytes_at_a_time: of the bodies of all requests that are being received or answered.
-        requests_at_a_time: of them.
-        photos: in one request.
-        pixels: of one photo.
-        seconds: from the first byte of a body to its last, and once more until it is answered.
-        known_bytes: of what the network made of photos, which is kept for the next time.
-    """
-
-    body_bytes: int = 64 * MEGABYTE
-    bytes_at_a_time: int = 256 * MEGABYTE
-    requests_at_a_time: int = 256
-    photos: int = 128
-    pixels: int = 40_000_000
-    seconds: float = 60.0
-    known_bytes: int = 256 * MEGABYTE
+    body_bytes: int = 64 * MEGABYTE  # of one request
+    bytes_at_a_time: int = 256 * MEGABYTE  # of the bodies of all requests that are being received or answered
+    requests_at_a_time: int = 256  # of them
+    photos: int = 128  # in one request
+    pixels: int = 40_000_000  # of one photo
+    seconds: float = 60.0  # from the first byte of a body to its last, and once more until it is answered
+    known_bytes: int = 256 * MEGABYTE  # of what the network made of photos, which is kept for the next time
 
 
 def add_server_flags(parser: Any, host: str, port: int) -> None:
@@ -61,11 +51,7 @@ def add_server_flags(parser: Any, host: str, port: int) -> None:
 
 
 def limits_of(arguments: argparse.Namespace) -> Limits:
-    """Returns the limits that the command line says.
-
-    Raises:
-        ValueError: one that is not above 0.
-    """
+    """Returns the limits that the command line says. Raises ValueError: one that is not above 0."""
     for name in ("max_body_mb", "max_photos", "max_pixels", "max_requests", "max_seconds", "max_known_mb"):
         if getattr(arguments, name) <= 0:
             raise ValueError(f"--{name.replace('_', '-')}: got {getattr(arguments, name)}; expected a number above 0.")

@@ -67,11 +67,7 @@ def in_bytes(tensor: Tensor) -> bytes:
 
 
 def response_of(asked: InferRequest, response: InferResponse) -> Response:
-    """Returns an answer as it was asked for: the outputs that are wanted, in JSON or raw.
-
-    Raises:
-        RefusedError: an output that there is none of.
-    """
+    """Returns an answer with the outputs that are wanted, in JSON or raw. Raises RefusedError: one that there is not."""
     all_raw = bool((asked.parameters or {}).get("binary_data_output"))
     outputs = {tensor.name: tensor for tensor in response.outputs}
     wanted = {each.name: each.parameters or {} for each in asked.outputs or []} or {name: {} for name in outputs}

@@ -83,7 +83,7 @@ def read_bundle(place: str, scratch: Path) -> Bundle:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content.pop("form") != FORM:
             raise ValueError("another form")
-        files = {
+        files: dict[str, Any] = {
             kind: tuple(fetched(f"{place}/{Path(name).name}", scratch) for name in content.pop(kind, ()))
             for kind in ("models", "looks")
         }

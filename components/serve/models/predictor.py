@@ -244,7 +244,7 @@ class Predictor:
         """Returns how far one plant's photos look from all that was trained on, the mean over models; None of an older run."""
         if not self.looks:
             return None
-        look = look_of(np.sum([photo.colours for photo in photos], axis=0, dtype=np.int64))
+        look = look_of(np.stack([photo.colours for photo in photos]).sum(axis=0))
         return float(np.mean([drift(look, known) for known in self.looks]))
 
 

@@ -91,7 +91,7 @@ def pipeline_of(
     arguments |= lists
     kinds |= dict.fromkeys(lists, list) | {SHARDS: list[int]}  # the others' items are dicts
 
-    def again(*values: Any) -> None:
+    def replayed(*values: Any) -> None:
         given = {**fixed, **dict(zip(arguments, values, strict=True))}
         known = {source: imported(uri := artifacts[source, None], site.content(uri), source) for source in whole}
         single = {source: imported(uri := artifacts[source, part], site.content(uri), source) for source, part in alone.items()}
@@ -125,7 +125,7 @@ def pipeline_of(
         for stage in after:
             known |= called(stage, wiring, readable(), given)
 
-    function = with_parameters(again, [declared(each, kinds[each]) for each in arguments])
+    function = with_parameters(replayed, [declared(each, kinds[each]) for each in arguments])
     pipeline = dsl.pipeline(name=name or f"verdelta-again-{stages[0].replace('_', '-')}")(function)
     return site.built(pipeline, arguments)
 

@@ -44,6 +44,7 @@ def pipeline_of(
     artifacts: Artifacts,
     site: Site,
     name: str = "",
+    description: str | None = None,
     fixed: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Any, dict[str, Any]]:
     """Returns a pipeline that executes `stages` and nothing else, and its arguments.
@@ -59,7 +60,7 @@ def pipeline_of(
             artifacts of one are imported as many times as it was executed.
         artifacts: the run's artifacts.
         site: of the backend.
-        name: of the pipeline; made of that of its first stage if empty.
+        name, description: of the pipeline; the name is made of that of its first stage if empty.
         fixed: what stages are given beside, where they have defaults that are not a run's parameters.
     """
     kinds = {name: kind for stage in stages for name, kind in scalars_of(face_of(stage)).items()}
@@ -126,7 +127,8 @@ def pipeline_of(
             known |= called(stage, wiring, readable(), given)
 
     function = with_parameters(replayed, [declared(each, kinds[each]) for each in arguments])
-    pipeline = dsl.pipeline(name=name or f"verdelta-again-{stages[0].replace('_', '-')}")(function)
+    name = name or f"verdelta-again-{stages[0].replace('_', '-')}"
+    pipeline = dsl.pipeline(name=name, description=description)(function)
     return site.built(pipeline, arguments)
 
 

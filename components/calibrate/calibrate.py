@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from components.calibrate.cadence import PHOTO_IDS
 from components.calibrate.intervals import intervals_table
 from components.calibrate.linear import floor_days
 from components.calibrate.photos import read_photos
@@ -60,7 +59,7 @@ def calibrate(
     if (out_of_fold is None) == (calibrated is None):
         raise ValueError(f"out_of_fold={out_of_fold}, calibrated={calibrated}: expected one of them, to fit on or to apply.")
     require_same_length(predictions=predictions, out_of_fold=out_of_fold, histories=histories)
-    more = PHOTO_IDS if settings.cadence_days else ()
+    more = schema.PHOTO_IDS if settings.cadence_days else ()
     test, photos = in_submission_order(read_predictions(predictions, more), *read_order(catalog)), read_photos(predictions)
     counts = {"models": len(predictions), "test_pairs": len(test)}
     floored = floor(test, "test")

@@ -36,9 +36,10 @@ FACTS = (TURNED, PROFILE, ODD_PROFILE, TRANSPARENT, CMYK, FRAMES)  # counts of w
 
 # pairs/ and folded_pairs/
 TRAIN_PAIRS_CSV, TEST_PAIRS_CSV = "train_pairs.csv", "test_pairs.csv"
-TRAIN_PAIRS_COLUMNS = ("pair_id", "species", "series", "before_image_id", "after_image_id", "time_delta_days")
+PHOTO_IDS = ("before_image_id", "after_image_id")  # the two photos of a pair, the earlier first
+TRAIN_PAIRS_COLUMNS = ("pair_id", "species", "series", *PHOTO_IDS, "time_delta_days")
 FOLDED_PAIRS_COLUMNS = (*TRAIN_PAIRS_COLUMNS, "fold")
-TEST_PAIRS_COLUMNS = ("pair_id", "idx", "species", "series", "before_image_id", "after_image_id")
+TEST_PAIRS_COLUMNS = ("pair_id", "idx", "species", "series", *PHOTO_IDS)
 PAIR_ID = "comb_{:06d}"
 
 # examples/

@@ -19,12 +19,7 @@ COLOURS = LEVELS**3
 
 
 def series_looks(images: DecodedImages, series: Iterable[str]) -> dict[str, np.ndarray]:
-    """Returns the look of every series: the roots of its colours' shares in all pixels of its photos.
-
-    Args:
-        images: [N, H, W, 3] uint8.
-        series: of each photo.
-    """
+    """Returns the look of every series: the roots of its colours' shares in all pixels of its photos [N, H, W, 3] uint8."""
     counts: dict[str, np.ndarray] = {}
     for row, name in enumerate(series):
         red, green, blue = np.moveaxis(images[np.array([row])][0] >> 5, -1, 0).astype(np.int16)  # the 8 levels of 256
@@ -34,11 +29,10 @@ def series_looks(images: DecodedImages, series: Iterable[str]) -> dict[str, np.n
 
 
 def photo_table(photos: pd.DataFrame, dates: np.ndarray | None, looks: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Returns PHOTOS_COLUMNS of the held-out photos, and DATE_DAYS where the head has dates.
+    """Returns PHOTOS_COLUMNS of the held-out photos, and DATE_DAYS [N] where the head has dates, from nowhere in particular.
 
     Args:
         photos: columns image_id, species and series.
-        dates: days from nowhere in particular, [N].
         looks: of all train series; the drift of one is from the others.
     """
     names = list(looks)
@@ -56,16 +50,10 @@ def with_dates(photos: pd.DataFrame, drifts: pd.Series, dates: np.ndarray | None
 
 
 def drift(look: np.ndarray, known: np.ndarray) -> float:
-    """Returns how far a look is from the nearest known one, where 1 is how far those typically are from each other.
+    """Returns how far a look [COLOURS] is from the nearest known one [S, COLOURS], where 1 is how far those typically are apart.
 
-    The distance is Hellinger's. A test series beyond schema.UNUSUAL_DRIFT looks like nothing that the model was trained on.
-
-    Args:
-        look: [COLOURS].
-        known: [S, COLOURS], of the train series.
-
-    Returns:
-        0 where there are fewer than two known looks, or all are equal.
+    The distance is Hellinger's; 0 where there are fewer than two known looks, or all are equal. A test series beyond
+    schema.UNUSUAL_DRIFT looks like nothing that the model was trained on.
     """
     if len(known) < 2:
         return 0.0

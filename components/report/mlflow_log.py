@@ -76,13 +76,7 @@ def log_run(client: "MlflowClient", run_id: str, tracked: TrackedRun) -> None:
 
 
 def curve_points(fold: int, history: pd.DataFrame, start: int) -> Iterator["Metric"]:
-    """Yields every finite number of a history as a point of the series fold_<fold>/<column>, at its epoch.
-
-    Args:
-        fold: the fold that the model was validated on.
-        history: one row per epoch.
-        start: when training began, in ms since 1970, as near as is known.
-    """
+    """Yields the finite numbers of a history as points of fold_<fold>/<column> at their epochs; `start` is ms since 1970."""
     from mlflow.entities import Metric
 
     for row in history.to_dict("records"):

@@ -22,35 +22,20 @@ from components.report.records import FOLD_STAGES
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """All that the page is made of, apart from the photos.
+    """All that the page is made of, apart from the photos."""
 
-    Attributes:
-        records: stage.json of every stage, in data order; one per fold for train and predict.
-        folds: the fold held out by each model, in the order of the models.
-        num_folds: folds that the train series are divided into.
-        images: the catalog's rows.
-        train_pairs: every train pair, whatever fold.
-        validation: the out-of-fold pairs, with `fold`.
-        test: the test pairs, with `idx`, and with the `lowest_days` and `highest_days` of the models.
-        has_test_labels: whether `test` has true_days.
-        histories: (fold, history) of each model, one row per epoch; none where an earlier run's models scored new photos.
-        calibration: what calibrate did, as it wrote it down.
-        findings: what it found wrong with a model that learned nothing.
-        intervals: of the test pairs, in their order; None of a calibration that an earlier version made.
-    """
-
-    records: list[dict[str, Any]]
-    folds: list[int]
-    num_folds: int
-    images: pd.DataFrame
-    train_pairs: pd.DataFrame
-    validation: pd.DataFrame
-    test: pd.DataFrame
-    has_test_labels: bool
-    histories: list[tuple[int, pd.DataFrame]]
-    calibration: dict[str, Any]
-    findings: list[Finding]
-    intervals: pd.DataFrame | None
+    records: list[dict[str, Any]]  # stage.json of every stage, in data order; one per fold for train and predict
+    folds: list[int]  # the fold held out by each model, in the order of the models
+    num_folds: int  # folds that the train series are divided into
+    images: pd.DataFrame  # the catalog's rows
+    train_pairs: pd.DataFrame  # every train pair, whatever fold
+    validation: pd.DataFrame  # the out-of-fold pairs, with `fold`
+    test: pd.DataFrame  # the test pairs, with `idx`, and with the `lowest_days` and `highest_days` of the models
+    has_test_labels: bool  # whether `test` has true_days
+    histories: list[tuple[int, pd.DataFrame]]  # (fold, a row per epoch) of each model; none where an earlier run's models scored
+    calibration: dict[str, Any]  # what calibrate did, as it wrote it down
+    findings: list[Finding]  # what it found wrong with a model that learned nothing
+    intervals: pd.DataFrame | None  # of the test pairs, in their order; None of a calibration that an earlier version made
 
     @property
     def is_score(self) -> bool:
@@ -121,11 +106,7 @@ def require_of_this_version(submission: Path) -> None:
 
 
 def read_validation(submission: Path, train_pairs: pd.DataFrame) -> pd.DataFrame:
-    """Returns the out-of-fold pairs with their photos.
-
-    Raises:
-        ValueError: there is none, or one that is not among the train pairs.
-    """
+    """Returns the out-of-fold pairs with their photos. Raises ValueError: there is none, or one is no train pair."""
     path = submission / schema.OUT_OF_FOLD_CALIBRATED_CSV
     table = read_table(path, (*schema.OUT_OF_FOLD_COLUMNS, "calibrated_days"))
     photos = train_pairs[["pair_id", "before_image_id", "after_image_id"]]
@@ -133,11 +114,7 @@ def read_validation(submission: Path, train_pairs: pd.DataFrame) -> pd.DataFrame
 
 
 def read_test(tables: Path, submission: Path) -> pd.DataFrame:
-    """Returns the test pairs with raw and calibrated days, the models' lowest and highest and, where known, the true days.
-
-    Raises:
-        ValueError: a test pair is missing from one of the tables.
-    """
+    """Returns the test pairs with raw, calibrated, lowest, highest and, where known, true days. Raises ValueError."""
     pairs = read_table(tables / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
     path = submission / schema.TEST_CALIBRATED_CSV
     known = [schema.TRUE_DAYS] if schema.TRUE_DAYS in columns_of(path) else []

@@ -31,20 +31,14 @@ def write_report(
 ) -> dict[str, Any]:
     """Writes the page and the summary of one run, and tells an MLflow server of it where the environment names one.
 
-    See README.md for what is read from each folder.
+    See README.md for what is read from each folder. Returns the stage's record.
 
     Args:
-        images: folder of the resized photos.
         tables: the folder of write_tfrecords that holds no photos.
         submission: folder of calibrate; test scores are shown if it knows the true days.
-        html: the file that becomes the page.
-        summary: the file that becomes the Markdown text.
-        settings: how many test pairs to show.
+        html, summary: the files that become the page and the Markdown text.
         folded_pairs: folder of split_folds in the run whose models scored new photos; what would show that run's photos or its
             training is left out. None where `tables` has the train pairs.
-
-    Returns:
-        The stage's record: settings, counts, scores and what could not be shown.
 
     Raises:
         FileNotFoundError: a table or a photo is missing.

@@ -22,12 +22,7 @@ class SureRow:
 
 
 def sure_rows(intervals: pd.DataFrame, true_days: pd.Series | None) -> list[SureRow]:
-    """Returns a row per test series, those that look least like trained ones first.
-
-    Args:
-        intervals: INTERVALS_COLUMNS.
-        true_days: in the same order, where they are known.
-    """
+    """Returns a row per test series of INTERVALS_COLUMNS, those that look least like trained ones first."""
     table = intervals.assign(reach=(intervals["high_days"] - intervals["low_days"]) / 2)
     if true_days is not None:
         known = true_days.to_numpy("float64")

@@ -33,20 +33,11 @@ class Record:
 
 
 def write_tfrecords(
-    *,
-    images: Path,
-    catalog: Path,
-    pairs: Path,
-    folded_pairs: Path | None,
-    examples: Path,
-    settings: WriteTfrecordsSettings,
+    *, images: Path, catalog: Path, pairs: Path, folded_pairs: Path | None, examples: Path, settings: WriteTfrecordsSettings
 ) -> dict[str, Any]:
     """Writes `examples/`: TFRecords per fold and for the test set, images.csv, both pair tables, JSON that tells of them.
 
-    Without `folded_pairs`, where nothing is trained, of the test set alone.
-
-    Returns:
-        The stage record.
+    Without `folded_pairs`, where nothing is trained, of the test set alone. Returns the record.
 
     Raises:
         FileNotFoundError: a photo that the catalog lists is not in `images`.
@@ -98,7 +89,7 @@ def plan_files(
 
 def referenced_images(*pair_tables: pd.DataFrame) -> list[str]:
     """The distinct image ids of pair tables, sorted."""
-    return sorted({name for table in pair_tables for column in ("before_image_id", "after_image_id") for name in table[column]})
+    return sorted({name for table in pair_tables for column in schema.PHOTO_IDS for name in table[column]})
 
 
 def pair_record(row: Any, path_of: dict[str, str]) -> Record:

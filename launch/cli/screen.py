@@ -1,9 +1,7 @@
 """Puts on the terminal what a command prints, and keeps names that come from data from commanding it; aligns tables."""
 
-import contextlib
 import re
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from components.contract.shown import shown
@@ -25,13 +23,6 @@ class Screen:
         begin = OUR_OWN.match(text).end()  # type: ignore[union-attr]  # it matches everything
         self.stream.write(text[:begin] + shown(text[begin:]))
         return len(text)
-
-
-@contextlib.contextmanager
-def safe_screen() -> Iterator[None]:
-    """Within the block standard output and error are such streams."""
-    with contextlib.redirect_stdout(Screen(sys.stdout)), contextlib.redirect_stderr(Screen(sys.stderr)):
-        yield
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -126,12 +126,7 @@ def artifacts_of(tasks: Sequence[Task], wiring: Wiring) -> Artifacts:
 
 
 def taken_over(parent: Parent, read: Callable[[str], RecordedRun], wiring: Wiring) -> Artifacts:
-    """Returns the parent's artifacts that a rerun took over: all but those of the stage it reran and of what depends on it.
-
-    Args:
-        parent: of the run.
-        read: returns a run by its name.
-    """
+    """Returns the artifacts of its parent that a rerun took over: but those of the stage it reran and of what depends on it."""
     if parent.kind != RERUN or parent.stage is None:
         return {}
     older = read(parent.run)

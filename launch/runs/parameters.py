@@ -82,14 +82,7 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 def read(field: dataclasses.Field[Any], text: str, option: str = "--set ") -> Any:
-    """Returns `text` as a value of the field's type; bounds are checked later, with all values at hand.
-
-    Args:
-        option: what stands before the name on the command line, for the message.
-
-    Raises:
-        ValueError: names the parameter, the text and what was expected.
-    """
+    """Returns `text` as a value of the field's type, unbounded. Raises ValueError: names `option`, text and what was expected."""
     if len(text) > LONGEST_VALUE:
         raise ValueError(
             f"{option}{field.name}={text[:40]}…: {len(text)} characters. At most {LONGEST_VALUE} fit on a command line."

@@ -9,8 +9,7 @@ from components.contract import schema
 from components.contract.verified import unchanged
 from components.raw.source import GS
 from components.serve.models.bundle import Bundle
-from launch.runs.dag.scoring import MODEL, SUBMISSION
-from launch.runs.dag.wiring import Wiring
+from launch.runs.dag.wiring import MODEL, SUBMISSION, Wiring
 from launch.runs.lineage import RecordedRun
 
 SERVED = ("mode", "rules", "fits", "intervals", "pair_intervals")  # of calibration.json; older ones have no intervals

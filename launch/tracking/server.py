@@ -77,11 +77,7 @@ def free_port(port: int) -> int:
 
 @contextlib.contextmanager
 def claimed(store: Path) -> Iterator[None]:
-    """Within the block no other `ui` serves the same runs: two would show each of them twice.
-
-    Raises:
-        ValueError: another one does.
-    """
+    """Within the block no other `ui` serves these runs: two would show each twice. Raises ValueError: another one does."""
     store.mkdir(exist_ok=True)
     with (store / ".lock").open("w") as file:
         try:

@@ -30,7 +30,6 @@ from launch.runs.presets import smoke
 from tests.benchmarks.side_view import side_photo
 
 PASSES_PER_STEP = 16  # of the recipe: eight pairs
-SAME_COST = 0.05  # trainings that differ by no more cost the same
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,19 +114,23 @@ def digest_of(settings: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def recipe_at_equal_passes(dataset: Dataset, ours: Trained) -> Trained:
-    """The winner's recipe on a network of smoke's size, from random weights too, with as many backbone passes as `ours` had."""
-    passes = ours.steps * smoke()["clique_size"] * smoke()["cliques_per_batch"]
-    return recipe(dataset, passes // PASSES_PER_STEP)
+def recipe(dataset: Dataset, steps: int, *, to_the_letter: bool = False) -> Trained:
+    """The winner's recipe on a network of smoke's size: pairs in batches of eight, the LSTM, one view.
+
+    The size and the random weights are smoke's, and so is what random weights need: learning rate, its schedule and BatchNorm's
+    momentum. To the letter these are the winner's, who began with weights of ImageNet, and nothing is learned in so few steps.
+    """
+    names = ["encoder", "dim", "checkpoint", "mixed_precision"]
+    names += [] if to_the_letter else ["learning_rate", "schedule", "batchnorm_momentum"]
+    taken = {name: smoke()[name] for name in names}
+    return trained(dataset, **{**dataclasses.asdict(TrainSettings()), **taken, "steps_per_epoch": steps}, views=1)
 
 
-def recipe_at_equal_seconds(dataset: Dataset, ours: Trained, at_equal_passes: Trained) -> Trained:
-    """The same with as many steps as cost what `ours` cost, reckoned by what the steps of `at_equal_passes` did."""
-    more = ours.cpu_seconds / at_equal_passes.cpu_seconds
-    return at_equal_passes if abs(more - 1) <= SAME_COST else recipe(dataset, round(at_equal_passes.steps * more))
+def equal_passes(ours: Trained) -> int:
+    """How many steps of the recipe have as many backbone passes as `ours` had."""
+    return ours.steps * smoke()["clique_size"] * smoke()["cliques_per_batch"] // PASSES_PER_STEP
 
 
-def recipe(dataset: Dataset, steps: int) -> Trained:
-    """The winner's recipe, all its settings but for the size of the network and the length of the training."""
-    size = {name: smoke()[name] for name in ("encoder", "dim", "checkpoint", "mixed_precision")}
-    return trained(dataset, **{**dataclasses.asdict(TrainSettings()), **size, "steps_per_epoch": steps}, views=1)
+def equal_seconds(ours: Trained, rival: Trained) -> int:
+    """How many steps of the recipe cost what `ours` cost, reckoned by what those of `rival` did."""
+    return round(rival.steps * ours.cpu_seconds / rival.cpu_seconds)

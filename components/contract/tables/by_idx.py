@@ -28,14 +28,7 @@ def read_order(catalog: Path) -> tuple[pd.Series, Path]:
 
 
 def require_same_idx(order: pd.Series, others: pd.Series, path: Path, *, missing: str) -> None:
-    """Raises ValueError where two tables have not the same idx.
-
-    Args:
-        order: idx of the file at `path`.
-        others: idx of another table.
-        path: of the file.
-        missing: what to say of an idx of the file that `others` lack.
-    """
+    """Raises ValueError where the file at `path` has not the idx of another table; `missing` is said of one that others lack."""
     here, there = set(order), set(others)
     for odd, what in ((here - there, missing), (there - here, "is not in the file")):
         if odd:

@@ -95,8 +95,6 @@ def resolve_resources(
     Args:
         given: as `parse_resources` returns it.
         accelerated: the target's defaults for the stages that compute on the accelerator.
-        accelerator: none, gpu or tpu.
-        preset: that the run's parameters were started from, if any.
 
     Raises:
         ValueError: a value out of bounds, or an accelerator for a stage that has none.

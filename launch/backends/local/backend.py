@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from components.contract.shown import one_line
-from components.contract.verdict import VERDICT, in_short
+from components.contract.verdict import VERDICT, in_short, sentences, verdict_headline
 from components.images import ACCELERATED, flavour_of, image_for
 from components.raw.storage import content_digest, locate_raw
 from launch.backends.local.cache.packages import require_packages
@@ -19,7 +19,7 @@ from launch.backends.local.isolation.places import linked_places
 from launch.backends.local.keras_backend import JAX, TENSORFLOW, can_use_gpu, keras_backend, remarks
 from launch.backends.local.kfp_local import LocalRun
 from launch.backends.local.records import read_recorded_run, recorded_tasks
-from launch.backends.local.results import collect_results, score_table, shown_results, validation_scores, verdict_lines
+from launch.backends.local.results import collect_results, score_table, shown_results, validation_scores
 from launch.backends.local.terminal import Terminal
 from launch.runs.checkpoint import pin_checkpoint
 from launch.runs.dag.replay import Site, imported_item
@@ -27,9 +27,8 @@ from launch.runs.dag.wiring import Wiring
 from launch.runs.inspection import inspect_raw
 from launch.runs.lineage import Parent, RecordedRun, artifacts_of
 from launch.runs.plans.plan import SAMPLE, Plan
-from launch.runs.record import FAILED, SUCCEEDED, RunRecord, is_running
+from launch.runs.record import FAILED, SUCCEEDED, RunRecord, is_running, read_runs
 from launch.runs.sample import sample_dataset
-from launch.runs.store import read_runs
 from launch.runs.summary import RunSummary, headline
 
 DOCKER = "docker"
@@ -73,12 +72,7 @@ class LocalBackend:
         require_packages(flavour_of(stage, "gpu" if on_gpu and stage in ACCELERATED else "none") for stage in plan.stages)
 
     def submit(self, plan: Plan) -> StartedRun:
-        """As `Backend`.
-
-        Raises:
-            ValueError: a name that is not one plain folder name.
-            FileExistsError: a run of that name exists.
-        """
+        """As `Backend`; raises as `claim_folder`."""
         if "train" in plan.stages:
             plan = plan.with_parameters(pin_checkpoint(plan.parameters))
         folder = claim_folder(self.runs_dir, plan)
@@ -133,11 +127,10 @@ class LocalBackend:
         scores = f"\n{score_table(metrics)}\n" if metrics else ""
         say("\n  ".join([f"{scores}\nSUCCEEDED in {record.age_seconds:.0f} s", *map(str, shown_results(run.folder))]))
         if verdict:
-            say(verdict_lines(verdict))
+            say("\n  ".join([f"\n{verdict_headline(verdict).upper()}", *sentences(verdict)]))
         return 0
 
     def runs(self) -> list[RunSummary]:
-        """As `Backend`."""
         return [
             RunSummary(
                 name=run["name"],
@@ -153,7 +146,6 @@ class LocalBackend:
         ]
 
     def read(self, name: str) -> RecordedRun:
-        """As `Backend`."""
         return read_recorded_run(self.runs_dir, name, self.wiring)
 
 

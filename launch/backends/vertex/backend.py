@@ -122,7 +122,6 @@ class VertexBackend(ClusterBackend):
         raise FileNotFoundError(f"{project}, {region} has no run {name}. See: python pipeline.py list --target vertex")
 
     def record(self, name: str) -> ClusterRecord:
-        """As `ClusterBackend`."""
         job = self.find(name)
         with talking_to(self.where, f"read run {name}"):
             experiment = job.get_associated_experiment()
@@ -153,7 +152,6 @@ class VertexBackend(ClusterBackend):
         ]
 
     def change_schedule(self, schedule: str, action: str) -> None:
-        """As `ClusterBackend`."""
         with talking_to(self.where, f"{action} schedule {schedule}"):
             found = self.connection.PipelineJobSchedule.get(schedule)
             if action == "resume":
@@ -161,24 +159,15 @@ class VertexBackend(ClusterBackend):
             else:
                 getattr(found, action)()
 
-    def stop(self, name: str) -> str:
-        """As `ClusterBackend`."""
-        job = self.find(name)
-        with talking_to(self.where, f"stop run {name}"):
-            job.cancel()
-        return self.page_of_job(job)
+    def end(self, run: Any) -> None:
+        with talking_to(self.where, f"stop run {self.key_of(run)}"):
+            run.cancel()
 
-    def link_of(self, job: str) -> str:
-        """As `ClusterBackend`."""
-        return LINK.format(**self.where, job=job)
+    def key_of(self, run: Any) -> str:
+        return str(run.resource_name.rpartition("/")[2])
 
-    def page_of(self, name: str) -> str:
-        """As `ClusterBackend`."""
-        return self.page_of_job(self.find(name))
-
-    def page_of_job(self, job: Any) -> str:
-        """Returns the page of a job that is there."""
-        return self.link_of(job.resource_name.rpartition("/")[2])
+    def link_of(self, key: str) -> str:
+        return LINK.format(**self.where, job=key)
 
     def check_values(self, values: Mapping[str, Any]) -> None:
         """As `ClusterBackend`: lists of more artifacts than the service takes."""

@@ -16,7 +16,6 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `ask` to the command line."""
     parser = commands.add_parser(
         "ask",
         help="how many days lie between two photos, or a series of them",

@@ -20,7 +20,6 @@ IsBetter = Callable[[Bundle | None], bool]
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `publish` to the command line."""
     parser = commands.add_parser(
         "publish",
         help="put a run's models, calibration and card into a registry of models, or a folder",

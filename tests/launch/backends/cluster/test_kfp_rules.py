@@ -18,9 +18,10 @@ from launch.backends.cluster.compile import compile_pipeline
 from launch.backends.table import CLUSTERS
 from launch.cli.main import parser
 from launch.runs.dag.replay import pipeline_of
-from launch.runs.dag.scoring import scoring
 from launch.runs.dag.wiring import Source
+from launch.runs.lineage import RecordedRun
 from launch.runs.parameters import resolve
+from launch.runs.plans.score import score_plan
 
 VALUES = {"raw": "gs://plants/raw", "raw_digest": "abc"}
 Documents = list[Any]
@@ -59,7 +60,10 @@ def recompiled(tmp_path: Path, target: str, first: str, folds: list[int]) -> tup
     artifacts = {(Source(task.stage, name), task.part): address for task, name, address in written}
     parameters = resolve({}, {"folds": folds}) | VALUES
     if first == "score":
-        pipeline, values = scoring(raw=VALUES, folds=folds, parameters=parameters, artifacts=artifacts, site=backend.site)
+        known = {name: value for name, value in parameters.items() if name not in VALUES}
+        trained = RecordedRun(name="first", preset=None, parameters=known, parent=None, raw=None, artifacts=artifacts)
+        plan = score_plan(WIRING, trained, VALUES["raw"], None)
+        pipeline, values = plan.steps[0].build(plan, backend.site, VALUES, {})
     else:
         pipeline, values = pipeline_of(
             WIRING, WIRING.onward(first), folds=folds, parameters=parameters, artifacts=artifacts, site=backend.site

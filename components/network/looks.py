@@ -7,28 +7,41 @@ S series, N photos; a look is [COLOURS] float32 of length 1.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from components.contract import schema
-from components.network.input.image_file import DecodedImages
+
+if TYPE_CHECKING:  # what answers questions needs no table
+    import pandas as pd
+
+    from components.network.input.image_file import DecodedImages
 
 LEVELS = 8  # of each of red, green and blue
 COLOURS = LEVELS**3
 
 
-def series_looks(images: DecodedImages, series: Iterable[str]) -> dict[str, np.ndarray]:
+def series_looks(images: "DecodedImages", series: Iterable[str]) -> dict[str, np.ndarray]:
     """Returns the look of every series: the roots of its colours' shares in all pixels of its photos [N, H, W, 3] uint8."""
     counts: dict[str, np.ndarray] = {}
     for row, name in enumerate(series):
-        red, green, blue = np.moveaxis(images[np.array([row])][0] >> 5, -1, 0).astype(np.int16)  # the 8 levels of 256
-        colours = np.bincount(((red << 6) | (green << 3) | blue).ravel(), minlength=COLOURS)
-        counts[name] = counts.get(name, 0) + colours
-    return {name: np.sqrt(colours / colours.sum()).astype(np.float32) for name, colours in counts.items()}
+        counts[name] = counts.get(name, 0) + colour_counts(images[np.array([row])][0])
+    return {name: look_of(colours) for name, colours in counts.items()}
 
 
-def photo_table(photos: pd.DataFrame, dates: np.ndarray | None, looks: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def colour_counts(image: np.ndarray) -> np.ndarray:
+    """Returns how many pixels of a photo, [H, W, 3] uint8, have each colour, [COLOURS]; a series' photos are added up."""
+    red, green, blue = np.moveaxis(image >> 5, -1, 0).astype(np.int16)  # the 8 levels of 256
+    return np.bincount(((red << 6) | (green << 3) | blue).ravel(), minlength=COLOURS)
+
+
+def look_of(colours: np.ndarray) -> np.ndarray:
+    """Returns the look of what has so many pixels of each colour."""
+    return np.sqrt(colours / colours.sum()).astype(np.float32)
+
+
+def photo_table(photos: "pd.DataFrame", dates: np.ndarray | None, looks: Mapping[str, np.ndarray]) -> "pd.DataFrame":
     """Returns PHOTOS_COLUMNS of the held-out photos, and DATE_DAYS [N] where the head has dates, from nowhere in particular.
 
     Args:
@@ -43,7 +56,7 @@ def photo_table(photos: pd.DataFrame, dates: np.ndarray | None, looks: Mapping[s
     return with_dates(photos, photos["series"].map(found), dates)
 
 
-def with_dates(photos: pd.DataFrame, drifts: pd.Series, dates: np.ndarray | None) -> pd.DataFrame:
+def with_dates(photos: "pd.DataFrame", drifts: "pd.Series", dates: np.ndarray | None) -> "pd.DataFrame":
     """Returns the table PHOTOS_CSV, as `photo_table` says."""
     table = photos[list(schema.PHOTOS_COLUMNS[:3])].assign(drift=drifts.round(3))
     return table if dates is None else table.assign(**{schema.DATE_DAYS: dates})

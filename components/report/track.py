@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.contract import schema
-from components.report.mlflow_log import EXPERIMENT, TrackedRun, connect, experiment_id, log_run
+from components.report.mlflow_log import EXPERIMENT, TrackedRun, connect, experiment_id, log_run, without_password
 from components.report.page import Page
 from components.report.read import Run
 from components.report.scores import headline_scores
@@ -39,9 +39,11 @@ def track(run: Run, page: Page, settings: ReportSettings, html: str, summary: st
                 client.log_artifact(run_id, str(submission / name))
         if is_ours:
             client.set_terminated(run_id)
-        print(f"logged to MLflow at {uri}, run {run_id}")
+        print(f"logged to MLflow at {without_password(uri)}, run {run_id}")
     except Exception as error:  # of MLflow, of HTTP or of the server's artifact store
-        print(f"NOT LOGGED to MLflow at {uri} ({type(error).__name__}: {error}). The report itself is complete.")
+        print(
+            without_password(f"NOT LOGGED to MLflow at {uri} ({type(error).__name__}: {error}). The report itself is complete.")
+        )
 
 
 def run_to_log_to(client: "MlflowClient") -> tuple[str, bool]:

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from components.contract.shown import Screen
 from launch.backends.base import BackendError
 from launch.cli import check, clean, list, open, rerun, run, score, ui
 from launch.cli.answers import ask, publish, serve
 from launch.cli.cluster import compile, profile, schedules, stop, submit
 from launch.cli.cluster.profile import with_profile
 from launch.cli.options import HERE
-from launch.cli.screen import Screen
 
 COMMANDS = (check, run, rerun, score, ask, serve, publish, compile, submit, list, clean, open, stop, schedules, profile, ui)
 

@@ -52,12 +52,16 @@ Calibration: {calibration}.
 
 ## Not measured
 
-Drift: of single pairs it is not told whether their photos look like those trained on.
+{unmeasured}
 
 ## Licence
 
 verdelta is under the MIT licence. What may be done with these models depends on the terms of the photos, too: ask whose they are.
 """
+MEASURED = (
+    "Drift but by colours: who asks is warned of photos whose colours are unlike those of all plants trained on, and of no other "
+    "way in which photos may differ."
+)
 
 
 def scores_of(run: RecordedRun, scratch: Path) -> dict[str, float]:
@@ -85,6 +89,7 @@ def model_card(run: RecordedRun, bundle: Bundle, scores: Mapping[str, float], sc
         species="\n".join(species_row(str(name), found) for name, found in pairs.groupby("species")),
         calibration=f"{calibration['mode']}, {len(calibration['rules'])} rules, {len(calibration['fits'])} fitted lines",
         sure=sureness(calibration),
+        unmeasured=MEASURED if bundle.looks else "Drift: it is not told whether photos look like those trained on.",
     )
 
 

@@ -156,14 +156,13 @@ def pipeline_inputs(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def table() -> str:
     """Returns the parameters for people: name, default, unit, bounds and help, grouped by stage."""
-    lines = []
-    for owner, declared in groups().items():
-        lines.append(f"{owner}:")
-        for field in declared:
-            shown = json.dumps(default(field)) if field.type is not str else default(field)
-            lines.append(f"  {field.name}={shown}{describe(field)}")
-            lines.append(f"      {field.metadata['help']}")
-    return "\n".join(lines)
+    return "\n".join(line for owner, declared in groups().items() for line in (f"{owner}:", *map(entry, declared)))
+
+
+def entry(field: dataclasses.Field[Any]) -> str:
+    """Returns the lines of such a table about a field."""
+    shown = json.dumps(default(field)) if field.type is not str else default(field)
+    return f"  {field.name}={shown}{describe(field)}\n      {field.metadata['help']}"
 
 
 def describe(field: dataclasses.Field[Any]) -> str:

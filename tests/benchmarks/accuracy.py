@@ -26,7 +26,7 @@ from components.contract.tables.stage_tables import read_table
 from components.sample_dataset.plan import SHIFTED_FOLDERS, plan_dataset
 from components.sample_dataset.settings import SampleDatasetSettings
 from launch.runs.presets import winner_calibration
-from tests.benchmarks.accuracy_trainings import Dataset, Trained, equal_passes, equal_seconds, recipe, trained
+from tests.benchmarks.accuracy_trainings import Dataset, Trained, equal_passes, equal_seconds, measured_anew, recipe, trained
 
 FOLDS = 5
 RESAMPLINGS = 20
@@ -83,6 +83,17 @@ def ablation(dataset: Dataset, ours: Trained) -> dict[str, float]:
         "one view": ordinary(dataset, [trained(dataset, views=1)], **DAILY),
         "one view, without cadence": ordinary(dataset, [trained(dataset, views=1)]),
         "the LSTM, without cadence": ordinary(dataset, [trained(dataset, head="lstm")]),
+    }
+
+
+def batchnorm(dataset: Dataset, ours: Trained) -> dict[str, float]:
+    """BatchNorm's moving averages beside its statistics measured anew with the final weights, raw days."""
+    anew, validation = measured_anew(dataset, ours)
+    return {
+        "validation": ours.counts["validation_rmse_days"],
+        "validation, measured anew": validation,
+        "ordinary test": ordinary(dataset, [ours]),
+        "ordinary test, measured anew": ordinary(dataset, [anew]),
     }
 
 
@@ -187,6 +198,7 @@ def main() -> None:
     for title, measure in (
         ("Ordinary test series, RMSE in days", against_the_recipe),
         ("Each step taken away, ordinary test series, RMSE in days", ablation),
+        ("BatchNorm's statistics, RMSE in days", batchnorm),
         ("Shifted test series, RMSE in days", shifted_series),
         ("calibration=fit on one fold's held-out series, ordinary test series, RMSE in days", fitted),
     ):

@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from launch.backends.local.cache.inspected import INSPECTED
+
 DELETING = ".deleting-"  # how the name of what is being deleted begins
 ENTRY = re.compile(r"[0-9a-f]{64}\.json")
 KEY = re.compile(r"[0-9a-f]{16}(\.partial-\d+)?$")  # of sample data, and of what a process was writing
+UNFINISHED = (".kfp_cache_", ".partial-")  # entries of the cache that a killed process was writing
 SCRATCH = (".scratch-", ".partial-")  # of a stage that was killed
 
 
@@ -37,7 +40,7 @@ def dead_entries(folder: Path, remaining: Remaining) -> Iterator[Path]:
             used = paths_in(content_or_none(path))
             if any(not each.exists() or any(map(each.is_relative_to, remaining.deleted)) for each in used):
                 yield path
-        elif path.name.startswith(".kfp_cache_") and not remaining.going_on:
+        elif path.name.startswith(UNFINISHED if remaining.folders else (*UNFINISHED, INSPECTED)) and not remaining.going_on:
             yield path
 
 

@@ -15,7 +15,7 @@ from finished_run import MetadataStore, Ran, ran, uri
 from google.cloud import storage
 from test_submit_kubeflow import EXPERIMENT, V2, Kubeflow, as_json, sent
 
-from launch.backends.cluster import raw
+from launch.backends.cluster import checks
 from launch.backends.table import CLUSTERS
 from launch.cli.main import main, parser
 from launch.cli.options import LOCAL, ONLY_CLUSTERS
@@ -66,7 +66,7 @@ class FinishedKubeflow(Kubeflow):
 @pytest.fixture
 def kubeflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FinishedKubeflow]:
     """The server, raw data whose digest is known, and none of the user's own settings."""
-    monkeypatch.setattr(raw, "content_digest", lambda place, splits: f"{'+'.join(splits)} of {place}")
+    monkeypatch.setattr(checks, "content_digest", lambda place, splits: f"{'+'.join(splits)} of {place}")
     monkeypatch.setattr("launch.backends.cluster.backend.inspect_raw", lambda *_: SimpleNamespace(lines=[], refuse=lambda: None))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("kfp.Client._LOCAL_KFP_CONTEXT", str(tmp_path / "context.json"))

@@ -17,7 +17,7 @@ from google.cloud import storage
 from kfp_rules import RefusedError, outcome_of
 
 from launch.backends import base
-from launch.backends.cluster import raw
+from launch.backends.cluster import checks
 from launch.cli.main import main
 from launch.runs.parameters import resolve
 from launch.runs.presets import fast
@@ -103,7 +103,7 @@ def documents_of(pipeline_spec: dict[str, Any]) -> list[Any]:
 @pytest.fixture
 def kubeflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Kubeflow]:
     """The server; raw data whose digest is known; no waiting between questions; none of the user's own settings."""
-    monkeypatch.setattr(raw, "content_digest", lambda place, *_: f"digest of {place}")
+    monkeypatch.setattr(checks, "content_digest", lambda place, *_: f"digest of {place}")
     monkeypatch.setattr("launch.backends.cluster.backend.inspect_raw", lambda *_: SimpleNamespace(lines=[], refuse=lambda: None))
     monkeypatch.setattr(base, "POLL_SECONDS", 0.01)
     monkeypatch.setenv("HOME", str(tmp_path))

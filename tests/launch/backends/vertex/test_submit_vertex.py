@@ -18,7 +18,7 @@ from google.cloud.aiplatform_v1.types import Context, MetadataStore, PipelineJob
 
 from components.images import ROOT
 from launch.backends import base
-from launch.backends.cluster import backend, raw
+from launch.backends.cluster import backend, checks
 from launch.cli.main import main
 from launch.runs.parameters import resolve
 from launch.runs.presets import fast
@@ -115,7 +115,7 @@ def vertex(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
     They are those that gcloud auth application-default login writes; the address that their tokens come from is a constant.
     """
-    monkeypatch.setattr(raw, "content_digest", lambda place, *_: f"digest of {place}")
+    monkeypatch.setattr(checks, "content_digest", lambda place, *_: f"digest of {place}")
     monkeypatch.setattr("launch.backends.cluster.backend.inspect_raw", lambda *_: SimpleNamespace(lines=[], refuse=lambda: None))
     monkeypatch.setattr(backend, "check_images", lambda *_, **__: [])
     monkeypatch.setattr(base, "POLL_SECONDS", 0.01)

@@ -49,6 +49,11 @@ def learn_cadence(cadence_days: float, images: pd.DataFrame) -> Cadence:
     return Cadence(cadence_days, gap)
 
 
+def photo_counts(images: pd.DataFrame) -> dict[str, int]:
+    """Returns how many photos each series has."""
+    return {str(series): int(count) for series, count in images["series"].value_counts().items()}
+
+
 def on_cadence(dates: np.ndarray, cadence: Cadence, taken: int) -> tuple[np.ndarray, str]:
     """Returns the photos' days by the cadence, [N], and why it was not believed: then they are `dates`, else it is empty.
 

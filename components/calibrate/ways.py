@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from components.calibrate.cadence import Cadence, apply_cadence, learn_cadence
+from components.calibrate.cadence import Cadence, apply_cadence, learn_cadence, photo_counts
 from components.calibrate.few_labels import apply_few_labels, learn_law
 from components.calibrate.intervals import intervals_of
 from components.calibrate.linear import apply_held_out_lines, apply_lines, apply_rules, fit_lines, floor_days, matches
@@ -61,7 +61,7 @@ def fit_calibration(
         cadence = learn_cadence(settings.cadence_days, images)
         calibration["cadence"] = dataclasses.asdict(cadence)
         calibration["pair_intervals"] = intervals_of(validation, settings)  # of who asks about two photos, and has no others
-        skipped += apply_cadence(validation, photos, images["series"].value_counts().to_dict(), cadence)
+        skipped += apply_cadence(validation, photos, photo_counts(images), cadence)
         validation[CALIBRATED] = floor_days(validation[CALIBRATED].to_numpy())
     calibration["intervals"] = intervals_of(validation, settings)
     calibration["series_law"] = dataclasses.asdict(learn_law(validation))
@@ -93,7 +93,7 @@ def apply_calibration(
         skipped += [(name, "a test species without out-of-fold pairs: its predictions stay raw") for name in unknown]
     if "cadence" in calibration:
         images = read_images(catalog).query("split == 'test'")
-        skipped += apply_cadence(test, photos, images["series"].value_counts().to_dict(), Cadence(**calibration["cadence"]))
+        skipped += apply_cadence(test, photos, photo_counts(images), Cadence(**calibration["cadence"]))
         test[CALIBRATED] = floor_days(test[CALIBRATED].to_numpy())
     labelled = apply_few_labels(test, read_few_labels(catalog, test["idx"]), calibration.get("series_law"))
     factors = {} if lines else series_factors(test, rules)

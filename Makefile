@@ -2,7 +2,7 @@
 # make gpu     set up .venv-gpu, whose Python trains and predicts on NVIDIA GPUs
 # make ui      compare the runs in MLflow's UI
 # make test    set up, lint, check types, test
-# make kills   a hundred jobs that are killed at random moments until they are done, in about an hour; make test does a few
+# make kills   a hundred jobs that are killed at random moments until they are done, in about half an hour; make test does twenty
 # make bench   how fast everything is beside the winner's recipe, in a quarter of an hour: writes the table of docs/performance.md
 # make accuracy  how accurate it is beside the winner's recipe and beside what is possible: trains on five seeds, docs/accuracy.md
 # make images  build the images: [STAGE=serve] [REGISTRY=host/project/repository] [ACCELERATOR=gpu|tpu] [VARIANT=root] [BASE=image] [PUSH=yes]
@@ -39,7 +39,7 @@ bench: .venv/dev.done .venv-parity
 	.venv/bin/python -m tests.benchmarks
 
 accuracy: .venv/dev.done
-	.venv/bin/python -m tests.benchmarks.accuracy --folds
+	.venv/bin/python -m tests.benchmarks.accuracy
 
 images: .venv/laptop.done
 	.venv/bin/python -m launch.backends.cluster.build_images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(ACCELERATOR),--accelerator $(ACCELERATOR)) \

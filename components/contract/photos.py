@@ -15,13 +15,7 @@ WRITTEN_AT = (1980, 1, 1, 0, 0, 0)  # of every photo, so that the same photos ma
 
 
 def write_photos(folder: Path, photos: Iterable[tuple[str, bytes]], shard: Shard) -> None:
-    """Writes photos into the archive of a shard, whole; JPEGs are stored as they are, as nothing makes them smaller.
-
-    Args:
-        folder: the artifact.
-        photos: path of each, as the catalog has it, and its bytes, in the catalog's order.
-        shard: whose they are.
-    """
+    """Writes photos, (path, bytes) in the catalog's order, into the archive of a shard, whole; JPEGs are stored as they are."""
     folder.mkdir(parents=True, exist_ok=True)
     name = ARCHIVE.format(shard=shard.shard, num_shards=shard.num_shards)
     with atomic_write(folder / name) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
@@ -49,11 +43,6 @@ class Photos:
         return path in self.archive_of or (self.folder / path).is_file()
 
     def read(self, path: str) -> bytes:
-        """Returns a photo's bytes, which of an archive are verified by their checksum.
-
-        Raises:
-            FileNotFoundError: there is no such photo.
-            FileError: it is not what was written.
-        """
+        """Returns a photo's bytes, verified. Raises FileNotFoundError: there is none; FileError: not what was written."""
         with naming(f"{self.folder}/{path}"):
             return self.archive_of[path].read(path) if path in self.archive_of else (self.folder / path).read_bytes()

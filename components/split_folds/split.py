@@ -14,15 +14,7 @@ from components.split_folds.settings import SplitFoldsSettings
 
 
 def split_folds(*, pairs: Path, folded_pairs: Path, settings: SplitFoldsSettings) -> dict[str, Any]:
-    """Writes train_pairs.csv with the column `fold` and, last, stage.json into `folded_pairs`.
-
-    Args:
-        pairs: holds train_pairs.csv.
-        folded_pairs: the output folder.
-        settings: number of folds, seed of the shuffled order.
-
-    Returns:
-        The stage's record, with pairs and series of each fold.
+    """Writes train_pairs.csv with the column `fold` and, last, stage.json into `folded_pairs`; returns the record.
 
     Raises:
         FileNotFoundError: no train_pairs.csv.
@@ -39,12 +31,9 @@ def split_folds(*, pairs: Path, folded_pairs: Path, settings: SplitFoldsSettings
 
 
 def assign_folds(series: pd.Series, num_folds: int) -> np.ndarray:
-    """Returns the fold of each pair, int64 [P]: scikit-learn's GroupKFold, group = series.
+    """Returns the fold of each pair, int64 [P]: scikit-learn's GroupKFold, group = series. Raises ValueError: too few series.
 
     Pairs of one series share photos, so a series in two folds would let the model see what it is validated on.
-
-    Raises:
-        ValueError: fewer series than folds.
     """
     if series.nunique() < num_folds:
         raise ValueError(
@@ -62,7 +51,7 @@ def assign_folds(series: pd.Series, num_folds: int) -> np.ndarray:
 
 def refuse_leak(table: pd.DataFrame) -> None:
     """Raises ValueError where a series, or a photo, is in two folds."""
-    for name, columns in (("series", ["series"]), ("photo", ["before_image_id", "after_image_id"])):
+    for name, columns in (("series", ["series"]), ("photo", [*schema.PHOTO_IDS])):
         codes, names = pd.factorize(pd.concat([table[column] for column in columns]))
         folds = np.tile(table["fold"].to_numpy(), len(columns))
         fold_of = np.empty(len(names), dtype="int64")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.contract import schema
-from components.contract.shown import one_line
 from components.contract.verdict import VERDICT
 from launch.cli.options import add_connection, add_runs_dir, add_target, backend_from
 from launch.cli.screen import aligned
@@ -15,7 +14,6 @@ from launch.runs.summary import RunSummary, differing_parameters
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `list` to the command line."""
     parser = commands.add_parser(
         "list",
         help="list the runs, the parameters in which they differ, and their scores",
@@ -54,9 +52,7 @@ def runs_table(runs: Sequence[RunSummary]) -> str:
     for run in runs:
         values = [json.dumps(run.parameters[name]) if name in run.parameters else "-" for name in differing]
         scores = [f"{run.scores[name]:.2f}" if run.scores.get(name) is not None else "-" for name in metrics]
-        about = [one_line(run.name), run.state, run.preset or "-", run.started[:16].replace("T", " ") or "-"]
-        rows.append(
-            [*about, *([one_line(str(run.parent or "-"))] if related else []), *(cut(value, 24) for value in values), *scores]
-        )
+        about = [run.name, run.state, run.preset or "-", run.started[:16].replace("T", " ") or "-"]
+        rows.append([*about, *([str(run.parent or "-")] if related else []), *(cut(value, 24) for value in values), *scores])
         rows[-1] += [run.verdict or "-"] if judged else []
     return aligned(rows)

@@ -37,7 +37,12 @@ class Inspection:
 
 
 def inspect_raw(
-    raw: str, parameters: Mapping[str, Any], splits: Sequence[str] = schema.SPLITS, *, open_photos: bool = False
+    raw: str,
+    parameters: Mapping[str, Any],
+    splits: Sequence[str] = schema.SPLITS,
+    *,
+    open_photos: bool = False,
+    source: RawSource | None = None,
 ) -> Inspection:
     """Returns what is understood of raw data, and what is wrong with it.
 
@@ -46,6 +51,7 @@ def inspect_raw(
         parameters: a run's; those of resize_images say how days are read and what bad photos do.
         splits: both, or test alone where nothing is trained.
         open_photos: read every photo's header and checksums, too; of a bucket some, where they are many.
+        source: of `raw`, where there is one already: it knows the digests of what it has read.
 
     Raises:
         FileNotFoundError: no such place, no photo of a split, or no test_data.csv: then there is nothing to look at.
@@ -53,7 +59,7 @@ def inspect_raw(
     """
     from components.resize_images.understand import understand  # Pillow and pandas take a while to import
 
-    source, settings = open_raw(raw), ResizeImagesSettings.of(parameters)
+    source, settings = source or open_raw(raw), ResizeImagesSettings.of(parameters)
     understood = understand(source, settings, splits)
     listing = understood.listing
     found = Inspection([f"{source}: {len(listing.train)} train and {len(listing.test)} test photos"], list(understood.problems))

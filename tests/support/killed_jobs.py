@@ -61,7 +61,7 @@ def run_until_done(
                 process.kill()
             process.wait()
             time.sleep(SECONDS_TO_END)
-            wrong += [f"kill {kills + 1}: process {each} is alive" for each in processes_of(place)]
+            wrong += [f"alive after kill {kills + 1}: process {each}" for each in processes_of(place)]
             continue
         if status == 0:
             wrong += [f"left: {path.relative_to(place)}" for path in left_behind(place)]

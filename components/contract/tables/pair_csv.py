@@ -14,17 +14,12 @@ ROWS_AT_A_TIME = 16384
 
 
 def write_pairs(path: Path, table: pd.DataFrame, order: np.ndarray | None = None) -> None:
-    """Writes what `guarded(table).take(order).to_csv(path, index=False)` does.
+    """Writes what `guarded(table).take(order).to_csv(path, index=False)` does, `order` being positions of rows, None for all.
 
     That function looks at each character of each cell. Here a column is searched once, as one text, and its cells are joined as
     they are; a table with a name that may need quotes is left to that function. Joined before they are put in order, the cells of
     a row are read where they lie side by side: with a million rows, going from row to row is what costs. Written some rows at a
     time, they need no memory for the file as a whole, which it takes longer to get than to fill.
-
-    Args:
-        path: the file.
-        table: columns of text without missing values, and of numbers.
-        order: positions of the rows, in the file's order; None for all as they are.
     """
     table = guarded(table)
     columns = [cells(table[name]) for name in table]

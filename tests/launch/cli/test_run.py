@@ -478,7 +478,8 @@ def test_all_stages_cached_and_changed(tmp_path_factory: pytest.TempPathFactory)
     for name, done in (("second", second), ("third", third)):
         assert done.returncode == 0, done.stdout + done.stderr
         files = {path.name for path in (runs / name).iterdir()}
-        assert {"submission_raw.csv", "submission_calibrated.csv", "report.html", "summary.md", "run.json"} <= files
+        tables = {"submission_raw.csv", "submission_calibrated.csv", "intervals.csv"}
+        assert tables | {"report.html", "summary.md", "run.json"} <= files
         assert {"baseline_rmse_days", "validation_rmse_days"} <= set(record(runs, name)["metrics"])
         assert str(runs / name / "report.html") in done.stdout
     for name in ("submission_raw.csv", "submission_calibrated.csv"):

@@ -79,8 +79,8 @@ def stop_after(step: int, examples: Path, output: Path, **options: object) -> No
     assert not (output / "model/model.keras").exists()
 
 
-@pytest.mark.parametrize("step", [1, 2, 3, EPOCH, EPOCH + 1, EPOCH + 2, STEPS])
-def test_a_training_stopped_after_any_step_ends_with_the_same_bytes(
+@pytest.mark.parametrize("step", [1, EPOCH + 1], ids=["before anything is saved", "in the second epoch"])
+def test_a_training_stopped_after_a_step_ends_with_the_same_bytes(
     examples: Path, undisturbed: Path, place: Path, tmp_path: Path, step: int
 ) -> None:
     """Saved after every second step: the stop comes before its own step is."""
@@ -92,7 +92,8 @@ def test_a_training_stopped_after_any_step_ends_with_the_same_bytes(
 
 
 def test_a_training_can_be_stopped_again_and_again(examples: Path, undisturbed: Path, place: Path, tmp_path: Path) -> None:
-    for step in (3, 5, EPOCH + 1, STEPS):
+    """From the states after steps 2, 4, an epoch, and the last but one that is saved: each is wrong in the end if one is."""
+    for step in (3, EPOCH, EPOCH + 2, STEPS):
         stop_after(step, examples, tmp_path / "out")
         assert len(list(place.iterdir())) == 1
     assert train_small(examples, tmp_path / "out") == [STEPS - 1, STEPS]
@@ -154,17 +155,18 @@ def test_a_training_killed_after_two_thirds_repeats_at_most_one_interval_elsewhe
 
 
 @pytest.mark.parametrize("backend", PYTHONS)
-@pytest.mark.parametrize(("after", "where"), [(EPOCH + 1, ()), (EPOCH, ("validating",))], ids=["training", "validating"])
-def test_a_training_that_is_told_to_end_repeats_nothing(
-    backend: str, examples: Path, tmp_path: Path, after: int, where: tuple[str, ...]
-) -> None:
-    kept = {PLACE: str(tmp_path / "kept")}
-    told = start(backend, examples, tmp_path / "out", 10**6, int(signal.SIGTERM), after, *where, **kept)
-    assert told.returncode == -signal.SIGTERM, told.stdout + told.stderr
-    assert f"told to end after step {after} of {STEPS}, which {tmp_path}/kept/" in told.stdout
+def test_a_training_that_is_told_to_end_repeats_nothing(backend: str, examples: Path, tmp_path: Path) -> None:
+    """Told while an epoch is validated, then, as it goes on, in the middle of the next."""
+    kept, begin = {PLACE: str(tmp_path / "kept")}, 0
+    for after, where in ((EPOCH, ("validating",)), (EPOCH + 1, ())):
+        told = start(backend, examples, tmp_path / "out", 10**6, int(signal.SIGTERM), after, *where, **kept)
+        assert told.returncode == -signal.SIGTERM, told.stdout + told.stderr
+        assert f"told to end after step {after} of {STEPS}, which {tmp_path}/kept/" in told.stdout
+        assert (f"goes on after step {begin} of {STEPS}" in told.stdout) == (begin > 0)
+        begin = after
     again = start(backend, examples, tmp_path / "out", 10**6, **kept)
-    assert computed(again) == list(range(after + 1, STEPS + 1)), again.stdout + again.stderr
-    assert f"goes on after step {after} of {STEPS}" in again.stdout
+    assert computed(again) == list(range(begin + 1, STEPS + 1)), again.stdout + again.stderr
+    assert f"goes on after step {begin} of {STEPS}" in again.stdout
 
 
 def damaged(entry: bytes) -> bytes:
@@ -177,18 +179,35 @@ def of_another_kind(_: bytes) -> bytes:
     return b"".join(sealed(b"whole, and no state of a training"))
 
 
+@pytest.fixture(scope="module")
+def entry(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes]:
+    """The name and the content of the state of a training that was stopped."""
+    root = tmp_path_factory.mktemp("stopped")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PLACE, str(root / "kept"))
+        stop_after(4, examples, root / "out")
+    (path,) = (root / "kept").iterdir()
+    return path.name, path.read_bytes()
+
+
 @pytest.mark.parametrize("spoil", [damaged, of_another_kind, lambda entry: entry[: len(entry) // 2], lambda _: b""],
                          ids=["one bit", "other content", "cut short", "empty"])  # fmt: skip
-def test_a_state_that_is_damaged_is_said_and_training_begins_anew(
-    examples: Path, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: object
+def test_a_state_that_is_damaged_is_said_and_not_read(
+    entry: tuple[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[bytes], bytes]
 ) -> None:
-    stop_after(4, examples, tmp_path / "out")
-    (entry,) = place.iterdir()
-    entry.write_bytes(spoil(entry.read_bytes()))
-    capsys.readouterr()
-    saved = SavedState(FolderStore(place), str(place), entry.name)
-    assert saved.read() is None
-    assert f"warning: the checkpoint {entry} cannot be used, so training starts from the beginning" in capsys.readouterr().out
+    name, content = entry
+    (tmp_path / name).write_bytes(spoil(content))
+    assert SavedState(FolderStore(tmp_path), str(tmp_path), name).read() is None
+    said = f"warning: the checkpoint {tmp_path / name} cannot be used, so training starts from the beginning"
+    assert said in capsys.readouterr().out
+
+
+def test_from_a_state_that_is_damaged_training_begins_anew(
+    examples: Path, entry: tuple[str, bytes], place: Path, tmp_path: Path
+) -> None:
+    name, content = entry
+    place.mkdir()
+    (place / name).write_bytes(damaged(content))
     stop_after(1, examples, tmp_path / "out")  # step 1 is computed
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from command_line import entry, pipeline_py, record, states
+from command_line import entry, in_process, pipeline_py, record, states
 from kfp import compiler
 from PIL import Image
 from trained_run import copy_of_trained_run
@@ -74,7 +74,7 @@ def test_the_page_shows_the_test_pairs_and_no_training(place: Path) -> None:
 
 
 def test_list_names_the_trained_run(place: Path) -> None:
-    listed = pipeline_py("list", "--runs-dir", str(place / "runs")).stdout
+    listed = in_process("list", "--runs-dir", str(place / "runs")).stdout
     assert re.search(r"^same +SUCCEEDED .* first: score ", listed, re.MULTILINE)
 
 
@@ -118,7 +118,7 @@ def test_new_photos_of_a_new_species_with_labels_are_scored_and_train_photos_ign
     ],
 )
 def test_a_command_that_cannot_be_is_refused_before_anything_runs(place: Path, run: str, raw: str, message: str) -> None:
-    done = score(place, run, raw, "never")
+    done = in_process("score", run, "--raw", str(place / raw), "--runs-dir", str(place / "runs"), "--name", "never")
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -131,7 +131,7 @@ def test_a_run_that_trained_no_further_than_its_model_is_refused_with_what_to_do
     content = record(place / "runs", "first")
     content["stages"] = [each for each in content["stages"] if each["stage"] not in ("calibrate", "report")]
     (copy / "run.json").write_text(json.dumps(content))
-    done = pipeline_py("score", "half", "--raw", str(place / "new"), "--runs-dir", str(copy.parent))
+    done = in_process("score", "half", "--raw", str(place / "new"), "--runs-dir", str(copy.parent))
     assert done.returncode == 2
     assert "half: no submission in its record, because calibrate did not succeed there" in done.stderr
 

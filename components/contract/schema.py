@@ -38,6 +38,7 @@ TRAIN_PAIRS_CSV, TEST_PAIRS_CSV = "train_pairs.csv", "test_pairs.csv"
 TRAIN_PAIRS_COLUMNS = ("pair_id", "species", "series", "before_image_id", "after_image_id", "time_delta_days")
 FOLDED_PAIRS_COLUMNS = (*TRAIN_PAIRS_COLUMNS, "fold")
 TEST_PAIRS_COLUMNS = ("pair_id", "idx", "species", "series", "before_image_id", "after_image_id")
+REPEATED = ("species", "series", "before_image_id", "after_image_id")  # columns of few names for many pairs
 PAIR_ID = "comb_{:06d}"
 
 # examples/

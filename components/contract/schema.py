@@ -40,6 +40,7 @@ PHOTO_IDS = ("before_image_id", "after_image_id")  # the two photos of a pair, t
 TRAIN_PAIRS_COLUMNS = ("pair_id", "species", "series", *PHOTO_IDS, "time_delta_days")
 FOLDED_PAIRS_COLUMNS = (*TRAIN_PAIRS_COLUMNS, "fold")
 TEST_PAIRS_COLUMNS = ("pair_id", "idx", "species", "series", *PHOTO_IDS)
+REPEATED = ("species", "series", *PHOTO_IDS)  # columns of few names for many pairs
 PAIR_ID = "comb_{:06d}"
 
 # examples/

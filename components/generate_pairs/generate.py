@@ -4,7 +4,7 @@ import difflib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pandas as pd
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_record
 from components.contract.tables.by_idx import read_few_labels, read_labels, read_order
-from components.contract.tables.pair_csv import write_pairs
+from components.contract.tables.pair_csv import ROWS_AT_A_TIME, write_pairs
 from components.contract.tables.stage_tables import read_images
 from components.contract.tables.user_tables import read_test_data
 from components.generate_pairs.settings import GeneratePairsSettings
@@ -34,12 +34,16 @@ def generate_pairs(
         ValueError: no train series has two photos; a row of test_data.csv that does not name two photos of one test series; as
             `read_order` and `read_labels`.
     """
-    images = read_images(catalog)
-    tables, counts, single = {}, dict[str, int](), list[str]()
+    images = read_images(catalog).drop(columns="path")
+    tables, counts, single = dict[str, Any](), dict[str, int](), list[str]()
     if schema.TRAIN in splits:
-        train, single = make_train_pairs(images[images["split"] == schema.TRAIN])
-        tables[schema.TRAIN_PAIRS_CSV] = train
-        counts = {"train_pairs": len(train), "train_series": train["series"].nunique()}
+        photos = images[images["split"] == schema.TRAIN].sort_values(
+            ["species", "series", "day"], kind="stable", ignore_index=True
+        )
+        series = series_of(photos)
+        tables[schema.TRAIN_PAIRS_CSV] = train_pairs(photos, series)
+        counts = {"train_pairs": int(series["pairs"].sum()), "train_series": int((series["pairs"] > 0).sum())}
+        single = [str(name) for _, name in series.index[series["pairs"] == 0]]
     test = make_test_pairs(images[images["split"] == schema.TEST], read_test_data(catalog), catalog)
     read_order(catalog)  # calibrate needs these, hours later: what is wrong with them is said now
     for name in (schema.TEST_LABELS_CSV, schema.TEST_ORACLE_CSV):
@@ -57,32 +61,48 @@ def generate_pairs(
     return write_record(pairs, "generate_pairs", settings, counts, skipped, odd)
 
 
-def make_train_pairs(images: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Returns TRAIN_PAIRS_COLUMNS of the catalog's train rows, and the series of one photo, which make no pair.
+def series_of(photos: pd.DataFrame) -> pd.DataFrame:
+    """Returns by (species, series) the row that a series starts in, how many photos it has, and how many pairs they make.
 
-    Series come in (species, series) order; within one, pairs come as `itertools.combinations` of its photos in day order.
+    Args:
+        photos: the train rows of the catalog, sorted by species, series and day.
 
     Raises:
         ValueError: no series has two photos.
     """
-    images = images.sort_values(["species", "series", "day"], kind="stable", ignore_index=True)
-    sizes = images.groupby(["species", "series"], sort=False).size()
-    single = [str(series) for _, series in sizes.index[sizes == 1]]
+    sizes = photos.groupby(["species", "series"], sort=False).size()
     if (sizes < 2).all():
+        single = [str(series) for _, series in sizes.index]
         raise ValueError(
             f"{len(single)} train series, each of one photo ({', '.join(single[:5])}), make no pair. Expected at least one "
             f"series of two photos; photos of one plant belong in one folder, {schema.TRAIN_FOLDER}/<species>/<series>/."
         )
-    starts = sizes.cumsum() - sizes
-    corners = [np.triu_indices(size, 1) for size in sizes]  # row by row: the order of itertools.combinations
-    before, after = (np.concatenate([start + c[side] for start, c in zip(starts, corners, strict=True)]) for side in (0, 1))
-    day = images["day"].to_numpy(dtype="int64" if images["day"].dtype == "Int64" else "float64")
-    table = images[["species", "series"]].take(before).reset_index(drop=True)
-    table.insert(0, "pair_id", list(map(schema.PAIR_ID.format, range(len(table)))))
-    table["before_image_id"] = images["image_id"].array.take(before)
-    table["after_image_id"] = images["image_id"].array.take(after)
-    table["time_delta_days"] = np.round(day[after] - day[before], schema.DAY_DECIMALS)
-    return table[list(schema.TRAIN_PAIRS_COLUMNS)], single
+    return pd.DataFrame({"start": sizes.cumsum() - sizes, "photos": sizes, "pairs": sizes * (sizes - 1) // 2})
+
+
+def train_pairs(photos: pd.DataFrame, series: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yields TRAIN_PAIRS_COLUMNS, some series at a time: all pairs of many photos take ten times the memory of the photos.
+
+    Series come in (species, series) order; within one, pairs come as `itertools.combinations` of its photos in day order.
+
+    Args:
+        photos: as of `series_of`.
+        series: as `series_of` returns it.
+    """
+    day = photos["day"].to_numpy(dtype="int64" if photos["day"].dtype == "Int64" else "float64")
+    first = series["pairs"].cumsum() - series["pairs"]
+    for _, some in series[series["pairs"] > 0].groupby(first // ROWS_AT_A_TIME):
+        # row by row: the order of itertools.combinations
+        places = zip(some["start"].tolist(), some["photos"].tolist(), strict=True)
+        corners = [start + np.array(np.triu_indices(number, 1)) for start, number in places]
+        before, after = np.concatenate(corners, axis=1)
+        table = photos[["species", "series"]].take(before).reset_index(drop=True)
+        numbers = range(first[some.index[0]], first[some.index[0]] + len(before))
+        table.insert(0, "pair_id", list(map(schema.PAIR_ID.format, numbers)))
+        table["before_image_id"] = photos["image_id"].array.take(before)
+        table["after_image_id"] = photos["image_id"].array.take(after)
+        table["time_delta_days"] = np.round(day[after] - day[before], schema.DAY_DECIMALS)
+        yield table[list(schema.TRAIN_PAIRS_COLUMNS)]
 
 
 def make_test_pairs(images: pd.DataFrame, test_data: pd.DataFrame, catalog: Path) -> pd.DataFrame:

@@ -20,8 +20,8 @@ def split_folds(*, pairs: Path, folded_pairs: Path, settings: SplitFoldsSettings
         FileNotFoundError: no train_pairs.csv.
         ValueError: fewer series than folds; as `read_table`.
     """
-    table = read_table(pairs / schema.TRAIN_PAIRS_CSV, schema.TRAIN_PAIRS_COLUMNS)
-    table["fold"] = assign_folds(table["series"], settings.num_folds)
+    table = read_table(pairs / schema.TRAIN_PAIRS_CSV, schema.TRAIN_PAIRS_COLUMNS, repeated=schema.REPEATED)
+    table["fold"] = assign_folds(table["series"].astype(str), settings.num_folds)
     refuse_leak(table)
     shuffled = table["fold"].sample(frac=1.0, random_state=settings.shuffle_seed).index.to_numpy()
     folded_pairs.mkdir(parents=True, exist_ok=True)
@@ -50,14 +50,22 @@ def assign_folds(series: pd.Series, num_folds: int) -> np.ndarray:
 
 
 def refuse_leak(table: pd.DataFrame) -> None:
-    """Raises ValueError where a series, or a photo, is in two folds."""
+    """Raises ValueError where a series, or a photo, is in two folds.
+
+    Args:
+        table: `fold`, and names as categories.
+    """
+    folds = table["fold"].to_numpy()
     for name, columns in (("series", ["series"]), ("photo", [*schema.PHOTO_IDS])):
-        codes, names = pd.factorize(pd.concat([table[column] for column in columns]))
-        folds = np.tile(table["fold"].to_numpy(), len(columns))
+        said = [table[column].cat for column in columns]
+        codes, names = pd.factorize(pd.concat([pd.Series(each.categories, dtype=str) for each in said]))
+        parts = np.split(codes.astype("int32"), [len(said[0].categories)])
+        rows = [part[each.codes] for part, each in zip(parts, said, strict=False)]  # the second is empty of a single column
         fold_of = np.empty(len(names), dtype="int64")
-        fold_of[codes] = folds
-        if (fold_of[codes] != folds).any():
-            leaked = pd.Series(folds).groupby(names[codes]).nunique()
+        for each in rows:
+            fold_of[each] = folds
+        if any((fold_of[each] != folds).any() for each in rows):
+            leaked = pd.Series(np.tile(folds, len(rows))).groupby(names[np.concatenate(rows)]).nunique()
             raise ValueError(
                 f"{name} {leaked.idxmax()} is in {leaked.max()} folds, so validation would see what was trained on. "
                 f"Expected each {name} in one fold; correct the pairs: a photo belongs to one series."

@@ -42,20 +42,22 @@ def write_tfrecords(
     Raises:
         FileNotFoundError: a photo that the catalog lists is not in `images`.
     """
-    table = read_images(catalog)
     train = pd.DataFrame(columns=list(schema.FOLDED_PAIRS_COLUMNS))
     if folded_pairs is not None:
-        train = read_table(folded_pairs / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS)
+        path = folded_pairs / schema.TRAIN_PAIRS_CSV
+        train = read_table(path, schema.FOLDED_PAIRS_COLUMNS, repeated=schema.REPEATED)
+    if settings.layout == "images":  # which holds nothing of a pair
+        train = train[["before_image_id", "after_image_id", "fold"]]
+    table = read_images(catalog)[["image_id", "split", "path"]]
     test = read_table(pairs / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
     path_of = dict(zip(table["image_id"], table["path"], strict=True))
-    plan = list(plan_files(train, test, path_of, settings))
     files = []
-    total = sum(len(records) for _, records in plan)
+    total = sum(len(records) for _, records in plan_files(train, test, path_of, settings))
     bar = tqdm(total=total, desc="write_tfrecords", unit="record", file=sys.stdout, mininterval=2, ncols=90)
     with Photos(images) as photos, bar as progress:
         require_photos(photos, (path_of[name] for name in referenced_images(train, test)))
         examples.mkdir(parents=True, exist_ok=True)
-        for name, records in plan:
+        for name, records in plan_files(train, test, path_of, settings):
             files.append(write_file(examples / name, records, photos))
             progress.update(len(records))
     copy_tables(sources_of(catalog, pairs, folded_pairs), examples)
@@ -89,7 +91,8 @@ def plan_files(
 
 def referenced_images(*pair_tables: pd.DataFrame) -> list[str]:
     """The distinct image ids of pair tables, sorted."""
-    return sorted({name for table in pair_tables for column in schema.PHOTO_IDS for name in table[column]})
+    columns = [table[column] for table in pair_tables for column in schema.PHOTO_IDS]
+    return sorted({name for column in columns for name in column.unique()})
 
 
 def pair_record(row: Any, path_of: dict[str, str]) -> Record:

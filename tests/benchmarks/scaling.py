@@ -40,7 +40,7 @@ RAW_SERIES, RAW_SIZE = 2, (410, 308)  # reading raw photos costs so much that fe
 TABLE_SERIES = 19  # the challenge's: 14,820 pairs at 1
 FIRST, FIRST_SERIES, FIRST_PHOTOS = "first", 5, 3  # what a process runs first, for what comes once: late imports, threads
 REPEATS = 5
-PRELOADED = ["components.calibrate.calibrate", "components.network.input.load", "sklearn.linear_model", "sklearn.model_selection"]
+PRELOADED = ["components.calibrate.calibrate", "components.network.input.load"]
 Stage = Callable[[Path], object]  # gets the folder that holds its inputs, and writes its outputs there
 
 

@@ -15,7 +15,8 @@ from small_dataset import write_sources
 from components.calibrate.ways import read_json
 from components.contract import schema
 from components.contract.naming import FileError, names_first, naming
-from components.contract.photos import ARCHIVE, Photos
+from components.contract.photos import Photos, archive_name
+from components.contract.shards import WHOLE
 from components.contract.tables.stage_tables import read_images, read_table
 from components.network.checkpoint import load_checkpoint
 from components.network.input.load import load_images
@@ -128,7 +129,7 @@ def test_a_damaged_file_of_calibrate_is_named(tmp_path: Path) -> None:
 
 def zipped(folder: Path) -> Path:
     """Makes of a tree of photos the archive that resize_images writes."""
-    archive = folder / ARCHIVE.format(shard=0, num_shards=1)
+    archive = folder / archive_name(WHOLE)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
         for path in sorted(folder.rglob("*.jpg")):
             file.write(path, path.relative_to(folder).as_posix())

@@ -22,6 +22,18 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
             photos.read("a/c.jpg")
 
 
+@pytest.mark.parametrize(("photos", "archives"), [(1, 1), (2, 2), (5, 3)])
+def test_many_photos_are_in_several_archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photos: int, archives: int) -> None:
+    monkeypatch.setattr("components.contract.photos.MOST", 2)
+    many = [(f"a/{number}.jpg", bytes([number])) for number in range(photos)]
+    write_photos(tmp_path, many, Shard())
+    names = ["photos-00000-of-00001.zip", "photos-00000-of-00001-00001.zip", "photos-00000-of-00001-00002.zip"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[:archives])
+    with Photos(tmp_path) as stored:
+        assert [(path, stored.read(path)) for path, _ in many] == many
+        assert f"a/{photos}.jpg" not in stored
+
+
 def test_the_same_photos_make_the_same_bytes_in_one_file(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_photos(tmp_path / name, PHOTOS, Shard())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.contract.tables.pair_csv import write_pairs
+from components.contract.tables.pair_csv import ROWS_AT_A_TIME, write_pairs
 
 PLAIN = pd.DataFrame({"pair_id": ["comb_000000", "comb_000001"], "series": ["0010", "NA"], "days": [0, -7]})
 NAMES = st.text(st.sampled_from(",\"'\r\n\t ;aé葉"), max_size=4) | st.text(max_size=4)
@@ -32,6 +32,22 @@ def test_the_bytes_of_a_plain_table(tmp_path: Path) -> None:
 
 def test_rows_come_in_the_order_that_is_asked_for(tmp_path: Path) -> None:
     assert written(tmp_path, PLAIN, np.array([1, 0])) == b"pair_id,series,days\ncomb_000001,NA,-7\ncomb_000000,0010,0\n"
+
+
+@pytest.mark.parametrize("odd", ["", 'a "quoted" name, of two parts'])
+def test_pieces_make_the_bytes_of_the_whole_and_names_may_be_categories(tmp_path: Path, odd: str) -> None:
+    rows = 2 * ROWS_AT_A_TIME + 5
+    names = [f"\N{SEEDLING} {number % 7}" for number in range(rows)]
+    names[rows - 3] = odd or names[rows - 3]
+    table = pd.DataFrame({"series": names, "days": np.arange(rows) / 2})
+    order = np.random.default_rng(0).permutation(rows)
+    whole, shuffled = expected(tmp_path, table), expected(tmp_path, table.take(order))
+    table["series"] = table["series"].astype("category")
+    assert written(tmp_path, table) == whole
+    assert written(tmp_path, table, order) == shuffled
+    table["series"] = table["series"].astype(str)
+    write_pairs(tmp_path / "parts.csv", (table.iloc[start : start + 9000] for start in range(0, rows, 9000)))
+    assert (tmp_path / "parts.csv").read_bytes() == whole
 
 
 @pytest.mark.parametrize("rows", [0, 1])

@@ -11,7 +11,7 @@ DAYS_CSV = "days.csv"  # optional, in TRAIN_FOLDER: the days that names do not s
 # written by every stage beside its data: {"stage", "settings", "counts", "skipped"}
 STAGE_RECORD = "stage.json"
 
-# in examples/ and submission/: {"records"}, those of earlier stages
+# in tables/ and submission/: {"records"}, those of earlier stages
 RECORDS_JSON = "records.json"
 
 # the last file of every folder: {"stage", "files": [{"name", "bytes", "sha256"}], "sha256"}

@@ -48,7 +48,7 @@ class Run:
         return any(bool((frame["raw_days"] != frame["calibrated_days"]).any()) for frame in (self.validation, self.test))
 
 
-def read_run(*, examples: Path, submission: Path, folded_pairs: Path | None) -> Run:
+def read_run(*, tables: Path, submission: Path, folded_pairs: Path | None) -> Run:
     """Reads and joins the tables of a run; `folded_pairs` are an earlier run's where its models scored new photos.
 
     Raises:
@@ -59,24 +59,24 @@ def read_run(*, examples: Path, submission: Path, folded_pairs: Path | None) -> 
     data_stages = ["resize_images", "generate_pairs", *(["split_folds"] if folded_pairs is None else [])]
     of_models = handed_on(submission, FOLD_STAGES)
     records = [
-        *handed_on(examples, data_stages),
+        *handed_on(tables, data_stages),
         *([] if folded_pairs is None else [read_record(folded_pairs, "split_folds")]),
-        read_record(examples, "write_tfrecords"),
+        read_record(tables, "write_tfrecords"),
         *of_models,
         read_record(submission, "calibrate"),
     ]
     trained = [record for record in of_models if record["stage"] == "train"]
     folds = [int(record["settings"].get("fold", position)) for position, record in enumerate(trained)]
-    train_pairs = read_table((folded_pairs or examples) / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS)
+    train_pairs = read_table((folded_pairs or tables) / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS)
     baseline = float(train_pairs["time_delta_days"].mean())
-    test = read_test(examples, submission)
+    test = read_test(tables, submission)
     calibration, metrics = (read_json(submission / name) for name in (schema.CALIBRATION_JSON, schema.METRICS_JSON))
     histories = [] if folded_pairs else [read_history(submission, position) for position in range(len(folds))]
     return Run(
         records=records,
         folds=folds,
         num_folds=train_pairs["fold"].nunique(),
-        images=read_images(examples),
+        images=read_images(tables),
         train_pairs=train_pairs,
         validation=read_validation(submission, train_pairs),
         test=test.assign(baseline_days=baseline),
@@ -113,9 +113,9 @@ def read_validation(submission: Path, train_pairs: pd.DataFrame) -> pd.DataFrame
     return renamed(with_columns_of(table, photos, "pair_id", path), time_delta_days="true_days", prediction_days="raw_days")
 
 
-def read_test(examples: Path, submission: Path) -> pd.DataFrame:
+def read_test(tables: Path, submission: Path) -> pd.DataFrame:
     """Returns the test pairs with raw, calibrated, lowest, highest and, where known, true days. Raises ValueError."""
-    pairs = read_table(examples / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
+    pairs = read_table(tables / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
     path = submission / schema.TEST_CALIBRATED_CSV
     known = [schema.TRUE_DAYS] if schema.TRUE_DAYS in columns_of(path) else []
     days = read_table(path, [*schema.TEST_CALIBRATED_COLUMNS, *known])

@@ -18,10 +18,9 @@ from components.contract import schema
 from components.contract.artifacts import atomic_write, file_digest, write_json, write_record
 from components.contract.naming import names_first
 from components.contract.photos import Photos
-from components.contract.records import hand_on, read_record
 from components.contract.tables.stage_tables import read_images, read_table
-from components.contract.verified import read_bytes
 from components.write_tfrecords.settings import WriteTfrecordsSettings
+from components.write_tfrecords.tables import copy_tables, sources_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,15 +58,7 @@ def write_tfrecords(
         for name, records in plan:
             files.append(write_file(examples / name, records, photos))
             progress.update(len(records))
-    sources = {
-        "resize_images": (catalog, schema.IMAGES_CSV),
-        "generate_pairs": (pairs, schema.TEST_PAIRS_CSV),
-        **({} if folded_pairs is None else {"split_folds": (folded_pairs, schema.TRAIN_PAIRS_CSV)}),
-    }
-    for folder, name in sources.values():
-        with atomic_write(examples / name) as partial:
-            partial.write_bytes(read_bytes(folder / name))
-    hand_on(examples, [read_record(folder, stage) for stage, (folder, _) in sources.items()])
+    copy_tables(sources_of(catalog, pairs, folded_pairs), examples)
     counts = {
         "train_images": int((table["split"] == schema.TRAIN).sum()),
         "test_images": int((table["split"] == schema.TEST).sum()),

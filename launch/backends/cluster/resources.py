@@ -35,7 +35,7 @@ class Resources(Settings):
     timeout_hours: float = parameter(24.0, "Ends a stage that takes longer (Vertex: with machine_type).", unit="h", at_least=0.01)
     retries: int = parameter(
         2, "Times a stage that ended with an error is tried again, later each time; Kubeflow's own settings may change that "
-        "(docs/cluster.md, Retries).",
+        "(docs/cluster.md).",
         at_least=0, at_most=10,
     )  # fmt: skip
 

@@ -3,16 +3,17 @@
 import contextlib
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kfp import dsl
 
+from components.images import ACCELERATED
 from launch.backends.base import BackendError, Flag, FollowedRun, Progress, Schedule, stages_among
 from launch.backends.cluster.backend import MOST_LISTED, ClusterBackend, Prepared
 from launch.backends.cluster.cluster import Cluster
-from launch.backends.cluster.records import ClusterRecord
+from launch.backends.cluster.records import ClusterRecord, folds_among
 from launch.backends.vertex import target
 from launch.backends.vertex.client import QUOTAS, connect, talking_to
 from launch.backends.vertex.records import END_STATES, record_of, state_of, summary_of
@@ -51,6 +52,8 @@ class VertexBackend(ClusterBackend):
     def create(self, file: Path, prepared: Prepared) -> FollowedRun:
         """As `ClusterBackend`: a job, and a run of its experiment; words about it become labels."""
         job = self.job_of(file, prepared)
+        for line in self.quotas_of(prepared):
+            print(line, flush=True)
         with talking_to(self.where, f"find or make experiment {prepared.experiment}"):
             experiment = self.connection.Experiment.get_or_create(prepared.experiment)
         try:
@@ -76,6 +79,19 @@ class VertexBackend(ClusterBackend):
             parameter_values=prepared.values,
             labels=OURS | prepared.about | prepared.cluster.labels,
         )
+
+    def quotas_of(self, prepared: Prepared) -> Iterator[str]:
+        """Yields what quota each stage on an accelerator asks for: a job that has none waits, and nobody says for what."""
+        folds = len(folds_among(prepared.values)) or 1
+        for stage in (stage for stage in prepared.plan.stages if stage in ACCELERATED):
+            asked = prepared.cluster.resources[stage]
+            device = asked.accelerator or (asked.machine_type if prepared.cluster.accelerator == "tpu" else "")
+            if device:
+                kind = "preemptible custom model training" if asked.spot else "custom model training"
+                yield (
+                    f"{stage} waits unless there is a quota of {folds * (asked.devices or 1)} {device} ({kind}, "
+                    f"{self.where['region']}): {QUOTAS.format(**self.where)}"
+                )
 
     def progress(self, job: Any) -> Progress:
         """Asks the service where a job is."""

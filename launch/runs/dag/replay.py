@@ -44,6 +44,7 @@ def pipeline_of(
     artifacts: Artifacts,
     site: Site,
     name: str = "",
+    description: str | None = None,
     fixed: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Any, dict[str, Any]]:
     """Returns a pipeline that executes `stages` and nothing else, and its arguments.
@@ -59,7 +60,7 @@ def pipeline_of(
             artifacts of one are imported as many times as it was executed.
         artifacts: the run's artifacts.
         site: of the backend.
-        name: of the pipeline; made of that of its first stage if empty.
+        name, description: of the pipeline; the name is made of that of its first stage if empty.
         fixed: what stages are given beside, where they have defaults that are not a run's parameters.
     """
     kinds = {name: kind for stage in stages for name, kind in scalars_of(face_of(stage)).items()}
@@ -91,7 +92,7 @@ def pipeline_of(
     arguments |= lists
     kinds |= dict.fromkeys(lists, list) | {SHARDS: list[int]}  # the others' items are dicts
 
-    def again(*values: Any) -> None:
+    def replayed(*values: Any) -> None:
         given = {**fixed, **dict(zip(arguments, values, strict=True))}
         known = {source: imported(uri := artifacts[source, None], site.content(uri), source) for source in whole}
         single = {source: imported(uri := artifacts[source, part], site.content(uri), source) for source, part in alone.items()}
@@ -125,8 +126,9 @@ def pipeline_of(
         for stage in after:
             known |= called(stage, wiring, readable(), given)
 
-    function = with_parameters(again, [declared(each, kinds[each]) for each in arguments])
-    pipeline = dsl.pipeline(name=name or f"verdelta-again-{stages[0].replace('_', '-')}")(function)
+    function = with_parameters(replayed, [declared(each, kinds[each]) for each in arguments])
+    name = name or f"verdelta-again-{stages[0].replace('_', '-')}"
+    pipeline = dsl.pipeline(name=name, description=description)(function)
     return site.built(pipeline, arguments)
 
 

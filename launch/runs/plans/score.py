@@ -12,6 +12,7 @@ from launch.runs.plans.rerun import build_step
 
 FOLDED_PAIRS = Source("split_folds", "folded_pairs")
 TRAINED = [MODEL, FOLDED_PAIRS, SUBMISSION]  # what a run must have, so that its models can score
+DESCRIPTION = "How many days lie between two new photos of a plant, by models trained before."
 ONLY_IN_TRAINING = ("split_folds", "train")
 
 
@@ -26,8 +27,9 @@ def score_plan(wiring: Wiring, trained: RecordedRun, raw: str, name: str | None)
     trained.require(TRAINED, trained.folds, wiring)
     stages = [stage for stage in wiring.inputs if stage not in ONLY_IN_TRAINING]
     build_score = functools.partial(
-        build_step, scoring(wiring), trained, stages, trained.folds, name="verdelta-score", fixed={"splits": [schema.TEST]}
-    )
+        build_step, scoring(wiring), trained, stages, trained.folds,
+        name="verdelta-score", description=DESCRIPTION, fixed={"splits": [schema.TEST]},
+    )  # fmt: skip
     return Plan(
         title="score",
         name=name,

@@ -36,4 +36,4 @@ from components.contract.shown import Screen
 # The process of a stage, by a variable of KFP's: people read its lines in terminals, from a cluster's log as from a file here,
 # and names of photos are among them, also in an error that ends it.
 if os.environ.get("_KFP_RUNTIME") == "true":
-    sys.stdout, sys.stderr = Screen(sys.stdout), Screen(sys.stderr)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = Screen(sys.stdout), Screen(sys.stderr)

@@ -39,7 +39,7 @@ bench: .venv/dev.done .venv-parity
 	.venv/bin/python -m tests.benchmarks
 
 accuracy: .venv/dev.done
-	.venv/bin/python -m tests.benchmarks.accuracy --folds
+	.venv/bin/python -m tests.benchmarks.accuracy
 
 images: .venv/laptop.done
 	.venv/bin/python -m launch.backends.cluster.build_images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(ACCELERATOR),--accelerator $(ACCELERATOR)) \

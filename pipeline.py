@@ -54,13 +54,14 @@ def verdelta(
     catalog, pairs = paired.outputs["catalog"], paired.outputs["pairs"]
     folded_pairs = split_folds(pairs=pairs, **chosen_for(split_folds, settings)).outputs["folded_pairs"]
 
-    examples = write_tfrecords(
+    written = write_tfrecords(
         images=collected(resized.outputs["images"], shards),
         catalog=catalog,
         pairs=pairs,
         folded_pairs=folded_pairs,
         **chosen_for(write_tfrecords, settings),
-    ).outputs["examples"]
+    )
+    examples = written.outputs["examples"]
 
     with each(folds, "each fold") as fold:
         trained = train(examples=examples, fold=number_of(fold), **chosen_for(train, settings))
@@ -75,7 +76,7 @@ def verdelta(
     ).outputs["submission"]
     report(
         images=collected(resized.outputs["images"], shards),
-        examples=examples,
+        tables=written.outputs["tables"],
         submission=submission,
         **chosen_for(report, settings),
     )

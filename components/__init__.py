@@ -4,7 +4,7 @@
       -> resize_images     JPEGs of one size, and the catalog: one row per photo
       -> generate_pairs    every (earlier, later) pair of a series, with its days; the test pairs
       -> split_folds       the train pairs with their fold; no series is in two folds
-      -> write_tfrecords   images and pair tables as TFRecords, by fold
+      -> write_tfrecords   images and pair tables as TFRecords, by fold; the tables alone
       -> train             for each fold: a model, its history, its out-of-fold predictions
       -> predict           for each model: days for every test pair, one column per view and their mean
       -> calibrate         submission_raw.csv, submission_calibrated.csv, the scores
@@ -36,4 +36,4 @@ from components.contract.shown import Screen
 # The process of a stage, by a variable of KFP's: people read its lines in terminals, from a cluster's log as from a file here,
 # and names of photos are among them, also in an error that ends it.
 if os.environ.get("_KFP_RUNTIME") == "true":
-    sys.stdout, sys.stderr = Screen(sys.stdout), Screen(sys.stderr)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = Screen(sys.stdout), Screen(sys.stderr)

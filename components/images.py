@@ -43,11 +43,7 @@ def image_for(stage: str, registry: str = "", accelerator: str = "none", variant
 
 
 def flavour_of(stage: str, accelerator: str = "none") -> str:
-    """Returns the kind of image that `stage` runs in: its lock is requirements/<flavour>.txt.
-
-    Raises:
-        ValueError: no such stage or accelerator.
-    """
+    """Returns the kind of image of a stage, which its lock is named by. Raises ValueError: no such stage or accelerator."""
     if stage == SERVER:
         return SERVER
     if stage not in STAGES:

@@ -39,8 +39,7 @@ def parameter(
         default: the value where none is given; a list is copied for each instance.
         help: one sentence for the command line and docs/parameters.md.
         unit: "px", "days", ...; empty for a pure number or a name.
-        at_least: smallest allowed number, inclusive.
-        at_most: largest allowed number, inclusive.
+        at_least, at_most: the bounds, inclusive.
         why: what a larger one would do, for the error that refuses it.
         choices: the allowed names, for a parameter that is one of a few.
     """
@@ -60,12 +59,7 @@ class Settings:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """Returns the settings whose fields are in `values`, among others: a run's parameters, or a function's locals().
-
-        Raises:
-            KeyError: a field is not there.
-            ValueError: a value that cannot be.
-        """
+        """Returns the settings whose fields are in `values`, among others: a run's parameters, or a function's locals()."""
         return cls(**{field.name: values[field.name] for field in dataclasses.fields(cls)})
 
 

@@ -20,11 +20,7 @@ ENCODING = ("utf-8", "surrogateescape")
 
 
 class SourceMemory:
-    """What was found in modules, by the SHA-256 of their source, in a file.
-
-    Attributes:
-        new: what this process found.
-    """
+    """What was found in modules, by the SHA-256 of their source, in a file; `new` is what this process found."""
 
     def __init__(self, place: Path) -> None:
         self.place, self.new = place, dict[str, Any]()
@@ -69,9 +65,5 @@ memory = functools.cache(lambda: SourceMemory(PLACE))
 
 @functools.cache
 def read_source(source: bytes) -> tuple[bytes, list[Any]]:
-    """Returns what matters of a module, and its imports, as `source_text.code_of` and `source_text.imports` do.
-
-    Raises:
-        SyntaxError: it is no Python.
-    """
+    """Returns what matters of a module, and its imports, by `source_text`. Raises SyntaxError: it is no Python."""
     return memory().read(source)

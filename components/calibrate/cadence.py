@@ -12,7 +12,6 @@ import pandas as pd
 
 from components.contract import schema
 
-PHOTO_IDS = ("before_image_id", "after_image_id")
 FEWEST_PHOTOS = 8  # of fewer, one that is missing moves all others too far
 MOST_STRETCH = 1.8  # plants hardly differ by more (the winner's hand-made factor is 1 / 1.4): such photos are of another cadence
 MOST_GAP = 1.5  # cadences from one train photo to the next, on average: beyond it they are not of that cadence
@@ -50,6 +49,11 @@ def learn_cadence(cadence_days: float, images: pd.DataFrame) -> Cadence:
     return Cadence(cadence_days, gap)
 
 
+def photo_counts(images: pd.DataFrame) -> dict[str, int]:
+    """Returns how many photos each series has."""
+    return {str(series): int(count) for series, count in images["series"].value_counts().items()}
+
+
 def on_cadence(dates: np.ndarray, cadence: Cadence, taken: int) -> tuple[np.ndarray, str]:
     """Returns the photos' days by the cadence, [N], and why it was not believed: then they are `dates`, else it is empty.
 
@@ -82,7 +86,7 @@ def apply_cadence(table: pd.DataFrame, photos: pd.DataFrame, taken: Mapping[str,
     """Sets `calibrated_days` of the pairs of series whose cadence can be believed; returns the other series with the reason.
 
     Args:
-        table: pairs, with PHOTO_IDS.
+        table: pairs, with schema.PHOTO_IDS.
         photos: of all of them, as `read_photos` returns it.
         taken: how many photos there are of each series, in pairs or not.
 
@@ -95,7 +99,7 @@ def apply_cadence(table: pd.DataFrame, photos: pd.DataFrame, taken: Mapping[str,
             "Train with head=dates, or set cadence_days=0."
         )
     days, left = put_on_cadence(photos, taken, cadence)
-    before, after = (table[name].map(days) for name in PHOTO_IDS)
+    before, after = (table[name].map(days) for name in schema.PHOTO_IDS)
     table[schema.CALIBRATED_DAYS] = (after - before).fillna(table[schema.CALIBRATED_DAYS])
     return left
 

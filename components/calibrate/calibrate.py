@@ -1,28 +1,25 @@
 """Makes a run's submissions of its models' predictions: averaged, calibrated, and scored where the truth is known."""
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from components.calibrate.cadence import PHOTO_IDS, Cadence, apply_cadence, learn_cadence
-from components.calibrate.intervals import Intervals, fit_intervals, held_out_coverage
+from components.calibrate.intervals import intervals_table
 from components.calibrate.linear import floor_days
 from components.calibrate.photos import read_photos
 from components.calibrate.scores import score_test, score_validation
 from components.calibrate.settings import CalibrateSettings
 from components.calibrate.tables import CALIBRATED, RAW, read_out_of_fold, read_predictions
 from components.calibrate.verdict import judge_test, judge_validation
-from components.calibrate.ways import calibrate_as_before, calibrate_tables
+from components.calibrate.ways import Skipped, apply_calibration, fit_calibration, read_calibration
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_json, write_record
 from components.contract.records import hand_on, handed_on, read_record
 from components.contract.tables.by_idx import read_labels, read_order, require_same_idx
 from components.contract.tables.cells import guarded
-from components.contract.tables.stage_tables import read_images, read_table, require_table
+from components.contract.tables.stage_tables import read_table, require_table
 from components.contract.verdict import VERDICT
 from components.contract.verified import read_bytes
 
@@ -62,41 +59,30 @@ def calibrate(
     if (out_of_fold is None) == (calibrated is None):
         raise ValueError(f"out_of_fold={out_of_fold}, calibrated={calibrated}: expected one of them, to fit on or to apply.")
     require_same_length(predictions=predictions, out_of_fold=out_of_fold, histories=histories)
-    more = PHOTO_IDS if settings.cadence_days else ()
+    more = schema.PHOTO_IDS if settings.cadence_days else ()
     test, photos = in_submission_order(read_predictions(predictions, more), *read_order(catalog)), read_photos(predictions)
     counts = {"models": len(predictions), "test_pairs": len(test)}
     floored = floor(test, "test")
     submission.mkdir(parents=True, exist_ok=True)
-    out_of_fold_csv = submission / schema.OUT_OF_FOLD_CALIBRATED_CSV
+    out_of_fold_csv, skipped = submission / schema.OUT_OF_FOLD_CALIBRATED_CSV, Skipped()
     if calibrated is None:
-        validation, held_out_photos = read_out_of_fold(out_of_fold or [], more), read_photos(out_of_fold or [])
+        validation = read_out_of_fold(out_of_fold or [], more)
         counts["out_of_fold_pairs"] = len(validation)
         floored |= floor(validation, "out_of_fold")
-        calibration, skipped = calibrate_tables(test, validation, settings)
-        if settings.cadence_days:
-            images = read_images(catalog).query("split == 'train'")
-            cadence = learn_cadence(settings.cadence_days, images)
-            calibration["cadence"] = dataclasses.asdict(cadence)
-            calibration["pair_intervals"] = intervals_of(validation, settings)  # of who asks about two photos, and has no others
-            skipped = skipped + apply_cadence(validation, held_out_photos, photo_counts(images), cadence)
-            validation[CALIBRATED] = floor_days(validation[CALIBRATED].to_numpy())
-        calibration["intervals"] = intervals_of(validation, settings)
+        calibration, skipped = fit_calibration(validation, read_photos(out_of_fold or []), catalog, settings)
         scores, found = score_validation(validation), judge_validation(validation, floored["out_of_fold_days_floored"])
         write_table(out_of_fold_csv, validation)
         trained = [read_record(folder, "train") for folder in out_of_fold or []]
         for number, folder in enumerate(histories or []):
             copy_table(folder / schema.HISTORY_CSV, submission / schema.HISTORY_OF_MODEL.format(number))
     else:
-        calibration, scores, found, skipped = calibrate_as_before(test, calibrated)
+        calibration, scores, found = read_calibration(calibrated)
         copy_table(calibrated / out_of_fold_csv.name, out_of_fold_csv)
         trained = handed_on(calibrated, ["train"], len(predictions))
         validation = read_table(out_of_fold_csv, ("pair_id", "time_delta_days"))
-    if "cadence" in calibration:
-        taken = photo_counts(read_images(catalog).query("split == 'test'"))
-        skipped = skipped + apply_cadence(test, photos, taken, Cadence(**calibration["cadence"]))
-        test[CALIBRATED] = floor_days(test[CALIBRATED].to_numpy())
+    calibration, left = apply_calibration(test, photos, catalog, calibration)
     if "intervals" in calibration:
-        write_table(submission / schema.INTERVALS_CSV, with_intervals(test, photos, calibration["intervals"]))
+        write_table(submission / schema.INTERVALS_CSV, intervals_table(test, photos, calibration["intervals"]))
     labels, oracle = (read_labels(catalog, test["idx"], name) for name in (schema.TEST_LABELS_CSV, schema.TEST_ORACLE_CSV))
     found += judge_test(test, floored["test_days_floored"], float(validation["time_delta_days"].std()), labels)
     metrics = scores | score_test(test, labels, oracle) | ({VERDICT: found} if found else {})
@@ -107,7 +93,7 @@ def calibrate(
     hand_on(submission, [*trained, *(read_record(folder, "predict") for folder in predictions)])
     write_json(submission / schema.CALIBRATION_JSON, calibration)
     write_json(submission / schema.METRICS_JSON, metrics)
-    return write_record(submission, "calibrate", settings, counts | floored, skipped)
+    return write_record(submission, "calibrate", settings, counts | floored, skipped + left)
 
 
 def require_same_length(**lists: Sequence[Path] | None) -> None:
@@ -122,30 +108,6 @@ def floor(table: pd.DataFrame, name: str) -> dict[str, int]:
     count = int((table[RAW] <= 0).sum())
     table[RAW] = floor_days(table[RAW].to_numpy())
     return {f"{name}_days_floored": count}
-
-
-def intervals_of(validation: pd.DataFrame, settings: CalibrateSettings) -> dict[str, Any]:
-    """Returns what calibration.json says of intervals, by the calibrated days of held-out pairs."""
-    held_out = validation[CALIBRATED].to_numpy(), validation["time_delta_days"].to_numpy("float64")
-    return {
-        **fit_intervals(*held_out, validation["series"].to_numpy(), settings.interval_coverage).as_json(),
-        "held_out_coverage": held_out_coverage(validation, *held_out, settings.interval_coverage),
-    }
-
-
-def photo_counts(images: pd.DataFrame) -> dict[str, int]:
-    """Returns how many photos each series has."""
-    return {str(series): int(count) for series, count in images["series"].value_counts().items()}
-
-
-def with_intervals(test: pd.DataFrame, photos: pd.DataFrame, fitted: dict[str, Any]) -> pd.DataFrame:
-    """Returns INTERVALS_COLUMNS of the test pairs; wider where a series looks like nothing that the models were trained on."""
-    intervals = Intervals(**{name: fitted[name] for name in ("coverage", "width", "fixed_days", "relative")})
-    drifts = test["series"].map(photos.groupby("series")["drift"].mean()).fillna(0.0)
-    days, wider = test[CALIBRATED].to_numpy(), np.maximum(drifts.to_numpy() / schema.UNUSUAL_DRIFT, 1)
-    low, high = intervals.around(days, wider)
-    table = test[["idx", "species", "series"]].assign(time_delta=days, low_days=low, high_days=high, drift=drifts)
-    return table[list(schema.INTERVALS_COLUMNS)]
 
 
 def in_submission_order(test: pd.DataFrame, order: pd.Series, source: Path) -> pd.DataFrame:

@@ -24,7 +24,7 @@ def calibrate(
     Of `out_of_fold` and `calibrated` one is given: what to fit the calibration on, or an earlier run's to apply.
 
     Args:
-        catalog: test_data.csv, and sample_submission.csv and test_labels.csv where there are any.
+        catalog: test_data.csv, and sample_submission.csv, test_labels.csv and few_labels.csv where there are any.
         predictions: one folder per model.
         submission: both submissions, calibration.json, metrics.json, and what else the report shows of the models.
         metrics: RMSE in days, and what is wrong with a model that learned nothing.

@@ -11,6 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from components.calibrate.settings import CalibrateSettings
+from components.calibrate.tables import CALIBRATED
+from components.contract import schema
+
 LEAST_DAYS = 0.0  # no pair is asked about backwards
 
 
@@ -79,3 +83,22 @@ def held_out_coverage(validation: pd.DataFrame, days: np.ndarray, true_days: np.
         inside[own] = (low <= true_days[own]) & (true_days[own] <= high)
     shares = pd.Series(inside).groupby(validation["species"].to_numpy()).mean()
     return {str(species): round(float(share), 3) for species, share in shares.items()}
+
+
+def intervals_of(validation: pd.DataFrame, settings: CalibrateSettings) -> dict[str, Any]:
+    """Returns what calibration.json says of intervals, by the calibrated days of held-out pairs."""
+    held_out = validation[CALIBRATED].to_numpy(), validation["time_delta_days"].to_numpy("float64")
+    return {
+        **fit_intervals(*held_out, validation["series"].to_numpy(), settings.interval_coverage).as_json(),
+        "held_out_coverage": held_out_coverage(validation, *held_out, settings.interval_coverage),
+    }
+
+
+def intervals_table(test: pd.DataFrame, photos: pd.DataFrame, fitted: dict[str, Any]) -> pd.DataFrame:
+    """Returns INTERVALS_COLUMNS of the test pairs; wider where a series looks like nothing that the models were trained on."""
+    intervals = Intervals(**{name: fitted[name] for name in ("coverage", "width", "fixed_days", "relative")})
+    drifts = test["series"].map(photos.groupby("series")["drift"].mean()).fillna(0.0)
+    days, wider = test[CALIBRATED].to_numpy(), np.maximum(drifts.to_numpy() / schema.UNUSUAL_DRIFT, 1)
+    low, high = intervals.around(days, wider)
+    table = test[["idx", "species", "series"]].assign(time_delta=days, low_days=low, high_days=high, drift=drifts)
+    return table[list(schema.INTERVALS_COLUMNS)]

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
-DOUBT = 2.0  # 1 is James and Stein's own
+CHANCE = 0.01  # that a species whose days need no slope gets one all the same
 MOST_SLOPE = 4.0  # of a series whose predictions mean nothing the slope could be anything
 FLOOR_DAYS = 1.0  # two test photos are never of one day, and never in reverse
 
@@ -42,17 +43,19 @@ def fit_lines(days: np.ndarray, true_days: np.ndarray, pairs: pd.DataFrame) -> d
     """Returns the line of true over predicted days for each species, with what it rests on: shrunk towards leaving days alone.
 
     Each series has its own slope, through the origin, since no days are no days. A species' slope is the mean of its series',
-    in logarithms; how far series of a species differ says how sure that mean is, and what it does not say surely is left out: the
-    positive part of James and Stein's estimate, twice as strict (DOUBT). One series says nothing. Slopes are never negative.
+    in logarithms, and how far series of a species differ says how sure that mean is. It is shrunk as James and Stein have it
+    (the positive part), but to nothing wherever Student's t test would not tell it from a slope of 1 at CHANCE. One series
+    says nothing. Slopes are never negative.
     """
     slopes = series_slopes(days, true_days, pairs)
     freedom = len(slopes) - slopes["species"].nunique()
     centred = slopes["log_slope"] - slopes.groupby("species")["log_slope"].transform("mean")
     spread = float(np.square(centred).sum()) / freedom if freedom > 0 else np.inf
     counts = pairs.groupby("species").size()
+    strict = float(stdtrit(freedom, 1 - CHANCE / 2)) ** 2 if freedom > 0 else np.inf
     lines = {}
     for species, rows in slopes.groupby("species"):
-        mean, doubt = float(rows["log_slope"].mean()), DOUBT * spread / len(rows)
+        mean, doubt = float(rows["log_slope"].mean()), strict * spread / len(rows)
         kept = max(0.0, 1 - doubt / mean**2) if mean and len(rows) > 1 else 0.0
         lines[str(species)] = {
             "slope": float(np.exp(kept * mean)),

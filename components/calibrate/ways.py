@@ -1,5 +1,6 @@
-"""The ways to calibrate days: by rules, by lines fitted out of fold, or as an earlier run did."""
+"""Calibrates days: fits what held-out pairs tell, and applies it to test pairs, those of the same run or of a later one."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from components.calibrate.cadence import Cadence, apply_cadence, learn_cadence, photo_counts
+from components.calibrate.few_labels import apply_few_labels, learn_law
+from components.calibrate.intervals import intervals_of
 from components.calibrate.linear import apply_held_out_lines, apply_lines, apply_rules, fit_lines, floor_days, matches
 from components.calibrate.settings import CalibrateSettings
 from components.calibrate.tables import CALIBRATED, RAW
 from components.contract import schema, verified
 from components.contract.naming import names_first
+from components.contract.tables.by_idx import read_few_labels
+from components.contract.tables.stage_tables import read_images
 from components.contract.verdict import TEST, VERDICT, Finding
 from components.contract.verified import is_there
 
@@ -19,24 +25,79 @@ TEST_SCORES = "test_"  # how the names of metrics of test pairs begin
 Skipped = list[tuple[str, str]]  # what, and why
 
 
-def calibrate_tables(test: pd.DataFrame, validation: pd.DataFrame, settings: CalibrateSettings) -> tuple[dict[str, Any], Skipped]:
-    """Adds `calibrated_days` to both tables; returns what calibration.json says, and what was left as it is."""
-    if settings.calibration == "fit":
-        calibration, skipped = calibrate_by_fit(test, validation)
-    else:
-        calibration, skipped = calibrate_by_rules(test, validation, settings.calibration_rules)
-    for table in (test, validation):
-        table[CALIBRATED] = floor_days(table[CALIBRATED].to_numpy())
-    return {"mode": settings.calibration} | calibration, skipped
-
-
-def calibrate_by_rules(
-    test: pd.DataFrame, validation: pd.DataFrame, rules: list[dict[str, Any]]
+def fit_calibration(
+    validation: pd.DataFrame, photos: pd.DataFrame, catalog: Path, settings: CalibrateSettings
 ) -> tuple[dict[str, Any], Skipped]:
-    """As `calibrate_tables`, by ordered factors; without rules every factor is 1."""
-    for table in (test, validation):
-        table[CALIBRATED] = apply_rules(table[RAW].to_numpy(), table, rules)
-    return {"rules": rules, "fits": {}, "factors": series_factors(test, rules)}, idle_rules(test, rules)
+    """Adds `calibrated_days` to the out-of-fold pairs, each series by what was fitted without it.
+
+    Args:
+        validation: the out-of-fold pairs, their raw days floored.
+        photos: of theirs, as `read_photos` returns it.
+        catalog: images.csv, where the settings have a cadence.
+        settings: the way to calibrate.
+
+    Returns:
+        What calibration.json says of all that was fitted, and what was left as it is.
+    """
+    raw, true_days = validation[RAW].to_numpy(), validation["time_delta_days"].to_numpy(dtype="float64")
+    lines, skipped = dict[str, Any](), Skipped()
+    if settings.calibration == "fit":
+        lines = fit_lines(raw, true_days, validation)
+        days, alone = apply_held_out_lines(raw, true_days, validation)
+        skipped = [
+            (name, "a single out-of-fold series: its line cannot be validated, its validation stays raw") for name in alone
+        ]
+    else:
+        days = apply_rules(raw, validation, settings.calibration_rules)
+    validation[CALIBRATED] = floor_days(days)
+    calibration: dict[str, Any] = {
+        "mode": settings.calibration,
+        "rules": settings.calibration_rules,
+        "fits": lines,
+        "factors": {},
+    }
+    if settings.cadence_days:
+        images = read_images(catalog).query("split == 'train'")
+        cadence = learn_cadence(settings.cadence_days, images)
+        calibration["cadence"] = dataclasses.asdict(cadence)
+        calibration["pair_intervals"] = intervals_of(validation, settings)  # of who asks about two photos, and has no others
+        skipped += apply_cadence(validation, photos, photo_counts(images), cadence)
+        validation[CALIBRATED] = floor_days(validation[CALIBRATED].to_numpy())
+    calibration["intervals"] = intervals_of(validation, settings)
+    calibration["series_law"] = dataclasses.asdict(learn_law(validation))
+    return calibration, skipped
+
+
+def apply_calibration(
+    test: pd.DataFrame, photos: pd.DataFrame, catalog: Path, calibration: dict[str, Any]
+) -> tuple[dict[str, Any], Skipped]:
+    """Adds `calibrated_days` to test pairs, of the run that fitted the calibration or of a later one.
+
+    Args:
+        test: the pairs, their raw days floored.
+        photos: of theirs, as `read_photos` returns it.
+        catalog: images.csv, where there is a cadence; few_labels.csv, where a few true days are known.
+        calibration: as `fit_calibration` returns it.
+
+    Returns:
+        The calibration with what it does to these series, and what was left as it is.
+
+    Raises:
+        ValueError: as `read_few_labels`, `apply_few_labels` and `apply_cadence`.
+    """
+    raw, lines, rules = test[RAW].to_numpy(), calibration["fits"], calibration["rules"]
+    test[CALIBRATED] = floor_days(apply_lines(raw, test, lines) if lines else apply_rules(raw, test, rules))
+    skipped = idle_rules(test, rules)
+    if lines:
+        unknown = sorted(set(test["species"]) - set(lines))
+        skipped += [(name, "a test species without out-of-fold pairs: its predictions stay raw") for name in unknown]
+    if "cadence" in calibration:
+        images = read_images(catalog).query("split == 'test'")
+        skipped += apply_cadence(test, photos, photo_counts(images), Cadence(**calibration["cadence"]))
+        test[CALIBRATED] = floor_days(test[CALIBRATED].to_numpy())
+    labelled = apply_few_labels(test, read_few_labels(catalog, test["idx"]), calibration.get("series_law"))
+    factors = {} if lines else series_factors(test, rules)
+    return calibration | {"factors": factors, "few_labels": labelled}, skipped
 
 
 def series_factors(test: pd.DataFrame, rules: list[dict[str, Any]]) -> dict[str, float]:
@@ -52,40 +113,15 @@ def idle_rules(test: pd.DataFrame, rules: list[dict[str, Any]]) -> Skipped:
     return [(json.dumps(rule), "a calibration rule that matches no test pair") for rule in idle]
 
 
-def calibrate_by_fit(test: pd.DataFrame, validation: pd.DataFrame) -> tuple[dict[str, Any], Skipped]:
-    """As `calibrate_tables`, by a line for each species, fitted on all out-of-fold pairs for the test pairs."""
-    raw, true_days = validation[RAW].to_numpy(), validation["time_delta_days"].to_numpy(dtype="float64")
-    lines = fit_lines(raw, true_days, validation)
-    test[CALIBRATED] = apply_lines(test[RAW].to_numpy(), test, lines)
-    validation[CALIBRATED], alone = apply_held_out_lines(raw, true_days, validation)
-    unknown = sorted(set(test["species"]) - set(lines))
-    return (
-        {"rules": [], "fits": lines, "factors": {}},
-        [(name, "a test species without out-of-fold pairs: its predictions stay raw") for name in unknown]
-        + [(name, "a single out-of-fold series: its line cannot be validated, its validation stays raw") for name in alone],
-    )
-
-
-def calibrate_as_before(test: pd.DataFrame, calibrated: Path) -> tuple[dict[str, Any], dict[str, float], list[Finding], Skipped]:
-    """Adds `calibrated_days` to the test pairs, by the calibration in the folder `calibrated`.
-
-    Returns:
-        What calibration.json says, the scores out of fold and what was found there, and what was left as it is.
+def read_calibration(calibrated: Path) -> tuple[dict[str, Any], dict[str, float], list[Finding]]:
+    """Returns of the folder `calibrated` the calibration, the scores out of fold and what was found there.
 
     Raises:
         FileNotFoundError: a file is missing.
     """
     calibration, metrics = (read_json(calibrated / name) for name in (schema.CALIBRATION_JSON, schema.METRICS_JSON))
     found = [finding for finding in metrics.pop(VERDICT, []) if finding["about"] != TEST]
-    scores = {name: value for name, value in metrics.items() if not name.startswith(TEST_SCORES)}
-    raw, lines = test[RAW].to_numpy(), calibration["fits"]
-    test[CALIBRATED] = floor_days(apply_lines(raw, test, lines) if lines else apply_rules(raw, test, calibration["rules"]))
-    if not lines:
-        rules = calibration["rules"]
-        return calibration | {"factors": series_factors(test, rules)}, scores, found, idle_rules(test, rules)
-    unknown = sorted(set(test["species"]) - set(lines))
-    why = "a test species that the calibration has no line for: its predictions stay raw"
-    return calibration, scores, found, [(name, why) for name in unknown]
+    return calibration, {name: value for name, value in metrics.items() if not name.startswith(TEST_SCORES)}, found
 
 
 @names_first

@@ -41,7 +41,6 @@ def write_record(
     """Writes a stage's STAGE_RECORD into `folder` and then, as the stage's last act, its manifest; returns the record.
 
     Args:
-        counts: name to int or float.
         skipped: (path or series, why) of all that was left out.
         noticed: (what, why) of what is odd and was not left out; the record has no such list where there is nothing.
         digests: as `write_manifest`.
@@ -63,7 +62,6 @@ def write_manifest(folder: Path, stage: str, digests: Mapping[str, str] | None =
     """Writes down the name, bytes and SHA-256 of each file in `folder`, by which `components.contract.verified` reads them.
 
     Args:
-        folder: an artifact, whole but for this file.
         stage: who wrote it, and is to be run again where it is damaged.
         digests: of files that were hashed before, by name.
     """

@@ -17,11 +17,7 @@ def available_cores() -> int:
 
 
 def mapped(pool: ThreadPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yields `work(item)` of each item, in order; unlike `pool.map` it holds some at a time, not a future for each of a million.
-
-    Raises:
-        Exception: that of the first item, in order, whose work raises one.
-    """
+    """Yields `work(item)` of each item, in order, or raises its error; holds some at a time, unlike `pool.map`, not a million."""
     pending = deque[Future[Result]]()
     for item in items:
         pending.append(pool.submit(work, item))

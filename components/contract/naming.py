@@ -16,11 +16,7 @@ class FileError(ValueError):
 
 @contextlib.contextmanager
 def naming(name: object) -> Iterator[None]:
-    """Within the block an exception that does not name the file becomes one that does.
-
-    Raises:
-        FileError: for whatever was raised, but for what names the file already.
-    """
+    """Within the block an exception that does not name the file becomes a FileError that does."""
     try:
         yield
     except Exception as error:

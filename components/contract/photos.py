@@ -72,12 +72,7 @@ class Photos:
         return path in self.number_of or (self.folder / path).is_file()
 
     def read(self, path: str) -> bytes:
-        """Returns a photo's bytes, which of an archive are verified by their checksum.
-
-        Raises:
-            FileNotFoundError: there is no such photo.
-            FileError: it is not what was written.
-        """
+        """Returns a photo's bytes, verified. Raises FileNotFoundError: there is none; FileError: not what was written."""
         with naming(f"{self.folder}/{path}"):
             if path not in self.number_of:
                 return (self.folder / path).read_bytes()

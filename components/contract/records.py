@@ -13,11 +13,7 @@ Record = dict[str, Any]
 
 
 def read_record(folder: Path, stage: str) -> Record:
-    """Returns the record in `folder`; where there is none, an empty one whose `skipped` says so.
-
-    Raises:
-        ValueError: the file is not a JSON object.
-    """
+    """Returns the record in `folder`, or an empty one whose `skipped` says so. Raises ValueError: it is not a JSON object."""
     path = folder / schema.STAGE_RECORD
     if not is_there(path):
         return unknown(stage)
@@ -43,13 +39,7 @@ def hand_on(folder: Path, records: Sequence[Record]) -> None:
 
 
 def handed_on(folder: Path, stages: Sequence[str], executions: int = 1) -> list[Record]:
-    """Returns the records of `stages` that were handed on with `folder`, in that order, the executions of each in theirs.
-
-    Args:
-        folder: an artifact; one of an earlier version has none.
-        stages: whose records.
-        executions: how often a stage was executed of which there is no record.
-    """
+    """Returns the records of `stages` that were handed on with an artifact; of a stage without one, `executions` empty ones."""
     path = folder / schema.RECORDS_JSON
     records = read_json(path)["records"] if is_there(path) else []
     return [

@@ -11,7 +11,7 @@ DAYS_CSV = "days.csv"  # optional, in TRAIN_FOLDER: the days that names do not s
 # written by every stage beside its data: {"stage", "settings", "counts", "skipped"}
 STAGE_RECORD = "stage.json"
 
-# in examples/ and submission/: {"records"}, those of earlier stages
+# in tables/ and submission/: {"records"}, those of earlier stages
 RECORDS_JSON = "records.json"
 
 # the last file of every folder: {"stage", "files": [{"name", "bytes", "sha256"}], "sha256"}
@@ -26,6 +26,7 @@ TEST_DATA_CSV = "test_data.csv"
 SAMPLE_SUBMISSION_CSV = "sample_submission.csv"
 TEST_LABELS_CSV = "test_labels.csv"
 TEST_ORACLE_CSV = "test_oracle.csv"  # of the sample dataset alone: what who knows each plant's age could answer
+FEW_LABELS_CSV = "few_labels.csv"  # true days of a few test pairs, to learn from; of test_labels.csv nothing is learnt
 TRAIN, TEST = SPLITS = "train", "test"  # values of `split`
 DAY_DECIMALS = 3  # 86 seconds, more than the jitter of a camera that works at a fixed hour
 IMAGES_COLUMNS = ("image_id", "split", "species", "series", "day", "path")
@@ -35,10 +36,11 @@ FACTS = (TURNED, PROFILE, ODD_PROFILE, TRANSPARENT, CMYK, FRAMES)  # counts of w
 
 # pairs/ and folded_pairs/
 TRAIN_PAIRS_CSV, TEST_PAIRS_CSV = "train_pairs.csv", "test_pairs.csv"
-TRAIN_PAIRS_COLUMNS = ("pair_id", "species", "series", "before_image_id", "after_image_id", "time_delta_days")
+PHOTO_IDS = ("before_image_id", "after_image_id")  # the two photos of a pair, the earlier first
+TRAIN_PAIRS_COLUMNS = ("pair_id", "species", "series", *PHOTO_IDS, "time_delta_days")
 FOLDED_PAIRS_COLUMNS = (*TRAIN_PAIRS_COLUMNS, "fold")
-TEST_PAIRS_COLUMNS = ("pair_id", "idx", "species", "series", "before_image_id", "after_image_id")
-REPEATED = ("species", "series", "before_image_id", "after_image_id")  # columns of few names for many pairs
+TEST_PAIRS_COLUMNS = ("pair_id", "idx", "species", "series", *PHOTO_IDS)
+REPEATED = ("species", "series", *PHOTO_IDS)  # columns of few names for many pairs
 PAIR_ID = "comb_{:06d}"
 
 # examples/

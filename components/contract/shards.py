@@ -44,11 +44,7 @@ class Shard:
         return slice(self.shard, None, self.num_shards)
 
     def write(self, folder: Path, common: dict[str, Any]) -> None:
-        """Says in `folder` which part it is, unless it is the whole.
-
-        Args:
-            common: what has to be the same in the folders of all shards.
-        """
+        """Says in `folder` which part it is, unless it is the whole, and what is `common` to the folders of all shards."""
         if not self.is_whole:
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / schema.SHARD_JSON, dataclasses.asdict(self) | common)
@@ -66,11 +62,7 @@ def expected_shards(num_shards: int) -> str:
 
 
 def in_order(folders: Sequence[Path]) -> list[Path]:
-    """Returns the folders by shard, whatever order they come in.
-
-    Raises:
-        ValueError: a shard is missing or there twice, or the folders are parts of different wholes.
-    """
+    """Returns the folders by shard. Raises ValueError: one is missing or there twice, or they are parts of different wholes."""
     parts = [read_shard(folder) for folder in folders]
     if not parts:
         raise ValueError(f"no folder of any shard: {expected_shards(1)}")
@@ -95,12 +87,9 @@ def read_shard(folder: Path) -> dict[str, Any]:
 
 
 def joined(folders: Sequence[Path], merged: Collection[str] = ()) -> Path:
-    """Returns one folder with the files of all shards, as links: no content is copied.
+    """Returns one folder with the files of all shards, as links, but `merged`, which each has of its own: no content is copied.
 
     The folder of a single shard is returned as it is. Another one is a temporary folder of this process.
-
-    Args:
-        merged: names of files that each shard has of its own; they are left out.
 
     Raises:
         ValueError: as `in_order`, or two shards have a file of one name.

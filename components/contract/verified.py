@@ -71,11 +71,7 @@ def stage_of(path: Path) -> str:
 
 
 def manifest_in(folder: Path) -> Manifest | None:
-    """Returns the manifest of a folder, or None of one that is older than manifests, which is said once.
-
-    Raises:
-        ChangedError: as `Manifest.read`.
-    """
+    """Returns the manifest of a folder, or None of one that is older than manifests, which is said once."""
     path = folder / schema.MANIFEST_JSON
     if path.is_file():
         return Manifest.read(path)
@@ -92,11 +88,7 @@ def manifest_of(path: Path) -> Manifest | None:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Returns a file's content: the bytes that are verified are those that are used.
-
-    Raises:
-        ChangedError: it is not what the stage wrote.
-    """
+    """Returns a file's content: the bytes that are verified are those that are used. Raises ChangedError: they are others."""
     content = path.read_bytes()
     if manifest := manifest_of(path):
         manifest.require(path, len(content), hashlib.sha256(content).hexdigest())
@@ -104,14 +96,11 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_single(path: Path, digest: str | None, stage: str) -> bytes:
-    """Returns the content of an artifact that is one file, which has no manifest beside it.
+    """Returns the content of an artifact that is one file. Raises ChangedError: it is not what the stage wrote.
 
     Args:
         digest: its SHA-256, as the artifact's metadata say; None where it is older than that.
         stage: who wrote it.
-
-    Raises:
-        ChangedError: it is not what the stage wrote.
     """
     content = path.read_bytes()
     if digest is not None:
@@ -150,10 +139,9 @@ def require_complete(folder: Path) -> None:
 
 
 def content_of(place: Path, *, verify: bool) -> str:
-    """Returns a digest of an artifact's content, which no modification time and no place changes.
+    """Returns a digest of an artifact's content, a folder's or a file's, which no modification time and no place changes.
 
     Args:
-        place: a folder, or one file.
         verify: whether each file that a manifest lists is read; else the manifest is believed.
 
     Raises:

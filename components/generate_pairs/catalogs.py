@@ -21,7 +21,6 @@ def merge_catalogs(*, catalogs: Sequence[Path], catalog: Path, splits: Sequence[
 
     Args:
         catalogs: one folder per shard, in any order.
-        catalog: the output folder.
         splits: both, or test alone where nothing is trained.
 
     Raises:

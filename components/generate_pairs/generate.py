@@ -13,7 +13,7 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write, write_record
-from components.contract.tables.by_idx import read_labels, read_order
+from components.contract.tables.by_idx import read_few_labels, read_labels, read_order
 from components.contract.tables.pair_csv import ROWS_AT_A_TIME, write_pairs
 from components.contract.tables.stage_tables import read_images
 from components.contract.tables.user_tables import read_test_data
@@ -27,16 +27,7 @@ SHOWN_ODD = 5
 def generate_pairs(
     *, catalog: Path, pairs: Path, settings: GeneratePairsSettings, splits: Sequence[str] = schema.SPLITS
 ) -> dict[str, Any]:
-    """Writes train_pairs.csv, test_pairs.csv and, last, stage.json into `pairs`.
-
-    Args:
-        catalog: images.csv and test_data.csv.
-        pairs: the output folder.
-        settings: nothing to choose.
-        splits: both, or test alone where nothing is trained: then there is no train_pairs.csv.
-
-    Returns:
-        The stage's record; series of one photo are in its `skipped`.
+    """Writes train_pairs.csv, unless `splits` is test alone, test_pairs.csv and, last, stage.json; returns the record.
 
     Raises:
         FileNotFoundError: a table is missing.
@@ -54,9 +45,10 @@ def generate_pairs(
         counts = {"train_pairs": int(series["pairs"].sum()), "train_series": int((series["pairs"] > 0).sum())}
         single = [str(name) for _, name in series.index[series["pairs"] == 0]]
     test = make_test_pairs(images[images["split"] == schema.TEST], read_test_data(catalog), catalog)
-    read_order(catalog)  # calibrate needs these two, hours later: what is wrong with them is said now
+    read_order(catalog)  # calibrate needs these, hours later: what is wrong with them is said now
     for name in (schema.TEST_LABELS_CSV, schema.TEST_ORACLE_CSV):
         read_labels(catalog, test["idx"], name)
+    read_few_labels(catalog, test["idx"])
     pairs.mkdir(parents=True, exist_ok=True)
     for name, table in (tables | {schema.TEST_PAIRS_CSV: test}).items():
         with atomic_write(pairs / name) as path:
@@ -114,12 +106,9 @@ def train_pairs(photos: pd.DataFrame, series: pd.DataFrame) -> Iterator[pd.DataF
 
 
 def make_test_pairs(images: pd.DataFrame, test_data: pd.DataFrame, catalog: Path) -> pd.DataFrame:
-    """Returns TEST_PAIRS_COLUMNS, one row per row of test_data.csv and in its order.
+    """Returns TEST_PAIRS_COLUMNS of the catalog's test rows, one row per row of test_data.csv and in its order.
 
-    Args:
-        images: the test rows of the catalog.
-        test_data: `idx`, and the stems of two photos; a folder before a stem and an image suffix after it do not matter.
-        catalog: named in errors.
+    A folder before a stem in test_data.csv, and an image suffix after it, do not matter.
 
     Raises:
         ValueError: a photo that is not there, or two photos of different series.
@@ -177,7 +166,7 @@ def nearest(stem: str, photos: pd.Index) -> str:
 
 def odd_pairs(test: pd.DataFrame) -> list[tuple[str, str]]:
     """Returns the test pairs of a photo with itself, and those that are there twice, with the reason."""
-    ids = ["before_image_id", "after_image_id"]
+    ids = [*schema.PHOTO_IDS]
     itself, twice = test[ids[0]] == test[ids[1]], test.duplicated(ids)
     found = [(f"idx {idx}", "a pair of a photo with itself") for idx in test["idx"][itself]]
     return found + [(f"idx {idx}", "a pair that is there twice") for idx in test["idx"][twice]]

@@ -19,14 +19,12 @@ IMAGES = 512
 
 
 def reestimate_batchnorm(encoder: keras.Model, images: DecodedImages, rows: np.ndarray, *, batch_size: int, seed: int) -> None:
-    """Replaces the moving mean and variance of every BatchNorm layer by those over random batches together.
+    """Replaces the moving mean and variance of every BatchNorm layer of `encoder` by those over random batches together.
 
     Args:
-        encoder: changed in place; its trainable weights stay.
         images: [N, H, W, 3] uint8.
         rows: which of them may be used: train images only, for validation must not leak into the statistics.
         batch_size: images that are normalized together; training's, whose convolutions XLA has chosen kernels for.
-        seed: of the choice of images.
     """
     rng = np.random.default_rng(seed)
     layers = batchnorms(encoder)

@@ -53,11 +53,7 @@ def load_checkpoint(encoder: keras.Model, checkpoint: str, variant: str, *, dige
 
 
 def load_weights(encoder: keras.Model, path: Path, name: str, variant: str, digest: str) -> None:
-    """Sets the encoder's weights from the file at `path`, which people know by `name`.
-
-    Raises:
-        ValueError: as `load_checkpoint`.
-    """
+    """Sets the encoder's weights from the file at `path`, which people know by `name`; raises as `load_checkpoint`."""
     if digest and file_digest(path) != digest:
         raise ValueError(
             f"checkpoint {name} has SHA-256 {file_digest(path)}, expected {digest}: it is another file; "
@@ -85,12 +81,9 @@ def load_file(encoder: keras.Model, path: Path) -> None:
 
 
 def require_plain_input(encoder: keras.Model, path: Path, name: str) -> None:
-    """Refuses weights that come with a scaling of their own, as keras.applications' ImageNet files do.
+    """Refuses weights that come with a scaling of their own, as keras.applications' ImageNet files do. Raises ValueError.
 
     Those were trained on (x / 255 - mean) / std, for which Keras adds a layer that a model with weights=None has not.
-
-    Raises:
-        ValueError: a Normalization layer that is not the identity.
     """
     layers = [layer.get_weights() for layer in encoder.layers if isinstance(layer, keras.layers.Normalization)]
     if path.suffix == ".h5" and not path.name.endswith(".weights.h5"):

@@ -24,11 +24,9 @@ TPU_HOSTS = ("TPU_PROCESS_ADDRESSES", "TPU_WORKER_HOSTNAMES")  # what GKE tells 
 
 
 def all_devices() -> contextlib.AbstractContextManager[None]:
-    """Joins the processes that the environment names; what is built and computed inside is distributed over all their devices.
+    """Joins the processes that the environment names; what is computed inside is distributed over all their devices.
 
-    Raises:
-        ValueError: as `several_processes`.
-        RuntimeError: as `require_accelerator`.
+    Raises as `several_processes` and `require_accelerator`.
     """
     if keras.backend.backend() != "jax":
         return contextlib.nullcontext()
@@ -43,11 +41,7 @@ def all_devices() -> contextlib.AbstractContextManager[None]:
 
 
 def several_processes() -> bool:
-    """Whether this is one process of several, by the variables that Keras reads or those of a TPU slice.
-
-    Raises:
-        ValueError: some of PROCESS_VARIABLES are set, but not all.
-    """
+    """Whether this is one of several processes, by Keras's variables or a TPU slice's. Raises ValueError: not all are set."""
     missing = [name for name in PROCESS_VARIABLES if not os.environ.get(name)]
     if 0 < len(missing) < len(PROCESS_VARIABLES):
         raise ValueError(
@@ -58,12 +52,9 @@ def several_processes() -> bool:
 
 
 def require_accelerator() -> None:
-    """Refuses to compute on the CPU where JAX_PLATFORMS names an accelerator first, and on a GPU that is too old.
+    """Refuses the CPU where JAX_PLATFORMS names an accelerator first, and a GPU that is too old for JAX. Raises RuntimeError.
 
     JAX itself leaves "cuda" out without a word where the machine shows no NVIDIA device.
-
-    Raises:
-        RuntimeError: JAX has found no such accelerator, or one that its libraries have left behind.
     """
     import jax
 

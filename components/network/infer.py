@@ -31,7 +31,7 @@ def encode(
     is_final: bool = False,
     show_progress: bool = False,
 ) -> np.ndarray:
-    """Features of images under one view.
+    """Features of images under one view: [M, D] float32.
 
     Args:
         encoder: [N, H, W, 3] in [0, 255] to [N, D].
@@ -41,9 +41,6 @@ def encode(
         batch_size: images per backbone pass; every batch has this size, as accelerators want static shapes.
         is_final: whether the encoder's weights never change again, which is used to go faster.
         show_progress: print a counter of batches.
-
-    Returns:
-        [M, D] float32.
     """
     rows = np.arange(len(images)) if rows is None else rows
     batches = view_batches(images, rows, view=view, batch_size=batch_size)

@@ -10,14 +10,7 @@ STATE_BYTES = 16  # of a parameter, in float32: itself, its gradient, and Adam's
 
 
 def step_bytes(encoder: str, dim: int, images: int, mixed_precision: str) -> float:
-    """Returns the bytes that a training step is estimated to need.
-
-    Args:
-        encoder: EfficientNet variant.
-        dim: width and height of an image, px.
-        images: in one step, on one device.
-        mixed_precision: float32 needs twice what the 16-bit types do.
-    """
+    """Returns the bytes that a training step on one device is estimated to need, of images of `dim` px in width and height."""
     value = 4 if mixed_precision == "float32" else 2
     return value * VALUES_OF_A_PIXEL[encoder] * dim**2 * images + STATE_BYTES * MILLION_PARAMETERS[encoder] * 1e6
 

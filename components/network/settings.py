@@ -26,8 +26,7 @@ class NetworkSettings(Settings):
         f"Weights the encoder starts from: {', '.join(CHECKPOINT_NAMES)}, or the path or gs:// address of a .h5 or .keras file.",
     )
     checkpoint_digest: str = parameter(
-        "",
-        "SHA-256 that a checkpoint file must have; empty for any. A local run fills it in: a changed file trains anew.",
+        "", "SHA-256 that a checkpoint file must have; empty for any. A local run fills it in: a changed file trains anew."
     )
     head: str = parameter(
         "lstm",

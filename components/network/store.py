@@ -8,8 +8,9 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from components.raw.storage import GS
 
@@ -30,11 +31,7 @@ def unsealed(entry: bytes) -> memoryview | None:
 
 
 class FolderStore:
-    """Entries as files of a folder that is made when the first is written.
-
-    Attributes:
-        folder: holds what else is to be bounded with the entries, too, such as XLA's own notes on autotuning.
-    """
+    """Entries as files of a folder, made with the first; what else lies there is bounded with them: XLA's notes on autotuning."""
 
     def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
         self.folder, self.most_bytes = folder, most_bytes
@@ -72,12 +69,8 @@ class FolderStore:
             with contextlib.suppress(FileNotFoundError):  # another process makes room, too
                 if path.is_file():
                     known.append((path.stat().st_mtime, path.stat().st_size, path))
-        excess = sum(size for _, size, _ in known) - self.most_bytes
-        for _, size, path in sorted(known):
-            if excess <= 0:
-                return
+        for path in oldest(known, self.most_bytes):
             path.unlink(missing_ok=True)
-            excess -= size
 
 
 class BucketStore:
@@ -105,15 +98,9 @@ class BucketStore:
         """As `FolderStore.write`; raises what Google's library does."""
         content = b"".join(parts)
         self.bucket.blob(f"{self.folder}/{key}").upload_from_string(content, "application/octet-stream", timeout=TIMEOUT)
-        known = sorted(
-            self.client.list_blobs(self.bucket, prefix=f"{self.folder}/", timeout=TIMEOUT), key=lambda blob: blob.updated
-        )
-        excess = sum(blob.size for blob in known) - self.most_bytes
-        for blob in known:
-            if excess <= 0:
-                return
+        known = self.client.list_blobs(self.bucket, prefix=f"{self.folder}/", timeout=TIMEOUT)
+        for blob in oldest([(blob.updated, blob.size, blob) for blob in known], self.most_bytes):
             blob.delete(timeout=TIMEOUT)
-            excess -= blob.size
 
     def delete(self, key: str) -> None:
         """As `FolderStore.delete`; raises what Google's library does."""
@@ -121,6 +108,15 @@ class BucketStore:
 
         with contextlib.suppress(NotFound):
             self.bucket.blob(f"{self.folder}/{key}").delete(timeout=TIMEOUT)
+
+
+def oldest(known: list[tuple[Any, int, Any]], most_bytes: int) -> Iterator[Any]:
+    """Yields what was used longest ago of (when, bytes, what), until the rest is within a bound."""
+    excess = sum(size for _, size, _ in known) - most_bytes
+    for _, size, what in sorted(known, key=lambda each: each[0]):
+        if excess > 0:
+            yield what
+        excess -= size
 
 
 Store = FolderStore | BucketStore

@@ -25,14 +25,11 @@ from components.network.model import load_model, split_model
 from components.network.seeds import make_deterministic
 from components.predict.settings import PredictSettings
 
-IDS = ("before_image_id", "after_image_id")
-
 
 def predict(*, examples: Path, model: Path, predictions: Path, settings: PredictSettings) -> dict[str, Any]:
-    """Writes predictions.csv: PREDICTIONS_COLUMNS and view_0 to view_{tta_views - 1}, all in days, unclipped.
+    """Writes predictions.csv: PREDICTIONS_COLUMNS and view_0 to view_{tta_views - 1}, all in days, unclipped; returns the record.
 
-    Returns:
-        The stage record; of several processes the first alone writes, and the others return the counts alone.
+    Of several processes the first alone writes, and the others return the counts alone.
 
     Raises:
         ValueError: the examples lack an image of a test pair.
@@ -42,7 +39,7 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
     pairs = read_table(examples / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
     table = photos_of_pairs(pairs)
     row_of = pd.Series(table.index, index=table["image_id"])
-    before, after = (row_of[pairs[name]].to_numpy() for name in IDS)
+    before, after = (row_of[pairs[name]].to_numpy() for name in schema.PHOTO_IDS)
     with all_devices():
         keep_programs()
         encoder, head = split_model(load_model(unchanged(model / schema.MODEL_FILE)))
@@ -66,7 +63,7 @@ def predict(*, examples: Path, model: Path, predictions: Path, settings: Predict
         views = {schema.VIEW_COLUMN.format(view): pair_days(head, features, before, after) for view, features in enumerate(seen)}
         dates = head_dates(head, seen)
         looks = series_looks(images, table["series"])
-    results = pairs[["pair_id", "idx", "species", "series", *IDS]].assign(
+    results = pairs[["pair_id", "idx", "species", "series", *schema.PHOTO_IDS]].assign(
         prediction_days=np.mean(list(views.values()), axis=0, dtype=np.float64), **views
     )
     counts = {"test_pairs": len(pairs), "test_images": len(table), "backbone_passes": len(table) * settings.tta_views}
@@ -92,7 +89,7 @@ def memory_budget_gb(model: Path) -> float:
 
 def photos_of_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     """Returns image_id, species and series of every photo in a pair, by image_id."""
-    sides = [pairs[[name, "species", "series"]].set_axis(["image_id", "species", "series"], axis=1) for name in IDS]
+    sides = [pairs[[name, "species", "series"]].set_axis(["image_id", "species", "series"], axis=1) for name in schema.PHOTO_IDS]
     return pd.concat(sides).drop_duplicates("image_id").sort_values("image_id", ignore_index=True)
 
 

@@ -39,12 +39,7 @@ class GcsFolder:
         return f"{GS}{self.bucket_name}/{self.prefix}".rstrip("/")
 
     def find(self) -> Found:
-        """Returns what `RawSource.find` does; asks for no more than may matter of a bucket that holds other things, too.
-
-        Raises:
-            FileNotFoundError: no such bucket, or nothing there.
-            StorageError: it cannot be listed.
-        """
+        """As `RawSource.find`; asks for no more than may matter of a bucket with other things. Raises as `explained`."""
         found = Found()
         for beginning in (f"{schema.TRAIN_FOLDER}/", f"{schema.TEST_FOLDER}/", schema.SAMPLE_SUBMISSION_CSV):
             for each in self.listed(self.prefix + beginning):
@@ -83,13 +78,7 @@ class GcsFolder:
         return self.objects[path].size
 
     def read(self, path: PurePosixPath) -> bytes:
-        """Returns an object's content; several threads may call it.
-
-        Raises:
-            FileNotFoundError: it is gone, or another has taken its place.
-            StorageError: it could not be read.
-            UnreadableError: it is not what its Content-Encoding says.
-        """
+        """Returns an object's content; several threads may call it. Raises as `fetch`, or UnreadableError."""
         wanted, body = self.objects[path], io.BytesIO()
         fetch(wanted, body)
         return unpacked(wanted, body.getvalue())
@@ -121,12 +110,7 @@ def split_address(address: str) -> tuple[str, str]:
 
 
 def pin(address: str) -> str:
-    """Returns the address of the generation that an object has now: `gs://bucket/name#1712345678901234`.
-
-    Raises:
-        FileNotFoundError: no such object.
-        StorageError: the server does not say.
-    """
+    """Returns the address of the generation that an object has now: `gs://bucket/name#1712345678901234`; raises as `look_up`."""
     found = look_up(address)
     return f"{found.address}#{found.generation}"
 
@@ -134,10 +118,7 @@ def pin(address: str) -> str:
 def download(address: str, folder: Path) -> Path:
     """Downloads one object, at the generation that its address names, if any; returns the file, named as the object is.
 
-    Raises:
-        FileNotFoundError: no such object.
-        StorageError: it could not be read.
-        UnreadableError: as `GcsFolder.read`.
+    Raises as `look_up` and `GcsFolder.read`.
     """
     wanted = look_up(address)
     path = folder / PurePosixPath(wanted.name).name
@@ -149,12 +130,7 @@ def download(address: str, folder: Path) -> Path:
 
 
 def upload(paths: Sequence[Path], folder: str) -> None:
-    """Puts files below a gs:// address, one after the other; what has their names there is replaced.
-
-    Raises:
-        FileNotFoundError: no such bucket.
-        StorageError: they could not be written.
-    """
+    """Puts files below a gs:// address, one after the other; what has their names there is replaced. Raises as `explained`."""
     name, prefix = split_address(folder)
     bucket = gcs_requests.new_client(folder, connections=1).bucket(name)
     for path in paths:
@@ -164,12 +140,7 @@ def upload(paths: Sequence[Path], folder: str) -> None:
 
 
 def look_up(address: str) -> Object:
-    """Returns what lies at an address.
-
-    Raises:
-        FileNotFoundError: nothing.
-        StorageError: the server does not say.
-    """
+    """Returns what lies at an address. Raises FileNotFoundError: nothing; StorageError: the server does not say."""
     generation = GENERATION.search(address)
     bucket, name = split_address(GENERATION.sub("", address))
     missing = f"no such {'generation of the ' if generation else ''}object; check the address"

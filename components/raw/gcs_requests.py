@@ -96,10 +96,9 @@ class Sink:
 
 
 def new_client(address: str, connections: int) -> storage.Client:
-    """Returns a client that can hold `connections` at a time; it needs no project, and no account with STORAGE_EMULATOR_HOST.
+    """Returns a client of so many connections, with no project, and no account under STORAGE_EMULATOR_HOST.
 
-    Raises:
-        StorageError: no credentials.
+    Raises StorageError: no credentials.
     """
     # else the library asks for the bucket's own data, for traces; whoever may read its objects need not be allowed that
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")

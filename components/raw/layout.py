@@ -12,6 +12,7 @@ RAW_TABLES = {
     schema.TEST_DATA_CSV: schema.RAW_TEST_DATA,
     schema.SAMPLE_SUBMISSION_CSV: schema.SAMPLE_SUBMISSION_CSV,
     schema.TEST_LABELS_CSV: f"{schema.TEST_FOLDER}/{schema.TEST_LABELS_CSV}",
+    schema.FEW_LABELS_CSV: f"{schema.TEST_FOLDER}/{schema.FEW_LABELS_CSV}",
     schema.TEST_ORACLE_CSV: f"{schema.TEST_FOLDER}/{schema.TEST_ORACLE_CSV}",
 }  # name in the catalog -> path in the raw data
 DAYS_TABLE = PurePosixPath(schema.TRAIN_FOLDER, schema.DAYS_CSV)
@@ -55,7 +56,6 @@ def list_raw(found: Found, place: str, splits: Sequence[str] = schema.SPLITS) ->
     """Returns what is read of all that lies in a place, and accounts for the rest.
 
     Args:
-        found: of both splits.
         place: named in errors.
         splits: both, or test alone where nothing is trained: then train photos are neither needed nor looked at.
 
@@ -99,11 +99,7 @@ def is_missed(path: PurePosixPath, why: str, is_folder: bool) -> bool:
 def list_split(
     files: Sequence[PurePosixPath], folder: str, place: str
 ) -> tuple[tuple[PurePosixPath, ...], tuple[PurePosixPath, ...]]:
-    """Returns the photos of one split, and what is ignored: the other files beside them, and photos at another depth.
-
-    Raises:
-        FileNotFoundError: no photo; says which pattern was looked for.
-    """
+    """Returns the photos of one split, and what is ignored: others, at another depth. Raises FileNotFoundError: no photo."""
     inside = [path for path in files if path.parts[0] == folder]
     photos = tuple(path for path in inside if is_photo(path) and len(path.parts) == PHOTO_PARTS)
     elsewhere = [path for path in inside if is_photo(path) and len(path.parts) != PHOTO_PARTS]

@@ -17,11 +17,7 @@ UNREADABLE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirecto
 
 
 class RawSource(Protocol):
-    """Where raw data lies; `str` of it is what a person calls the place.
-
-    Attributes:
-        concurrency: how many files are best read at a time.
-    """
+    """Where raw data lies; `str` of it is what a person calls the place, of which `concurrency` files are best read at a time."""
 
     concurrency: int
 

@@ -27,11 +27,7 @@ NOT_LOOKED_INTO = f"a folder that is not looked into; only {' and '.join(FOLDERS
 
 
 class RawFolder:
-    """Raw data in a folder of this machine.
-
-    Attributes:
-        seen: digests of the files that were read, or hashed, so far: what is told of them is told of what was used.
-    """
+    """Raw data in a folder of this machine; `seen` are digests of files that were read: they are told of what was used."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.concurrency = root, available_cores()
@@ -42,12 +38,7 @@ class RawFolder:
         return str(self.root)
 
     def find(self) -> Found:
-        """Returns what `RawSource.find` does; linked folders are looked into.
-
-        Raises:
-            FileNotFoundError: no such folder.
-            OSError: the folder may not be read.
-        """
+        """As `RawSource.find`; linked folders are looked into. Raises FileNotFoundError: no such folder; OSError."""
         if not self.root.is_dir():
             found = "a file, not a folder" if self.root.exists() else "no such folder"
             raise FileNotFoundError(
@@ -119,28 +110,16 @@ def locate_raw(raw: str | Path) -> str:
 
 
 def find_photos(source: RawSource, splits: Sequence[str] = schema.SPLITS) -> RawListing:
-    """Lists the photos and tables of raw data, and accounts for all else that lies there.
-
-    Args:
-        source: where they lie.
-        splits: as `list_raw` has it.
-
-    Raises:
-        FileNotFoundError: no such place, no train photo, no test photo or no test_data.csv.
-    """
+    """Lists the photos and tables of raw data, and accounts for the rest; raises as `RawSource.find` and `list_raw`."""
     return list_raw(source.find(), str(source), splits)
 
 
 def content_digest(raw: str | Path, splits: Sequence[str] = schema.SPLITS) -> str:
-    """Returns a SHA-256 in hex over the names and contents of all files the pipeline reads from `raw`.
+    """Returns a SHA-256 in hex over the names and contents of all files the pipeline reads from `raw`; raises as `find_photos`.
 
     It does not change with modification times, the data's own place, or files the pipeline does not read. Files of a folder
     are read; of a gs:// address the listing's checksums stand for the contents, so nothing is downloaded, and the digest is
     another than that of the same files in a folder.
-
-    Raises:
-        FileNotFoundError: as `find_photos`.
-        OSError: a gs:// address that cannot be listed.
     """
     source = open_raw(raw)
     return digest_of(source, find_photos(source, splits).paths())
@@ -156,8 +135,7 @@ def require_digest(source: RawSource, paths: Sequence[PurePosixPath], digest: st
     """Refuses data that is not what the run was started for: the result would be kept under the name of another.
 
     Args:
-        source: the data, after all that is used of it was read.
-        paths: all files that the pipeline reads.
+        source: the data, after all that is used of it, `paths`, was read.
         digest: the `content_digest` of what the run was started for; another text, such as the time of a schedule, names no data.
 
     Raises:

@@ -36,19 +36,12 @@ class Found:
 
 
 def walk(root: Path, start: str, found: Found) -> None:
-    """Adds all that lies below the folder `start` of `root`; linked folders are looked into, and none twice on one way down.
-
-    A folder that is not there is no error here.
-    """
+    """Adds all that lies below the folder `start`, if it is there; looks into linked folders, none twice on one way down."""
     look_into(root, PurePosixPath(start), found, ())
 
 
 def look_into(root: Path, folder: PurePosixPath, found: Found, above: tuple[tuple[int, int], ...]) -> None:
-    """Adds what lies in one folder and below.
-
-    Args:
-        above: device and inode of each folder on the way down.
-    """
+    """Adds what lies in one folder and below; `above` has device and inode of each folder on the way down."""
     try:
         place = os.stat(root / folder)  # noqa: PTH116 - of text that is no UTF-8 too
         entries = sorted(scan(root / folder), key=lambda entry: entry.name)

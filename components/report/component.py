@@ -8,7 +8,7 @@ from components.images import image_for
 @dsl.component(base_image=image_for("report"), install_kfp_package=False)
 def report(
     images: dsl.Input[list[dsl.Dataset]],
-    examples: dsl.Input[dsl.Dataset],
+    tables: dsl.Input[dsl.Dataset],
     submission: dsl.Input[dsl.Dataset],
     html: dsl.Output[dsl.HTML],
     summary: dsl.Output[dsl.Markdown],
@@ -20,7 +20,7 @@ def report(
 
     Args:
         images: the resized photos, one folder per shard.
-        examples: the tables of photos and pairs, and what the stages that made them say of themselves.
+        tables: those of photos and pairs, and what the stages that made them say of themselves.
         submission: the calibrated predictions, out of fold and of the test pairs, and what training and prediction say of
             themselves.
         html: the page, one file.
@@ -37,7 +37,7 @@ def report(
 
     record = write_report(
         images=joined([Path(part.path) for part in images]),
-        examples=Path(examples.path),
+        tables=Path(tables.path),
         submission=Path(submission.path),
         folded_pairs=folded_pairs and Path(folded_pairs.path),
         html=Path(html.path),

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SUPPRESS_PRINTING_URL_TO_ST
 LIMITS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}  # MLflow's own: many minutes
 # What one request of MLflow's REST API may hold.
 MOST_PARAMETERS, MOST_METRICS, LONGEST_PARAMETER, LONGEST_TAG = 100, 1000, 6000, 5000
+WHO = re.compile(r"(?<=://)[^/\s?#]*@")  # user and password in an address
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,11 @@ class TrackedRun:
     histories: Sequence[tuple[int, pd.DataFrame]]
     tags: Mapping[str, str]  # name to text
     description: str  # Markdown for the top of the run's page
+
+
+def without_password(text: str) -> str:
+    """Returns text without the users and passwords of addresses in it; MLflow's own messages hold them."""
+    return WHO.sub("***@", text)
 
 
 def connect(uri: str) -> "MlflowClient":
@@ -76,13 +83,7 @@ def log_run(client: "MlflowClient", run_id: str, tracked: TrackedRun) -> None:
 
 
 def curve_points(fold: int, history: pd.DataFrame, start: int) -> Iterator["Metric"]:
-    """Yields every finite number of a history as a point of the series fold_<fold>/<column>, at its epoch.
-
-    Args:
-        fold: the fold that the model was validated on.
-        history: one row per epoch.
-        start: when training began, in ms since 1970, as near as is known.
-    """
+    """Yields the finite numbers of a history as points of fold_<fold>/<column> at their epochs; `start` is ms since 1970."""
     from mlflow.entities import Metric
 
     for row in history.to_dict("records"):

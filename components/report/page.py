@@ -16,16 +16,7 @@ from components.report.charts import plots
 from components.report.charts.geometry import Chart, tick_text
 from components.report.charts.photo_days import photo_days
 from components.report.charts.training import training_curve
-from components.report.facts import (
-    DataRow,
-    FoldRow,
-    SeriesRow,
-    calibration_lines,
-    data_rows,
-    fold_rows,
-    photo_lines,
-    series_rows,
-)
+from components.report.facts import DataRow, FoldRow, SeriesRow, calibration_lines, data_rows, fold_rows, photo_lines, series_rows
 from components.report.read import Run
 from components.report.records import Remark, Stage, remarks, what_ran
 from components.report.scores import ScoreTable, fold_note, score_table, verdict

@@ -22,35 +22,20 @@ from components.report.records import FOLD_STAGES
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """All that the page is made of, apart from the photos.
+    """All that the page is made of, apart from the photos."""
 
-    Attributes:
-        records: stage.json of every stage, in data order; one per fold for train and predict.
-        folds: the fold held out by each model, in the order of the models.
-        num_folds: folds that the train series are divided into.
-        images: the catalog's rows.
-        train_pairs: every train pair, whatever fold.
-        validation: the out-of-fold pairs, with `fold`.
-        test: the test pairs, with `idx`, and with the `lowest_days` and `highest_days` of the models.
-        has_test_labels: whether `test` has true_days.
-        histories: (fold, history) of each model, one row per epoch; none where an earlier run's models scored new photos.
-        calibration: what calibrate did, as it wrote it down.
-        findings: what it found wrong with a model that learned nothing.
-        intervals: of the test pairs, in their order; None of a calibration that an earlier version made.
-    """
-
-    records: list[dict[str, Any]]
-    folds: list[int]
-    num_folds: int
-    images: pd.DataFrame
-    train_pairs: pd.DataFrame
-    validation: pd.DataFrame
-    test: pd.DataFrame
-    has_test_labels: bool
-    histories: list[tuple[int, pd.DataFrame]]
-    calibration: dict[str, Any]
-    findings: list[Finding]
-    intervals: pd.DataFrame | None
+    records: list[dict[str, Any]]  # stage.json of every stage, in data order; one per fold for train and predict
+    folds: list[int]  # the fold held out by each model, in the order of the models
+    num_folds: int  # folds that the train series are divided into
+    images: pd.DataFrame  # the catalog's rows
+    train_pairs: pd.DataFrame  # every train pair, whatever fold
+    validation: pd.DataFrame  # the out-of-fold pairs, with `fold`
+    test: pd.DataFrame  # the test pairs, with `idx`, and with the `lowest_days` and `highest_days` of the models
+    has_test_labels: bool  # whether `test` has true_days
+    histories: list[tuple[int, pd.DataFrame]]  # (fold, a row per epoch) of each model; none where an earlier run's models scored
+    calibration: dict[str, Any]  # what calibrate did, as it wrote it down
+    findings: list[Finding]  # what it found wrong with a model that learned nothing
+    intervals: pd.DataFrame | None  # of the test pairs, in their order; None of a calibration that an earlier version made
 
     @property
     def is_score(self) -> bool:
@@ -63,7 +48,7 @@ class Run:
         return any(bool((frame["raw_days"] != frame["calibrated_days"]).any()) for frame in (self.validation, self.test))
 
 
-def read_run(*, examples: Path, submission: Path, folded_pairs: Path | None) -> Run:
+def read_run(*, tables: Path, submission: Path, folded_pairs: Path | None) -> Run:
     """Reads and joins the tables of a run; `folded_pairs` are an earlier run's where its models scored new photos.
 
     Raises:
@@ -74,24 +59,24 @@ def read_run(*, examples: Path, submission: Path, folded_pairs: Path | None) -> 
     data_stages = ["resize_images", "generate_pairs", *(["split_folds"] if folded_pairs is None else [])]
     of_models = handed_on(submission, FOLD_STAGES)
     records = [
-        *handed_on(examples, data_stages),
+        *handed_on(tables, data_stages),
         *([] if folded_pairs is None else [read_record(folded_pairs, "split_folds")]),
-        read_record(examples, "write_tfrecords"),
+        read_record(tables, "write_tfrecords"),
         *of_models,
         read_record(submission, "calibrate"),
     ]
     trained = [record for record in of_models if record["stage"] == "train"]
     folds = [int(record["settings"].get("fold", position)) for position, record in enumerate(trained)]
-    train_pairs = read_table((folded_pairs or examples) / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS)
+    train_pairs = read_table((folded_pairs or tables) / schema.TRAIN_PAIRS_CSV, schema.FOLDED_PAIRS_COLUMNS)
     baseline = float(train_pairs["time_delta_days"].mean())
-    test = read_test(examples, submission)
+    test = read_test(tables, submission)
     calibration, metrics = (read_json(submission / name) for name in (schema.CALIBRATION_JSON, schema.METRICS_JSON))
     histories = [] if folded_pairs else [read_history(submission, position) for position in range(len(folds))]
     return Run(
         records=records,
         folds=folds,
         num_folds=train_pairs["fold"].nunique(),
-        images=read_images(examples),
+        images=read_images(tables),
         train_pairs=train_pairs,
         validation=read_validation(submission, train_pairs),
         test=test.assign(baseline_days=baseline),
@@ -121,24 +106,16 @@ def require_of_this_version(submission: Path) -> None:
 
 
 def read_validation(submission: Path, train_pairs: pd.DataFrame) -> pd.DataFrame:
-    """Returns the out-of-fold pairs with their photos.
-
-    Raises:
-        ValueError: there is none, or one that is not among the train pairs.
-    """
+    """Returns the out-of-fold pairs with their photos. Raises ValueError: there is none, or one is no train pair."""
     path = submission / schema.OUT_OF_FOLD_CALIBRATED_CSV
     table = read_table(path, (*schema.OUT_OF_FOLD_COLUMNS, "calibrated_days"))
     photos = train_pairs[["pair_id", "before_image_id", "after_image_id"]]
     return renamed(with_columns_of(table, photos, "pair_id", path), time_delta_days="true_days", prediction_days="raw_days")
 
 
-def read_test(examples: Path, submission: Path) -> pd.DataFrame:
-    """Returns the test pairs with raw and calibrated days, the models' lowest and highest and, where known, the true days.
-
-    Raises:
-        ValueError: a test pair is missing from one of the tables.
-    """
-    pairs = read_table(examples / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
+def read_test(tables: Path, submission: Path) -> pd.DataFrame:
+    """Returns the test pairs with raw, calibrated, lowest, highest and, where known, true days. Raises ValueError."""
+    pairs = read_table(tables / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
     path = submission / schema.TEST_CALIBRATED_CSV
     known = [schema.TRUE_DAYS] if schema.TRUE_DAYS in columns_of(path) else []
     days = read_table(path, [*schema.TEST_CALIBRATED_COLUMNS, *known])

@@ -22,7 +22,7 @@ LARGEST_ERRORS = 6
 def write_report(
     *,
     images: Path,
-    examples: Path,
+    tables: Path,
     submission: Path,
     html: Path,
     summary: Path,
@@ -31,26 +31,20 @@ def write_report(
 ) -> dict[str, Any]:
     """Writes the page and the summary of one run, and tells an MLflow server of it where the environment names one.
 
-    See README.md for what is read from each folder.
+    See README.md for what is read from each folder. Returns the stage's record.
 
     Args:
-        images: folder of the resized photos.
-        examples: folder of write_tfrecords.
+        tables: the folder of write_tfrecords that holds no photos.
         submission: folder of calibrate; test scores are shown if it knows the true days.
-        html: the file that becomes the page.
-        summary: the file that becomes the Markdown text.
-        settings: how many test pairs to show.
+        html, summary: the files that become the page and the Markdown text.
         folded_pairs: folder of split_folds in the run whose models scored new photos; what would show that run's photos or its
-            training is left out. None where `examples` has the train pairs.
-
-    Returns:
-        The stage's record: settings, counts, scores and what could not be shown.
+            training is left out. None where `tables` has the train pairs.
 
     Raises:
         FileNotFoundError: a table or a photo is missing.
         ValueError: a table lacks a column or a row, or the artifacts belong to different runs.
     """
-    run = read_run(examples=examples, submission=submission, folded_pairs=folded_pairs)
+    run = read_run(tables=tables, submission=submission, folded_pairs=folded_pairs)
     shown = spread_pairs(run.test, settings.strip_pairs)
     errors = largest_errors(run.validation, 0 if run.is_score else LARGEST_ERRORS)
     bar = tqdm(total=len(shown) + len(errors), desc="report", unit="pair", file=sys.stdout, mininterval=2, ncols=90)

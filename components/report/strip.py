@@ -82,13 +82,7 @@ def largest_errors(pairs: pd.DataFrame, count: int) -> pd.DataFrame:
 
 
 def cards(chosen: pd.DataFrame, images: pd.DataFrame, photos: Photos, done: Callable[[], object]) -> list[Card]:
-    """Returns the chosen pairs with their thumbnails; calls `done` after each.
-
-    Args:
-        chosen: rows of a table of pairs.
-        images: the catalog's rows.
-        photos: the resized photos, by the catalog's paths.
-        done: called after each pair, for a progress bar.
+    """Returns pairs with their thumbnails, by the catalog's `images`; calls `done` after each, for a progress bar.
 
     Raises:
         FileNotFoundError: a photo is missing.
@@ -123,12 +117,7 @@ def cards(chosen: pd.DataFrame, images: pd.DataFrame, photos: Photos, done: Call
 
 @functools.lru_cache(maxsize=512)
 def thumbnail(photos: Photos, path: str) -> str:
-    """Returns the photo at `path`, made small, as a JPEG data URI.
-
-    Raises:
-        FileNotFoundError: there is no such photo.
-        FileError: it cannot be read.
-    """
+    """Returns the photo at `path`, made small, as a JPEG data URI; raises as `Photos.read`."""
     if path not in photos:
         raise FileNotFoundError(f"{photos.folder}/{path} is missing, though the catalog lists it; run resize_images again.")
     with naming(f"{photos.folder}/{path}"), Image.open(io.BytesIO(photos.read(path))) as photo:

@@ -22,12 +22,7 @@ class SureRow:
 
 
 def sure_rows(intervals: pd.DataFrame, true_days: pd.Series | None) -> list[SureRow]:
-    """Returns a row per test series, those that look least like trained ones first.
-
-    Args:
-        intervals: INTERVALS_COLUMNS.
-        true_days: in the same order, where they are known.
-    """
+    """Returns a row per test series of INTERVALS_COLUMNS, those that look least like trained ones first."""
     table = intervals.assign(reach=(intervals["high_days"] - intervals["low_days"]) / 2)
     if true_days is not None:
         known = true_days.to_numpy("float64")
@@ -47,7 +42,7 @@ def sure_rows(intervals: pd.DataFrame, true_days: pd.Series | None) -> list[Sure
 
 
 def sure_lines(calibration: dict[str, Any]) -> list[str]:
-    """Returns in sentences what is promised of intervals, and what was measured on held-out series."""
+    """Returns in sentences what is promised of intervals, what was measured on held-out series, and what a few labels changed."""
     fitted = calibration.get("intervals")
     if not fitted:
         return []
@@ -55,4 +50,7 @@ def sure_lines(calibration: dict[str, Any]) -> list[str]:
     if fitted["held_out_coverage"]:
         shares = ", ".join(f"{share:.0%} of {species}" for species, share in fitted["held_out_coverage"].items())
         lines.append(f"Made without it, a held-out series' intervals held for {shares}.")
+    for series, found in calibration.get("few_labels", {}).items():
+        times = "label" if found["labels"] == 1 else "labels"
+        lines.append(f"By {found['labels']} {times}, the days of {series} are multiplied by {found['factor']:.2f}.")
     return lines

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.contract import schema
-from components.report.mlflow_log import EXPERIMENT, TrackedRun, connect, experiment_id, log_run
+from components.report.mlflow_log import EXPERIMENT, TrackedRun, connect, experiment_id, log_run, without_password
 from components.report.page import Page
 from components.report.read import Run
 from components.report.scores import headline_scores
@@ -24,16 +24,7 @@ PARENT_TAG = "mlflow.parentRunId"
 
 
 def track(run: Run, page: Page, settings: ReportSettings, html: str, summary: str, submission: Path) -> None:
-    """Logs a run; says so on standard output if the server does not take it, and goes on: the report does not depend on it.
-
-    Args:
-        run: the run's tables.
-        page: what its page shows.
-        settings: the report's own.
-        html: the page.
-        summary: the Markdown text.
-        submission: folder of calibrate.
-    """
+    """Logs a run; says so on standard output if the server does not take it, and goes on: the report does not depend on it."""
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
         return
@@ -43,13 +34,16 @@ def track(run: Run, page: Page, settings: ReportSettings, html: str, summary: st
         log_run(client, run_id, tracked_run(run, page, settings, summary))
         client.log_text(run_id, html, "report.html")
         client.log_text(run_id, summary, "summary.md")
-        for name in (schema.SUBMISSION_RAW_CSV, schema.SUBMISSION_CALIBRATED_CSV):
-            client.log_artifact(run_id, str(submission / name))
+        for name in (schema.SUBMISSION_RAW_CSV, schema.SUBMISSION_CALIBRATED_CSV, schema.INTERVALS_CSV):
+            if (submission / name).exists():  # a calibration of an earlier version has no intervals
+                client.log_artifact(run_id, str(submission / name))
         if is_ours:
             client.set_terminated(run_id)
-        print(f"logged to MLflow at {uri}, run {run_id}")
+        print(f"logged to MLflow at {without_password(uri)}, run {run_id}")
     except Exception as error:  # of MLflow, of HTTP or of the server's artifact store
-        print(f"NOT LOGGED to MLflow at {uri} ({type(error).__name__}: {error}). The report itself is complete.")
+        print(
+            without_password(f"NOT LOGGED to MLflow at {uri} ({type(error).__name__}: {error}). The report itself is complete.")
+        )
 
 
 def run_to_log_to(client: "MlflowClient") -> tuple[str, bool]:

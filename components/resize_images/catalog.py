@@ -18,11 +18,7 @@ def build_catalog(listing: RawListing, day_of: DayOf) -> pd.DataFrame:
     """Returns IMAGES_COLUMNS and RAW_PATH: train by (species, series, day, stem), then test by (species, series, stem).
 
     The winner sorts by file name. Sorting by day gives the same order where the numbers are padded with zeros, and the right
-    one where they are not (DAT7 before DAT10).
-
-    Args:
-        listing: without `name_problems`.
-        day_of: gives a photo's day, None of a test photo.
+    one where they are not (DAT7 before DAT10). `day_of` gives a photo's day, None of a test photo.
     """
     rows = [test_row(path) if path.parts[0] == schema.TEST_FOLDER else train_row(path, day_of) for path in listing.photos()]
     table = pd.DataFrame(rows, columns=[*schema.IMAGES_COLUMNS, RAW_PATH])

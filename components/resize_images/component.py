@@ -24,7 +24,7 @@ def resize_images(
 
     Args:
         images: JPEGs, laid out as the raw photos.
-        catalog: images.csv and the tables test_data, sample_submission, test_labels.
+        catalog: images.csv and the tables test_data, sample_submission, test_labels, few_labels.
         raw: folder or gs:// address in the challenge's layout. No artifact: KFP would download it first, file by file.
         raw_digest: a digest of what lies there, for the cache key, which cannot see it; kept with the artifacts.
         image_size: width and height of the JPEGs in pixels.

@@ -51,10 +51,9 @@ class DatedSeries:
 
 
 def date_photos(source: RawSource, listing: RawListing, days_from: str) -> tuple[list[DatedSeries], list[str]]:
-    """Returns the train series with their days, and what is wrong with the others; each series is read in one way.
+    """Returns the train series with their days, and what is wrong with the others; each series is read in one way, `days_from`.
 
-    Args:
-        days_from: name (a series that days.csv has is read from there), exif or table.
+    Of days_from=name a series that days.csv has is read from there.
     """
     series: dict[Series, list[PurePosixPath]] = {}
     for path in sorted(listing.train):
@@ -109,11 +108,7 @@ def read_days_table(content: bytes, place: str) -> dict[Series, dict[str, tuple[
 
 
 def days_in(text: str, column: str, place: str) -> tuple[str, float]:
-    """Returns the form and the number of days that a cell says: a number, or a date's days since 1970.
-
-    Raises:
-        ValueError: neither; names the place.
-    """
+    """Returns the form and the days that a cell says: a number, or a date's days since 1970. Raises ValueError: neither."""
     if column == "day":
         try:
             days = float(text)
@@ -138,11 +133,7 @@ def key_of(file: str) -> str:
 
 
 def by_table(paths: Sequence[PurePosixPath], rows: Mapping[str, tuple[str, float]]) -> SeriesDays:
-    """Returns the days that the table says; two photos may have one day there.
-
-    Raises:
-        DaysError: a photo without a row, or a row without a photo.
-    """
+    """Returns the days of the table, equal ones, too. Raises DaysError: a photo without a row, or a row without a photo."""
     keys = [key_of(path.name) for path in paths]
     if missing := [path.name for path, key in zip(paths, keys, strict=True) if key not in rows]:
         raise DaysError(missing, f"{len(missing)} photos of the series have no row in {DAYS_TABLE}")
@@ -153,11 +144,7 @@ def by_table(paths: Sequence[PurePosixPath], rows: Mapping[str, tuple[str, float
 
 
 def by_exif(source: RawSource, paths: Sequence[PurePosixPath]) -> SeriesDays:
-    """Returns days since the first by the times that the camera wrote.
-
-    Raises:
-        DaysError: photos without such a time, or two of one time.
-    """
+    """Returns days since the first by the camera's times. Raises DaysError: photos without such a time, or two of one time."""
     moments = list(map_contents(source, paths, lambda _, content: exif_days(content), lambda *_: None))
     if missing := [path.name for path, moment in zip(paths, moments, strict=True) if moment is None]:
         raise DaysError(missing, f"{len(missing)} photos have no EXIF DateTimeOriginal")

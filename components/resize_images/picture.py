@@ -54,11 +54,7 @@ Holding = Callable[[int], AbstractContextManager[None]]
 
 
 def decode_picture(content: bytes, holding: Holding = lambda _: contextlib.nullcontext()) -> Picture:
-    """Returns the photo as it looks.
-
-    Args:
-        content: the file's bytes.
-        holding: a context in which so many bytes may be used.
+    """Returns the photo as it looks; `holding` is a context in which so many bytes may be used.
 
     Raises:
         BadPhotoError: empty, damaged, of another format, more than MAX_PIXELS, or more than 8 bits in one channel.
@@ -76,11 +72,7 @@ def decode_picture(content: bytes, holding: Holding = lambda _: contextlib.nullc
 
 
 def check_picture(content: bytes) -> Header:
-    """Returns what a photo's header says, and finds most damage without decoding: a PNG's checksums, the end of a JPEG.
-
-    Raises:
-        BadPhotoError: as `decode_picture`, so far as that tells.
-    """
+    """Returns a photo's header, and finds most damage without decoding: a PNG's checksums, a JPEG's end. Raises BadPhotoError."""
     with opened(content) as photo:
         header = header_of(photo, content)
         if photo.format == "PNG":
@@ -91,11 +83,7 @@ def check_picture(content: bytes) -> Header:
 
 
 def read_header(content: bytes) -> Header:
-    """Returns what a photo's header says; nothing is decoded.
-
-    Raises:
-        BadPhotoError: as `decode_picture`, so far as the header tells.
-    """
+    """Returns what a photo's header says; nothing is decoded. Raises BadPhotoError, so far as the header tells."""
     with opened(content) as photo:
         return header_of(photo, content)
 

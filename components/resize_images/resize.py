@@ -59,19 +59,15 @@ def resize_images(
     shard: Shard = WHOLE,
     raw_digest: str = "",
 ) -> dict[str, Any]:
-    """Writes every photo of `raw`, or a shard's part of them, to `images` at one size, and the catalog of those.
+    """Writes every photo of `raw`, or a shard's part of them, to `images` at one size, and the catalog; returns the record.
 
     Args:
         raw: folder or gs:// address, in the challenge's layout.
         images: receives an archive of `<path in raw>.jpg`.
         catalog: receives images.csv, the raw data's tables and, last, stage.json.
-        settings: size, quality, and what a photo that cannot be decoded does.
         splits: both, or test alone where nothing is trained: then train photos are neither needed nor looked at.
         raw_digest: of the data that is meant; it is refused where it is not what was read.
         shard: of several, each takes every num_shards-th photo in the catalog's order; the first takes the tables, too.
-
-    Returns:
-        The stage's record.
 
     Raises:
         FileNotFoundError: the raw data, its photos or test_data.csv are missing.
@@ -128,9 +124,7 @@ def facts_of(resized: Iterable[Resized]) -> dict[str, int]:
 def resize_all(
     photos: pd.DataFrame, source: RawSource, settings: ResizeImagesSettings, resized: list[Resized]
 ) -> Iterator[tuple[str, bytes]]:
-    """Resizes each photo and yields, in the catalog's order, the path and the bytes of those that are good.
-
-    What became of each is added to `resized`.
+    """Resizes each photo, yields path and bytes of the good ones in the catalog's order, and adds what became of each.
 
     At most one decoded photo per core is in memory, and at most MAX_DECODED_BYTES of them.
     """

@@ -45,14 +45,7 @@ class Understood:
 def understand(source: RawSource, settings: ResizeImagesSettings, splits: Sequence[str] = schema.SPLITS) -> Understood:
     """Returns what the raw data of a place means; photos are hashed where their sizes are equal, and not decoded.
 
-    Args:
-        source: where it lies.
-        settings: how days are read, and what bad and equal photos do.
-        splits: both, or test alone where nothing is trained.
-
-    Raises:
-        FileNotFoundError: the place, all photos of a split, or test_data.csv are missing.
-        OSError: the place cannot be listed.
+    Raises as `find_photos`; `splits` are both, or test alone where nothing is trained.
     """
     listing = find_photos(source, splits)
     series, problems = date_photos(source, listing, settings.days_from) if schema.TRAIN in splits else ([], [])

@@ -36,12 +36,9 @@ RED = np.array((0.36, 0.10, 0.13), np.float32)
 
 
 def paint_leaf(canvas: np.ndarray, leaf: Leaf, plant: Plant, stem: tuple[float, float], unit: float) -> None:
-    """Paints one leaf and its shadow over `canvas`.
+    """Paints one leaf and its shadow over `canvas`, float32 [3, H, W].
 
     Args:
-        canvas: float32 [3, H, W], changed in place.
-        leaf: the leaf.
-        plant: whose leaf it is.
         stem: (x, y) of the plant's middle in pixels.
         unit: pixels per photo height.
     """

@@ -17,10 +17,7 @@ CHALLENGE_TRAIN_LENGTHS = {  # 753 photos and, as in the challenge, 14,613 pairs
     LT: (37, 42, 39, 41, 41, 43, 40, 42, 35, 40),
 }
 TEST_FOLDERS = {BC: (1100, 1107), LT: (1003, 1021, 1088, 1089)}
-CHALLENGE_TEST_LENGTHS = {
-    BC: {1100: 37, 1107: 35, 1112: 34, 1125: 33},
-    LT: {1003: 38, 1021: 37, 1045: 37, 1088: 28, 1089: 28},
-}
+CHALLENGE_TEST_LENGTHS = {BC: {1100: 37, 1107: 35, 1112: 34, 1125: 33}, LT: {1003: 38, 1021: 37, 1045: 37, 1088: 28, 1089: 28}}
 SHIFTED_FOLDERS = (1088, 1089)
 RATES = (0.8, 1.2)  # of train and test plants alike; in the challenge plants differ by more: see README.md of this stage
 SHIFTS = (1.25, 1.7)  # by how much the shifted series grow faster, or by a coin's fall slower, than other plants
@@ -32,27 +29,16 @@ PLANT, NOISE, BARE_SOIL = "plant", "noise", "bare soil"  # what a photo shows
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """One plant.
+    """One plant."""
 
-    Attributes:
-        species: BC or LT.
-        number: 1 for BC_01; 1088 for the test folder of that name.
-        folder: its folder inside the species' folder.
-        rate: days of growth that the plant makes in a day.
-        first_age: days of growth that it has on day 1.
-        stall: first and last day without growth; (0, 0) where there is none.
-        shifted: whether it looks like no train plant.
-        contents: day -> what the photo of that day shows.
-    """
-
-    species: str
-    number: int
-    folder: str
-    rate: float
-    first_age: float
-    stall: tuple[int, int]
-    shifted: bool
-    contents: dict[int, str] = dataclasses.field(hash=False)
+    species: str  # BC or LT
+    number: int  # 1 for BC_01; 1088 for the test folder of that name
+    folder: str  # its folder inside the species' folder
+    rate: float  # days of growth that the plant makes in a day
+    first_age: float  # days of growth that it has on day 1
+    stall: tuple[int, int]  # first and last day without growth; (0, 0) where there is none
+    shifted: bool  # whether it looks like no train plant
+    contents: dict[int, str] = dataclasses.field(hash=False)  # day -> what the photo of that day shows
 
     @property
     def key(self) -> tuple[int, int]:

@@ -19,52 +19,31 @@ LEAF_LENGTHS = {"BC": (0.033, 0.30), "LT": (0.0235, 0.27)}  # photo heights gain
 
 @dataclasses.dataclass(frozen=True)
 class Plant:
-    """What stays the same on all photos of a series.
+    """What stays the same on all photos of a series."""
 
-    Attributes:
-        species: BC or LT.
-        red: 0 for a green plant, 1 for the red-edged look of the shifted series.
-        turn: direction of the first leaf.
-        handedness: 1 or -1, the sense in which leaves follow each other.
-        centre: (x, y) of the stem from the middle of the photo.
-        size: factor on all lengths.
-        tint: factors on red, green and blue of the leaves.
-        jitter: [MOST_LEAVES, 4] standard normal numbers: direction, length, bend, ruffle of each leaf.
-        ruffle_phase: [MOST_LEAVES] phase of each leaf's edge.
-    """
-
-    species: str
-    red: float
-    turn: float
-    handedness: int
-    centre: tuple[float, float]
-    size: float
-    tint: tuple[float, float, float]
-    jitter: np.ndarray
-    ruffle_phase: np.ndarray
+    species: str  # BC or LT
+    red: float  # 0 for a green plant, 1 for the red-edged look of the shifted series
+    turn: float  # direction of the first leaf
+    handedness: int  # 1 or -1, the sense in which leaves follow each other
+    centre: tuple[float, float]  # (x, y) of the stem from the middle of the photo
+    size: float  # factor on all lengths
+    tint: tuple[float, float, float]  # factors on red, green and blue of the leaves
+    jitter: np.ndarray  # [MOST_LEAVES, 4] standard normal numbers: direction, length, bend, ruffle of each leaf
+    ruffle_phase: np.ndarray  # [MOST_LEAVES] phase of each leaf's edge
 
 
 @dataclasses.dataclass(frozen=True)
 class Leaf:
-    """One leaf as the camera sees it.
+    """One leaf as the camera sees it."""
 
-    Attributes:
-        kind: "cotyledon", "BC" or "LT".
-        angle: direction from the stem.
-        length: as seen from above, stem to tip.
-        upright: 1 for a leaf that points at the camera, 0 for a flat one; shortens `length` and lifts the tip.
-        youth: 1 when it unfolds, falling to 0 for a leaf about 20 days old.
-        bend, ruffle, phase: of its midrib, of its edge, of its edge's waves.
-    """
-
-    kind: str
-    angle: float
-    length: float
-    upright: float
-    youth: float
-    bend: float
-    ruffle: float
-    phase: float
+    kind: str  # "cotyledon", "BC" or "LT"
+    angle: float  # direction from the stem
+    length: float  # as seen from above, stem to tip
+    upright: float  # 1 for a leaf that points at the camera, 0 for a flat one; shortens `length` and lifts the tip
+    youth: float  # 1 when it unfolds, falling to 0 for a leaf about 20 days old
+    bend: float  # of its midrib
+    ruffle: float  # of its edge
+    phase: float  # of its edge's waves
 
 
 def grow_plant(series: Series, seed: int) -> Plant:
@@ -84,12 +63,9 @@ def grow_plant(series: Series, seed: int) -> Plant:
 
 
 def leaves_at(plant: Plant, age: float, sway: np.ndarray) -> list[Leaf]:
-    """Returns the leaves of a plant of `age` days, lowest first, as they are painted.
+    """Returns the leaves of a plant of `age` days of growth, lowest first, as they are painted.
 
-    Args:
-        plant: whose leaves.
-        age: days of growth.
-        sway: [MOST_LEAVES] radians by which the air has turned each leaf.
+    `sway` are [MOST_LEAVES] radians by which the air has turned each leaf.
     """
     leaves = [leaf for side in (0, 1) if (leaf := cotyledon(plant, age, side)) is not None]
     for index in range(min(MOST_LEAVES, 1 + int(max(0.0, age - 1.5) / PLASTOCHRON[plant.species]))):

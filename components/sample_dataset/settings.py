@@ -25,11 +25,7 @@ class SampleDatasetSettings(Settings):
         why="each is a row of a table in memory",
     )
     seed: int = parameter(
-        0,
-        "Seed of everything drawn by chance; same seed, same bytes.",
-        at_least=0,
-        at_most=MOST_SEED,
-        why=SEED_BITS,
+        0, "Seed of everything drawn by chance; same seed, same bytes.", at_least=0, at_most=MOST_SEED, why=SEED_BITS
     )
     challenge_counts: bool = parameter(False, "The challenge's own numbers of series and photos: 753 to train, 307 to test.")
 

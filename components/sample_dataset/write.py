@@ -36,16 +36,12 @@ CHUNK = 4  # photos handed to a process at a time; neighbours share their pot
 def write_sample_dataset(
     output: Path, settings: SampleDatasetSettings, *, workers: int | None = None, draw: Draw = take_photo
 ) -> dict[str, int]:
-    """Writes the dataset; the same settings give the same bytes, whatever the number of processes.
+    """Writes the dataset, returns what it counts; the same settings give the same bytes, whatever the number of processes.
 
     Args:
         output: the dataset's root, absent or empty; it appears when everything in it is complete.
-        settings: what to draw.
         workers: processes; None for one per available core.
         draw: what makes a photo, [height, width, 3] uint8, of the plan.
-
-    Returns:
-        Counts: train_photos, train_series, test_photos, test_series, test_pairs.
 
     Raises:
         ValueError: `output` holds something, or is a file.

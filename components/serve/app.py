@@ -10,12 +10,12 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
 from components.serve.bodies import infer_request, predict_request
-from components.serve.front import Answers, Front, refusal
+from components.serve.front import Answers, Front
 from components.serve.limits import BINARY, FORM, JSON, Gate, RefusedError
 from components.serve.metrics import Metrics
 from components.serve.models.predictor import Predictor
@@ -66,44 +66,17 @@ def create_app(predictor: Predictor, limits: Limits, *, allow_gcs: bool = False,
 
     app = FastAPI(title="verdelta", docs_url=None, redoc_url=None, lifespan=lifespan, openapi_url=None)
 
-    @app.exception_handler(RefusedError)
-    async def refused(_request: Request, error: RefusedError) -> JSONResponse:
-        return refusal(error)
-
     @app.exception_handler(HTTPException)
     async def unknown(_request: Request, error: HTTPException) -> JSONResponse:
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
-    @app.exception_handler(ValidationError)
-    async def malformed(_request: Request, error: ValidationError) -> JSONResponse:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"][:4])) or "the body"
-        status = 400 if first["type"] == "json_invalid" else 422
-        return JSONResponse({"error": f"{place}: {first['msg']}"}, status)
-
-    async def predict(request: Request) -> Response:
-        form = await predict_request(request)
+    async def predict(request: Request, body: bytes) -> Response:
+        form = await predict_request(request, body)
         said = PredictResponse(predictions=await service.answer(form.instances))
         return Response(said.model_dump_json(exclude_none=True), media_type=JSON)
 
-    body_of = described("PredictRequest", FORM, "FilesRequest")
-
-    @app.post(f"/v1/models/{MODEL}:predict", response_model=PredictResponse, responses=REFUSALS, openapi_extra=body_of)
-    async def kserve_predict(request: Request) -> Response:
-        """KServe v1: questions in, days out."""
-        return await predict(request)
-
-    @app.post(routes.predict, response_model=PredictResponse, responses=REFUSALS, openapi_extra=body_of)
-    async def vertex_predict(request: Request) -> Response:
-        """Vertex AI: as KServe v1."""
-        return await predict(request)
-
-    raw_of = described("InferRequest", BINARY, "InferRequest")
-
-    @app.post(f"/v2/models/{MODEL}/infer", response_model=InferResponse, responses=REFUSALS, openapi_extra=raw_of)
-    async def kserve_infer(request: Request) -> Response:
-        """KServe v2, the Open Inference Protocol: tensors in, tensors out."""
-        form = await infer_request(request)
+    async def infer(request: Request, body: bytes) -> Response:
+        form = await infer_request(request, body)
         try:
             instances = form.instances()
         except ValidationError:
@@ -112,10 +85,27 @@ def create_app(predictor: Predictor, limits: Limits, *, allow_gcs: bool = False,
             raise RefusedError(422, str(error)) from error
         return response_of(form, as_tensors(form, await service.answer(instances)))
 
+    files, raw = described("PredictRequest", FORM, "FilesRequest"), described("InferRequest", BINARY, "InferRequest")
+    kserve_v1, kserve_v2 = f"/v1/models/{MODEL}:predict", f"/v2/models/{MODEL}/infer"
+    describe(app, kserve_v1, "KServe v1: questions in, days out.", PredictResponse, files)
+    describe(app, routes.predict, "Vertex AI: as KServe v1.", PredictResponse, files)
+    describe(app, kserve_v2, "KServe v2, the Open Inference Protocol: tensors in, tensors out.", InferResponse, raw)
     add_facts(app, predictor, routes)
     add_pages(app, metrics)
-    asking = {f"/v1/models/{MODEL}:predict", f"/v2/models/{MODEL}/infer", routes.predict}
+    asking = {kserve_v1: predict, kserve_v2: infer, routes.predict: predict}
     return Front(app, gate, metrics, asking, None if allow_gcs else Answers())  # what is in a bucket may change
+
+
+def describe(app: FastAPI, path: str, about: str, answer: type[BaseModel], body: dict[str, Any]) -> None:
+    """Adds a route to the description of the interface; what is posted there, the front answers."""
+
+    async def asked() -> None:
+        """Is never reached."""
+
+    app.add_api_route(
+        path, asked, methods=["POST"], description=about, summary=about, response_model=answer, responses=REFUSALS,
+        openapi_extra=body,
+    )  # fmt: skip
 
 
 def as_tensors(form: InferRequest, predictions: list[Prediction]) -> InferResponse:

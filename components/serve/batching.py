@@ -5,6 +5,7 @@ A photo waits for others only while there are some being decoded, and not for lo
 
 import asyncio
 import contextlib
+import math
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from components.contract.cores import available_cores
-from components.serve.models.predictor import IMAGES_PER_PASS, Photo, Predictor, digest_of
+from components.serve.models.predictor import Photo, Predictor, digest_of
 
 GATHERING_SECONDS = 0.05  # that a decoded photo waits for others at most
 
@@ -31,6 +32,7 @@ class Batcher:
         self.coming: dict[str, asyncio.Future[Photo]] = {}  # by digest, of what is being decoded or waits
         self.waiting: deque[tuple[str, np.ndarray]] = deque()
         self.undecoded, self.decoded = 0, asyncio.Event()
+        self.free = predictor.streams  # in which nothing is computed
         self.working, self.workers = 0, set[asyncio.Task[None]]()  # asyncio alone would let go of a task
 
     async def photos(self, contents: Sequence[bytes]) -> list[Photo | BaseException]:
@@ -74,14 +76,19 @@ class Batcher:
         loop = asyncio.get_running_loop()
         while self.waiting:
             await self.gather()
-            batch = [self.waiting.popleft() for _ in range(min(len(self.waiting), IMAGES_PER_PASS))]
-            self.batches += 1
+            share = math.ceil(len(self.waiting) / self.free)  # where there is little to do, all streams do it together
+            batch = [self.waiting.popleft() for _ in range(min(share, self.predictor.photos_per_pass))]
+            if not batch:
+                continue
+            self.batches, self.free = self.batches + 1, self.free - 1
             try:
                 seen: list[Photo] = await loop.run_in_executor(self.computing, self.predictor.look, batch)
             except Exception as error:  # of OpenVINO: these requests fail, and no others
                 for digest, _ in batch:
                     self.coming.pop(digest).set_exception(error)
                 continue
+            finally:
+                self.free += 1
             for photo in seen:
                 self.coming.pop(photo.digest).set_result(photo)
         self.working -= 1  # here, before anything else can happen: what comes next must find that nobody works
@@ -90,7 +97,7 @@ class Batcher:
         """Returns when a batch is full, nothing else is coming, or the first has waited long enough."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GATHERING_SECONDS):
-                while self.undecoded and len(self.waiting) < IMAGES_PER_PASS:
+                while self.undecoded and len(self.waiting) < self.predictor.photos_per_pass:
                     self.decoded.clear()
                     await self.decoded.wait()
 

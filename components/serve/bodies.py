@@ -4,31 +4,30 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from fastapi import Request
 from pydantic import BaseModel
 from python_multipart import MultipartParser
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import parse_options_header
+from starlette.requests import Request
 
-from components.serve.limits import BINARY, FORM, HEADER_LENGTH, RefusedError, content_type
+from components.serve.limits import BINARY, FORM, HEADER_LENGTH, RefusedError, content_type, require_few_values
 from components.serve.raw_tensors import read_raw
 from components.serve.schemas import LONGEST_NAME, InferRequest, Instance, PhotoBytes, PredictRequest
 
 LARGE = 100_000  # bytes of JSON, above which the others do not wait for it
 MOST_DIGITS = 12  # of a length: Python refuses to read numbers of thousands of them
-FILES, WORDS = ("before", "after", "photos"), ("species", "series")
+FILES, WORDS = ("before", "after", "photos"), ("species", "series", "cadence_days")
 MOST_HEADER_BYTES = 4096  # of one file of a form
 Form = TypeVar("Form", bound=BaseModel)
 
 
-async def predict_request(request: Request) -> PredictRequest:
+async def predict_request(request: Request, body: bytes) -> PredictRequest:
     """Returns what is asked in KServe v1's or Vertex AI's form, or in a form of files.
 
     Raises:
         RefusedError: a form of files that is none.
         ValidationError: of another form.
     """
-    body = await request.body()
     if content_type(request) == FORM:
         return PredictRequest(instances=[form_of_files(body, request.headers["content-type"])])
     if content_type(request) == BINARY:
@@ -36,9 +35,8 @@ async def predict_request(request: Request) -> PredictRequest:
     return await from_json(PredictRequest, body)
 
 
-async def infer_request(request: Request) -> InferRequest:
+async def infer_request(request: Request, body: bytes) -> InferRequest:
     """Returns what is asked in KServe v2's form; raises as `predict_request`."""
-    body = await request.body()
     if content_type(request) == FORM:
         raise RefusedError(415, f"content type {FORM!r}: v2 has tensors; send them as JSON, or raw behind {HEADER_LENGTH}")
     length = request.headers.get(HEADER_LENGTH)
@@ -51,6 +49,7 @@ async def infer_request(request: Request) -> InferRequest:
 
 async def from_json(form: type[Form], body: bytes) -> Form:
     """Returns a form from its JSON; raises as `predict_request`."""
+    require_few_values(body)
     if len(body) < LARGE:
         return form.model_validate_json(body)
     return await asyncio.to_thread(form.model_validate_json, body)
@@ -62,7 +61,7 @@ def photo_of(content: bytes, name: str = "") -> PhotoBytes:
 
 
 def form_of_files(body: bytes, header: str) -> Instance:
-    """Returns the one question of a form: files `before` and `after`, or several `photos`; the texts `species` and `series`.
+    """Returns the one question of a form: files `before` and `after`, or several `photos`; the texts WORDS.
 
     Raises:
         RefusedError: 400 no such form, 422 of other fields.
@@ -78,7 +77,7 @@ def form_of_files(body: bytes, header: str) -> Instance:
             found[name] = photo_of(content, file_name)
         else:
             raise RefusedError(
-                422, f"field {name[:LONGEST_NAME]!r}: expected before and after, or photos; and once species and series"
+                422, f"field {name[:LONGEST_NAME]!r}: expected before and after, or photos; and once {', '.join(WORDS)}"
             )
     return Instance(**found)
 

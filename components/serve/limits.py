@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from components.serve.options import MEGABYTE, Limits
 
 JSON, FORM, BINARY = "application/json", "multipart/form-data", "application/octet-stream"  # of bodies that are read
+MOST_VALUES = 20_000  # in a body's JSON: 128 photos need a thousand, and each takes up to 80 times its bytes once it is read
 HEADER_LENGTH = "Inference-Header-Content-Length"  # where raw tensors are behind the JSON: how long that is
 
 
@@ -66,6 +67,15 @@ class Gate:
     def too_large(self) -> RefusedError:
         """What is said of a body that is too large."""
         return RefusedError(413, f"the body is larger than the {self.limits.body_bytes / MEGABYTE:g} MB allowed")
+
+
+def require_few_values(text: bytes) -> None:
+    """Raises RefusedError for JSON of so many values that reading it would take the memory of a large body many times over.
+
+    Commas are counted, which part values from each other; a photo in base64 has none.
+    """
+    if text.count(b",") > MOST_VALUES:
+        raise RefusedError(413, f"JSON of more than {MOST_VALUES:,} values; send fewer photos at a time")
 
 
 def content_type(request: Request) -> str:

@@ -9,23 +9,15 @@ MEGABYTE = 2**20
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What is allowed.
+    """What is allowed."""
 
-    Attributes:
-        body_bytes: of one request.
-        bytes_at_a_time: of the bodies of all requests that are being received or answered.
-        requests_at_a_time: of them.
-        photos: in one request.
-        pixels: of one photo.
-        seconds: from the first byte of a body to its last, and once more until it is answered.
-    """
-
-    body_bytes: int = 64 * MEGABYTE
-    bytes_at_a_time: int = 256 * MEGABYTE
-    requests_at_a_time: int = 256
-    photos: int = 128
-    pixels: int = 40_000_000
-    seconds: float = 60.0
+    body_bytes: int = 64 * MEGABYTE  # of one request
+    bytes_at_a_time: int = 256 * MEGABYTE  # of the bodies of all requests that are being received or answered
+    requests_at_a_time: int = 256  # of them
+    photos: int = 128  # in one request
+    pixels: int = 40_000_000  # of one photo
+    seconds: float = 60.0  # from the first byte of a body to its last, and once more until it is answered
+    known_bytes: int = 256 * MEGABYTE  # of what the network made of photos, which is kept for the next time
 
 
 def add_server_flags(parser: Any, host: str, port: int) -> None:
@@ -49,18 +41,18 @@ def add_server_flags(parser: Any, host: str, port: int) -> None:
         help=f"at a time; others are told to come again (default: {default.requests_at_a_time})",
     )  # fmt: skip
     parser.add_argument(
+        "--max-known-mb", type=int, default=default.known_bytes // MEGABYTE, metavar="MB",
+        help=f"of what the network made of photos, kept for the next time (default: {default.known_bytes // MEGABYTE})",
+    )  # fmt: skip
+    parser.add_argument(
         "--max-seconds", type=float, default=default.seconds, metavar="S",
         help=f"for a request's body to come, and once more for its answer (default: {default.seconds:g})",
     )  # fmt: skip
 
 
 def limits_of(arguments: argparse.Namespace) -> Limits:
-    """Returns the limits that the command line says.
-
-    Raises:
-        ValueError: one that is not above 0.
-    """
-    for name in ("max_body_mb", "max_photos", "max_pixels", "max_requests", "max_seconds"):
+    """Returns the limits that the command line says. Raises ValueError: one that is not above 0."""
+    for name in ("max_body_mb", "max_photos", "max_pixels", "max_requests", "max_seconds", "max_known_mb"):
         if getattr(arguments, name) <= 0:
             raise ValueError(f"--{name.replace('_', '-')}: got {getattr(arguments, name)}; expected a number above 0.")
     size = arguments.max_body_mb * MEGABYTE
@@ -71,4 +63,5 @@ def limits_of(arguments: argparse.Namespace) -> Limits:
         photos=arguments.max_photos,
         pixels=arguments.max_pixels,
         seconds=arguments.max_seconds,
+        known_bytes=arguments.max_known_mb * MEGABYTE,
     )

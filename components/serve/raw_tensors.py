@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from components.serve.limits import BINARY, HEADER_LENGTH, RefusedError
+from components.serve.limits import BINARY, HEADER_LENGTH, RefusedError, require_few_values
 from components.serve.schemas import InferRequest, InferResponse, Tensor
 
 EXTENSION = "binary_tensor_data"  # its name among the server's extensions
@@ -26,6 +26,7 @@ def read_raw(body: bytes, length: int) -> InferRequest:
         RefusedError: 400 no JSON, or tensors that are not as long as it says.
         ValidationError: of another form.
     """
+    require_few_values(body[:length])
     try:
         said = json.loads(body[:length])
     except (ValueError, RecursionError):
@@ -66,11 +67,7 @@ def in_bytes(tensor: Tensor) -> bytes:
 
 
 def response_of(asked: InferRequest, response: InferResponse) -> Response:
-    """Returns an answer as it was asked for: the outputs that are wanted, in JSON or raw.
-
-    Raises:
-        RefusedError: an output that there is none of.
-    """
+    """Returns an answer with the outputs that are wanted, in JSON or raw. Raises RefusedError: one that there is not."""
     all_raw = bool((asked.parameters or {}).get("binary_data_output"))
     outputs = {tensor.name: tensor for tensor in response.outputs}
     wanted = {each.name: each.parameters or {} for each in asked.outputs or []} or {name: {} for name in outputs}

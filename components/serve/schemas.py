@@ -31,17 +31,21 @@ class PhotoInBucket(Form):
     name: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
 
 
-SentPhoto = PhotoBytes | PhotoInBucket
+SentPhoto = Annotated[PhotoBytes | PhotoInBucket, Field(union_mode="left_to_right")]  # the first that fits: each try decodes it
 
 
 class Instance(Form):
-    """A question: two photos of a plant, `before` and `after`, or `photos`, two or more, to be put on a time line."""
+    """A question: two photos of a plant, `before` and `after`, or `photos`, two or more, to be put on a time line.
+
+    `cadence_days` are from one of `photos` to the next, where they are regular but for a few that are missing.
+    """
 
     before: SentPhoto | None = None
     after: SentPhoto | None = None
-    photos: Annotated[list[SentPhoto], Field(min_length=2)] | None = None
+    photos: Annotated[list[SentPhoto], Field(min_length=2, fail_fast=True)] | None = None
     species: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
     series: Annotated[str, Field(max_length=LONGEST_NAME)] = ""
+    cadence_days: Annotated[float, Field(ge=0, le=366, allow_inf_nan=False)] = 0.0
 
     @model_validator(mode="after")
     def one_question(self) -> "Instance":
@@ -58,7 +62,7 @@ class Instance(Form):
 class PredictRequest(Form):
     """KServe v1 and Vertex AI: the questions."""
 
-    instances: Annotated[list[Instance], Field(min_length=1)]
+    instances: Annotated[list[Instance], Field(min_length=1, fail_fast=True)]  # or each wrong one would become an error, of 1 kB
     parameters: dict[str, Any] | None = None  # of Vertex AI's; nothing is read of them
 
 
@@ -70,18 +74,21 @@ class FilesRequest(Form):
     photos: list[bytes] | None = None
     species: str = ""
     series: str = ""
+    cadence_days: float = 0.0
 
 
 class Prediction(Form):
     """The answer to one instance.
 
-    `days` lie between the two photos, at least above 0; of `photos`, since the first, for each of them. `interval` is low and
-    high, of the last photo; null where the run's calibration has none.
+    `days` lie between the two photos, at least above 0; of `photos`, since the first, for each of them, below 0 where one looks
+    younger than it. `interval` is low and high, of the last photo; null where the run's calibration has none. `drift` is how far
+    the photos look from all that was trained on, above 1.65 unusually; null where the run has nothing to tell it by.
     """
 
     days: float | list[float]
     raw_days: float | list[float]
     interval: tuple[float, float] | None
+    drift: float | None
     calibration: str
     warnings: list[str]
 
@@ -112,7 +119,7 @@ class Wanted(Form):
 class InferRequest(Form):
     """v2: tensors `before` and `after` of as many photos each, BYTES; optional `species` and `series`, BYTES (text)."""
 
-    inputs: Annotated[list[Tensor], Field(min_length=2)]
+    inputs: Annotated[list[Tensor], Field(min_length=2, fail_fast=True)]
     id: str | None = None
     outputs: list[Wanted] | None = None
     parameters: dict[str, Any] | None = None

@@ -56,7 +56,7 @@ def run_server(bundle: Bundle, arguments: argparse.Namespace, routes: Routes | N
         FileNotFoundError: a model is missing.
     """
     limits = limits_of(arguments)
-    predictor = Predictor(bundle, limits.pixels)
+    predictor = Predictor(bundle, limits.pixels, limits.known_bytes)
     app = create_app(predictor, limits, allow_gcs=arguments.allow_gcs, routes=routes)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     print(f"{bundle.name}: {len(bundle.models)} models, at http://{arguments.address}:{arguments.port}", flush=True)

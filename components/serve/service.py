@@ -3,7 +3,6 @@
 import asyncio
 import io
 from collections.abc import Sequence
-from typing import Any
 
 from components.resize_images.picture import BadPhotoError
 from components.serve.batching import Batcher
@@ -11,7 +10,7 @@ from components.serve.limits import RefusedError
 from components.serve.models.predictor import Photo, Predictor, bad
 from components.serve.options import MEGABYTE, Limits
 from components.serve.schemas import Instance, PhotoBytes, PhotoInBucket, Prediction
-from components.serve.timeline import out_of_order, timeline
+from components.serve.timeline import time_line
 
 
 class Service:
@@ -24,8 +23,8 @@ class Service:
         """Returns the answers, in order.
 
         Raises:
-            RefusedError: 413 too many photos, 403 buckets are not allowed, 422 a photo that cannot be decoded or is not there,
-                502 a bucket that cannot be read, 504 too slow.
+            RefusedError: 413 too many photos, 403 buckets are not allowed, 422 a photo that cannot be decoded or is not there, or
+                a cadence that the models cannot use, 502 a bucket that cannot be read, 504 too slow.
         """
         named = [(name_of(instance, number, len(instances), index), sent)
                  for index, instance in enumerate(instances) for number, sent in enumerate(instance.sent())]  # fmt: skip
@@ -55,20 +54,19 @@ class Service:
         return await asyncio.to_thread(read_object, sent.gcs, self.limits.body_bytes)
 
     def prediction(self, instance: Instance, photos: list[tuple[str, Photo]]) -> Prediction:
-        """Returns the answer to one instance, whose photos have been seen."""
-        moments = timeline(self.predictor, photos, instance.species, instance.series)
-        answers = [each.answer for each in moments if each.answer]
-        warnings = sorted({warning for each in answers for warning in each.warnings})
-        days, raw_days = [answer.days for answer in answers], [answer.raw_days for answer in answers]
-        if instance.photos is None:
-            shown: dict[str, Any] = {"days": days[0], "raw_days": raw_days[0]}
-        else:
-            shown, warnings = {"days": [0.0, *days], "raw_days": [0.0, *raw_days]}, warnings + out_of_order(moments)
+        """Returns the answer to one instance, whose photos have been seen; raises as `answer`."""
+        try:
+            line = time_line(self.predictor, photos, instance.species, instance.series, instance.cadence_days)
+        except ValueError as error:
+            raise RefusedError(422, str(error)) from error
+        of_pair = instance.photos is None
         return Prediction(
-            **shown,
-            interval=answers[-1].interval,
-            calibration=answers[0].calibration,
-            warnings=warnings,
+            days=line.days[1] if of_pair else list(line.days),
+            raw_days=line.raw_days[1] if of_pair else list(line.raw_days),
+            interval=line.interval,
+            drift=line.drift,
+            calibration=line.calibration,
+            warnings=list(line.warnings),
         )
 
 

@@ -1,88 +1,122 @@
-"""Puts one plant's photos on a time line: days since the first, and a strip of them as one HTML page that needs no network."""
+"""Answers for photos of one plant, two or a series: days since the first of them, and what is to be said of how sure that is.
 
-import base64
+A pair gets what calibrate gives it, so at least above 0. Of a series each photo has a date where the models' head dates photos,
+and days are differences of dates, so below 0 where a photo looks younger than the first; a cadence may be known.
+"""
+
 import dataclasses
-import html
-import io
 import itertools
-import string
-from collections.abc import Sequence
-from pathlib import Path
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from components.resize_images.picture import decode_picture
-from components.serve.models.predictor import Answer, Photo, Predictor
+import numpy as np
 
-PAGE = Path(__file__).with_name("timeline.html")
-THUMBNAIL_PX, THUMBNAIL_QUALITY = 240, 78
+from components.contract import schema
+from components.serve.models.calibration import calibrated, interval
+from components.serve.models.predictor import Photo, Predictor
+
+ENOUGH_PHOTOS = 6  # to tell a plant that looks like none: of fewer, some of ordinary plants look so, too (docs/serve.md)
+NOT_DATED = "the models have a head that dates no photo. Train with head=dates, or leave the cadence out."
 
 
 @dataclasses.dataclass(frozen=True)
-class Moment:
-    """A photo on a time line: its name, and its days since the first; None of the first itself."""
+class TimeLine:
+    """What is said of photos of one plant.
 
-    name: str
-    answer: Answer | None
+    Attributes:
+        names: of the photos, in the order in which they were given.
+        days: of each since the first, calibrated.
+        raw_days: the same before calibration.
+        calibration: by what, in words.
+        interval: low and high of the last; None where the run's calibration has none.
+        drift: how far the photos look from all that was trained on, beyond schema.UNUSUAL_DRIFT unusually; None of an older run.
+        warnings: why the answer may be wrong.
+    """
 
-    @property
-    def days(self) -> float:
-        """Days since the first."""
-        return self.answer.days if self.answer else 0.0
+    names: tuple[str, ...]
+    days: tuple[float, ...]
+    raw_days: tuple[float, ...]
+    calibration: str
+    interval: tuple[float, float] | None
+    drift: float | None
+    warnings: tuple[str, ...]
 
 
-def timeline(predictor: Predictor, photos: Sequence[tuple[str, Photo]], species: str = "", series: str = "") -> list[Moment]:
-    """Returns the photos of a plant with their days since the first of them, in the order in which they are given.
+def time_line(
+    predictor: Predictor, photos: Sequence[tuple[str, Photo]], species: str = "", series: str = "", cadence_days: float = 0.0
+) -> TimeLine:
+    """Returns what is said of photos.
 
     Args:
         predictor: the models.
-        photos: name and features of each.
-        species, series: as `Predictor.between` has them.
+        photos: name and features of each, two or more.
+        species, series: of the plant, for the calibration; empty where they are not known.
+        cadence_days: from one photo to the next where they are regular but for a few that are missing; 0 where not.
+
+    Raises:
+        ValueError: a cadence, of models that date no photo.
     """
-    (name, first), *later = photos
-    answers = predictor.between([(first, photo) for _, photo in later], species, series) if later else []
-    return [Moment(name, None), *(Moment(name, answer) for (name, _), answer in zip(later, answers, strict=True))]
+    names, seen = tuple(name for name, _ in photos), [photo for _, photo in photos]
+    dates = predictor.dates(seen) if len(seen) > 2 or cadence_days else None
+    if cadence_days and dates is None:
+        raise ValueError(f"cadence_days={cadence_days:g}: {NOT_DATED}")
+    believed, warnings = False, list[str]()
+    if dates is None or len(seen) == 2:
+        answers = predictor.between([(seen[0], photo) for photo in seen[1:]], species, series)
+        days, raw_days = ([0.0, *(getattr(each, kind) for each in answers)] for kind in ("days", "raw_days"))
+        by = answers[0].calibration
+        warnings += [f"{name}: {why}" for name, each in zip(names[1:], answers, strict=True) for why in each.warnings]
+    else:
+        raw_days, calibration = (dates - dates[0]).tolist(), predictor.bundle.calibration
+        days = [math.copysign(calibrated(abs(each), calibration, species, series)[0], each) if each else 0.0 for each in raw_days]
+        by = calibrated(1.0, calibration, species, series)[1]
+    if cadence_days and dates is not None:
+        placed, why = on_cadence(dates, cadence_days, predictor.bundle.calibration)
+        believed = not why
+        if believed:
+            days, by = (placed - placed[0]).tolist(), f"cadence_days={cadence_days:g}"
+        else:
+            warnings.append(f"cadence_days={cadence_days:g} is not believed: {why}")
+    if len(seen) > 2:
+        warnings += [*out_of_order(names, days), *same_files(names, seen), *predictor.too_long(max(days) - min(days))]
+    drift = predictor.drift(seen)
+    warnings += unusual(drift, len(seen))
+    wider = max((drift or 0.0) / schema.UNUSUAL_DRIFT, 1.0)
+    reach = interval(days[-1], predictor.bundle.calibration, wider, on_cadence=believed)
+    return TimeLine(names, tuple(days), tuple(raw_days), by, reach, drift, tuple(dict.fromkeys(warnings)))
 
 
-def out_of_order(moments: Sequence[Moment]) -> list[str]:
-    """Returns a warning for each photo that is put before the one that it was given after."""
-    return [
-        f"{later.name} is put at day {later.days:.1f}, before {earlier.name} at {earlier.days:.1f}, which came before it"
-        for earlier, later in itertools.pairwise(moments)
-        if later.days < earlier.days
-    ]
+def on_cadence(dates: np.ndarray, cadence_days: float, calibration: dict[str, Any]) -> tuple[np.ndarray, str]:
+    """Returns the photos' days by a cadence, [N], or why it is not believed: as calibrate has it, by the gaps it learned."""
+    from components.calibrate import cadence  # it imports pandas, which takes a while
+
+    learned = calibration.get("cadence", {})
+    gap = learned["mean_gap_days"] if learned.get("days") == cadence_days else cadence_days
+    return cadence.on_cadence(dates, cadence.Cadence(cadence_days, gap), len(dates))
 
 
-def timeline_page(title: str, moments: Sequence[Moment], contents: Sequence[bytes], notes: Sequence[str]) -> str:
-    """Returns the page: an axis of days, and the photos under it.
-
-    Args:
-        title: of the page.
-        moments: the time line.
-        contents: the photos' bytes, in the same order.
-        notes: what is said below.
-    """
-    longest = max(moment.days for moment in moments) or 1.0
-    marks = "".join(
-        f'<i style="left:{100 * moment.days / longest:.2f}%" title="{html.escape(moment.name)}"></i>' for moment in moments
-    )
-    cards = "".join(
-        f'<figure><img src="{thumbnail(content)}" alt="{html.escape(moment.name)}"><figcaption><b>{moment.days:.1f}</b> days'
-        f"<span>{html.escape(moment.name)}</span></figcaption></figure>"
-        for moment, content in zip(moments, contents, strict=True)
-    )
-    return string.Template(PAGE.read_text(encoding="utf-8")).substitute(
-        title=html.escape(title),
-        first=html.escape(moments[0].name),
-        longest=f"{longest:.1f}",
-        marks=marks,
-        cards=cards,
-        notes="".join(f"<li>{html.escape(note)}</li>" for note in notes),
-    )
+def out_of_order(names: Sequence[str], days: Sequence[float]) -> Iterator[str]:
+    """Yields a warning for each photo that is put before the one that it was given after."""
+    for (name, at), (later, then) in itertools.pairwise(zip(names, days, strict=True)):
+        if then < at:
+            yield f"{later} is put at day {then:.1f}, before {name} at {at:.1f}, which came before it"
 
 
-def thumbnail(content: bytes) -> str:
-    """Returns a photo, made small, as a JPEG data URI."""
-    small = decode_picture(content).image
-    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    encoded = io.BytesIO()
-    small.save(encoded, "JPEG", quality=THUMBNAIL_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode("ascii")
+def same_files(names: Sequence[str], photos: Sequence[Photo]) -> Iterator[str]:
+    """Yields a warning for each photo that is there already."""
+    first: dict[str, str] = {}
+    for name, photo in zip(names, photos, strict=True):
+        if photo.digest in first:
+            yield f"{name}: the same file as {first[photo.digest]}"
+        first.setdefault(photo.digest, name)
+
+
+def unusual(drift: float | None, photos: int) -> Iterator[str]:
+    """Yields a warning where photos look like nothing that was trained on."""
+    if drift is not None and drift > schema.UNUSUAL_DRIFT:
+        rest = "" if photos >= ENOUGH_PHOTOS else f"; so do some of ordinary plants, of fewer than {ENOUGH_PHOTOS} photos"
+        yield (
+            f"unlike anything that the models were trained on, by their colours (drift {drift:.2f}, "
+            f"usually below {schema.UNUSUAL_DRIFT}){rest}"
+        )

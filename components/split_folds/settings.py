@@ -17,9 +17,5 @@ class SplitFoldsSettings(Settings):
         why="each fold has files of its own, and a training",
     )
     shuffle_seed: int = parameter(
-        34,
-        "Seed of the order in which train pairs are stored.",
-        at_least=0,
-        at_most=MOST_SEED,
-        why=SEED_BITS,
+        34, "Seed of the order in which train pairs are stored.", at_least=0, at_most=MOST_SEED, why=SEED_BITS
     )

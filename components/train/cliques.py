@@ -36,11 +36,9 @@ def draw_cliques(
     Args:
         images: columns series and day; the row number is the image's place in the image array.
         pairs: columns before, after (row numbers of `images`), in stored order.
-        num_cliques: S.
-        clique_size: K.
+        num_cliques, clique_size: S, K.
         augmentations: a clique gets transform 1..n with probability 1/2, each alike, else 0.
         shuffle_buffer: pairs held while shuffling, like tf.data's; 0 shuffles every pass as a whole.
-        rng: the only source of randomness.
     """
     days = images["day"].to_numpy(np.float64)
     members = {series: rows.to_numpy() for series, rows in images.index.to_series().groupby(images["series"])}

@@ -47,11 +47,9 @@ class FoldData:
 
 
 def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, settings: TrainSettings) -> dict[str, Any]:
-    """Trains on all folds but `settings.fold` and validates on that one.
+    """Trains on all folds but `settings.fold` and validates on that one; returns the record, with the RMSE of both in its counts.
 
-    Returns:
-        The stage record; its counts hold validation_rmse_days and baseline_rmse_days. Of several processes the first alone
-        writes, and the others return the counts alone.
+    Of several processes the first alone writes, and the others return the counts alone.
 
     Raises:
         ValueError: no such fold, a checkpoint that does not fit, a batch that the devices cannot share, or a loss that stopped
@@ -72,9 +70,9 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
             data = decoded.result()
         steps_per_epoch = settings.steps_per_epoch or derive_steps(len(data.train), settings)
         validated = fit(network, data, steps_per_epoch, settings, resume)
-        results = data.validation[
-            ["pair_id", "species", "series", "before_image_id", "after_image_id", "fold", "time_delta_days"]
-        ].assign(baseline_days=data.train["time_delta_days"].mean(), prediction_days=validated.predictions)
+        results = data.validation[["pair_id", "species", "series", *schema.PHOTO_IDS, "fold", "time_delta_days"]].assign(
+            baseline_days=data.train["time_delta_days"].mean(), prediction_days=validated.predictions
+        )
         counts = {
             "train_pairs": len(data.train),
             "validation_pairs": len(data.validation),
@@ -112,9 +110,7 @@ def train(*, examples: Path, model: Path, history: Path, out_of_fold: Path, sett
 def fit(network: keras.Model, data: FoldData, steps_per_epoch: int, settings: TrainSettings, resume: Resume) -> ValidatePairs:
     """Runs Keras's training loop, and returns what the final weights predict for the held-out fold.
 
-    Args:
-        network: as `compile_model` leaves it.
-        resume: knows what is done already, and has the rows of history.csv afterwards.
+    `resume` knows what is done already, and has the rows of history.csv afterwards.
     """
     steps = steps_per_epoch * settings.epochs
     resume.begin(steps, steps_per_epoch)
@@ -169,12 +165,7 @@ def load_fold(examples: Path, settings: TrainSettings) -> FoldData:
     used = set(pairs["before_image_id"]) | set(pairs["after_image_id"])
     table = table[(table["split"] == schema.TRAIN) & table["image_id"].isin(used)].reset_index(drop=True)
     images = load_images(
-        examples,
-        split=schema.TRAIN,
-        table=table,
-        pairs=pairs,
-        dim=settings.dim,
-        memory_budget_gb=settings.memory_budget_gb,
+        examples, split=schema.TRAIN, table=table, pairs=pairs, dim=settings.dim, memory_budget_gb=settings.memory_budget_gb
     )
     row_of = pd.Series(table.index, index=table["image_id"])
     pairs = pairs.assign(before=pairs["before_image_id"].map(row_of), after=pairs["after_image_id"].map(row_of))

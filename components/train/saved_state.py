@@ -45,12 +45,7 @@ class State:
 
 def variables_of(model: keras.Model) -> list[Any]:
     """Returns every variable of a training: weights, BatchNorm's statistics, dropout's seeds, the optimizer's, the metrics'."""
-    return [
-        *model.trainable_variables,
-        *model.non_trainable_variables,
-        *model.optimizer.variables,
-        *model.metrics_variables,
-    ]
+    return [*model.trainable_variables, *model.non_trainable_variables, *model.optimizer.variables, *model.metrics_variables]
 
 
 class SavedState:

@@ -18,10 +18,9 @@ from components.contract import schema
 from components.contract.artifacts import atomic_write, file_digest, write_json, write_record
 from components.contract.naming import names_first
 from components.contract.photos import Photos
-from components.contract.records import hand_on, read_record
 from components.contract.tables.stage_tables import read_images, read_table
-from components.contract.verified import read_bytes
 from components.write_tfrecords.settings import WriteTfrecordsSettings
+from components.write_tfrecords.tables import copy_tables, sources_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,20 +33,11 @@ class Record:
 
 
 def write_tfrecords(
-    *,
-    images: Path,
-    catalog: Path,
-    pairs: Path,
-    folded_pairs: Path | None,
-    examples: Path,
-    settings: WriteTfrecordsSettings,
+    *, images: Path, catalog: Path, pairs: Path, folded_pairs: Path | None, examples: Path, settings: WriteTfrecordsSettings
 ) -> dict[str, Any]:
     """Writes `examples/`: TFRecords per fold and for the test set, images.csv, both pair tables, JSON that tells of them.
 
-    Without `folded_pairs`, where nothing is trained, of the test set alone.
-
-    Returns:
-        The stage record.
+    Without `folded_pairs`, where nothing is trained, of the test set alone. Returns the record.
 
     Raises:
         FileNotFoundError: a photo that the catalog lists is not in `images`.
@@ -57,7 +47,7 @@ def write_tfrecords(
         path = folded_pairs / schema.TRAIN_PAIRS_CSV
         train = read_table(path, schema.FOLDED_PAIRS_COLUMNS, repeated=schema.REPEATED)
     if settings.layout == "images":  # which holds nothing of a pair
-        train = train[["before_image_id", "after_image_id", "fold"]]
+        train = train[[*schema.PHOTO_IDS, "fold"]]
     table = read_images(catalog)[["image_id", "split", "path"]]
     test = read_table(pairs / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
     path_of = dict(zip(table["image_id"], table["path"], strict=True))
@@ -70,15 +60,7 @@ def write_tfrecords(
         for name, records in plan_files(train, test, path_of, settings):
             files.append(write_file(examples / name, records, photos))
             progress.update(len(records))
-    sources = {
-        "resize_images": (catalog, schema.IMAGES_CSV),
-        "generate_pairs": (pairs, schema.TEST_PAIRS_CSV),
-        **({} if folded_pairs is None else {"split_folds": (folded_pairs, schema.TRAIN_PAIRS_CSV)}),
-    }
-    for folder, name in sources.values():
-        with atomic_write(examples / name) as partial:
-            partial.write_bytes(read_bytes(folder / name))
-    hand_on(examples, [read_record(folder, stage) for stage, (folder, _) in sources.items()])
+    copy_tables(sources_of(catalog, pairs, folded_pairs), examples)
     counts = {
         "train_images": int((table["split"] == schema.TRAIN).sum()),
         "test_images": int((table["split"] == schema.TEST).sum()),
@@ -109,7 +91,7 @@ def plan_files(
 
 def referenced_images(*pair_tables: pd.DataFrame) -> list[str]:
     """The distinct image ids of pair tables, sorted."""
-    columns = [table[column] for table in pair_tables for column in ("before_image_id", "after_image_id")]
+    columns = [table[column] for table in pair_tables for column in schema.PHOTO_IDS]
     return sorted({name for column in columns for name in column.unique()})
 
 

@@ -21,11 +21,7 @@ WIDTH = max(map(len, STAGES))
 
 
 class BackendError(Exception):
-    """A place of execution that cannot be talked to, or says no; the message says which, what it said and what to do.
-
-    Attributes:
-        passing: whether the same question may be answered later.
-    """
+    """A place of execution that cannot be talked to, or says no; `passing` says whether it may answer the same question later."""
 
     def __init__(self, message: str, *, passing: bool = False) -> None:
         super().__init__(message)
@@ -33,15 +29,10 @@ class BackendError(Exception):
 
 
 class Backend(Protocol):
-    """A place where plans are executed.
+    """A place where plans are executed."""
 
-    Attributes:
-        note: what to say below a list of its runs.
-        hint: how to start a first run there.
-    """
-
-    note: str
-    hint: str
+    note: str  # what to say below a list of its runs
+    hint: str  # how to start a first run there
 
     def check(self, plan: Plan) -> None:
         """Asks all that can be asked before anything runs or is sent.
@@ -126,11 +117,7 @@ def execute(backend: Backend, plan: Plan, *, wait: bool = True) -> int:
 
 
 def follow(run: FollowedRun) -> int:
-    """Prints every change of a run's stages until it ends and returns the exit status.
-
-    Raises:
-        BackendError: the target did not answer for several minutes, or will not.
-    """
+    """Prints every change of a run's stages until it ends and returns the exit status; raises as `ask`."""
     shown: dict[str, tuple[str, str]] = {}
     waited: collections.Counter[str] = collections.Counter()
     try:
@@ -152,11 +139,7 @@ def follow(run: FollowedRun) -> int:
 
 
 def ask(run: FollowedRun) -> Progress:
-    """Returns the run's progress; a question that is not answered is asked again, after a longer pause each time.
-
-    Raises:
-        BackendError: not answered in TRIES tries, or refused.
-    """
+    """Returns the run's progress, asking TRIES times, after a longer pause each. Raises BackendError: no answer, or a refusal."""
     for attempt in range(1, TRIES + 1):
         try:
             return run.progress()
@@ -182,11 +165,7 @@ def say_end(run: FollowedRun, progress: Progress) -> int:
 
 
 def stages_among(tasks: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, str]]:
-    """Returns id to (stage, state) of the tasks that run a stage: loops and what targets add are tasks, too.
-
-    Args:
-        tasks: id, name and state of each.
-    """
+    """Returns id to (stage, state) of those (id, name, state) that run a stage: loops and what targets add are tasks, too."""
     return {task: (stage, state) for task, name, state in tasks if (stage := stage_of(name))}
 
 

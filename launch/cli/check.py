@@ -9,7 +9,6 @@ from launch.runs.inspection import inspect_raw
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `check` to the command line."""
     parser = commands.add_parser(
         "check",
         help="show what is understood of raw photos, and every problem, without training",

@@ -12,7 +12,6 @@ WIDTH = 9
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `clean` to the command line."""
     parser = commands.add_parser(
         "clean",
         help="delete runs, and what no remaining run needs",

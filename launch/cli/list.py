@@ -14,7 +14,6 @@ from launch.runs.summary import RunSummary, differing_parameters
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `list` to the command line."""
     parser = commands.add_parser(
         "list",
         help="list the runs, the parameters in which they differ, and their scores",

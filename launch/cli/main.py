@@ -1,6 +1,7 @@
 """The command line: each command is a module, here or in a room, which reads its arguments and returns its exit status."""
 
 import argparse
+import contextlib
 import errno
 import io
 import os
@@ -9,13 +10,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from components.contract.shown import Screen
 from launch.backends.base import BackendError
 from launch.cli import check, clean, list, open, rerun, run, score, ui
 from launch.cli.answers import ask, publish, serve
 from launch.cli.cluster import compile, profile, schedules, stop, submit
 from launch.cli.cluster.profile import with_profile
 from launch.cli.options import HERE
-from launch.cli.screen import safe_screen
 
 COMMANDS = (check, run, rerun, score, ask, serve, publish, compile, submit, list, clean, open, stop, schedules, profile, ui)
 
@@ -42,7 +43,7 @@ def main(pipeline: Callable[..., Any], arguments: Sequence[str] | None = None) -
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 must not end a run
     try:
-        with safe_screen():
+        with contextlib.redirect_stdout(Screen(sys.stdout)), contextlib.redirect_stderr(Screen(sys.stderr)):
             return act(pipeline, arguments)
     finally:
         flush()

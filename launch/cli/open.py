@@ -12,7 +12,6 @@ REPORT = "report.html"
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `open` to the command line."""
     parser = commands.add_parser(
         "open",
         help="show a run's page or report",

@@ -25,11 +25,7 @@ NOT_GIVEN: tuple[Any, ...] = ("", "none", "verdelta", False, None, [])  # what a
 
 
 def add_parameters(parser: argparse.ArgumentParser, default: str) -> None:
-    """Adds --preset and --set, and the table of all parameters below the help.
-
-    Args:
-        default: which preset there is without --preset, in words.
-    """
+    """Adds --preset and --set, and the table of all parameters below the help; `default` says what holds without --preset."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = f"parameters, for --set NAME=VALUE:\n\n{table()}"
     parser.add_argument("--preset", choices=list(PRESETS), help=f"start from these parameters (default: {default})")
@@ -71,12 +67,7 @@ def add_target(parser: argparse.ArgumentParser, text: str, *, required: bool = F
 
 
 def add_connection(parser: Parser, experiment: str = "verdelta", about: str = "") -> None:
-    """Adds the flags that say which Kubeflow or which Vertex project is talked to.
-
-    Args:
-        experiment: the default of --experiment.
-        about: what the experiment is for.
-    """
+    """Adds the flags that say which Kubeflow or Vertex project is talked to; `about` says what the experiment is for."""
     parser.add_argument(
         "--experiment", default=experiment, metavar="NAME",
         help=about or "the experiment that the run belongs to (default: verdelta)",
@@ -97,11 +88,7 @@ def add_sending(parser: Parser) -> None:
 
 
 def add_machines(parser: Parser, *, as_before: bool = False) -> None:
-    """Adds the flags that say on what stages run there.
-
-    Args:
-        as_before: whether there is an earlier run, whose accelerator is the default.
-    """
+    """Adds the flags that say on what stages run there; the accelerator's default is that of an earlier run, if there is one."""
     if isinstance(parser, argparse.ArgumentParser):
         parser.epilog = f"{parser.epilog or ''}\n\nresources, for --resource STAGE.NAME=VALUE:\n\n{resource_table()}".lstrip()
     parser.add_argument(
@@ -162,11 +149,7 @@ def cluster_backend_from(arguments: argparse.Namespace, pipeline: Any) -> Cluste
 
 
 def check_flags(arguments: argparse.Namespace) -> None:
-    """Refuses a flag of a place of execution that is not the command line's, and a missing one of that.
-
-    Raises:
-        ValueError: names the flag.
-    """
+    """Refuses a flag of another place of execution than the command line's, and a missing one of that. Raises ValueError."""
     target, given = getattr(arguments, "target", None), vars(arguments)
     for name, backend in CLUSTERS.items():
         for flag in backend.flags_there:

@@ -11,7 +11,6 @@ from launch.runs.plans.rerun import rerun_plan, wanted
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `rerun` to the command line."""
     parser = commands.add_parser(
         "rerun",
         help="run one stage of a run again, with other parameters",

@@ -9,7 +9,6 @@ from launch.runs.plans.plan import SAMPLE, training_plan
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `run` to the command line."""
     parser = commands.add_parser(
         "run",
         help="run the whole pipeline on this machine",
@@ -18,9 +17,7 @@ def add_parser(commands: Any) -> None:
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--sample", action="store_true", help="run on synthetic plants, which are written first")
     data.add_argument(
-        "--raw",
-        metavar="DIR_OR_GS",
-        help="run on this folder or gs://BUCKET/PREFIX, which holds train_dataset and test_dataset",
+        "--raw", metavar="DIR_OR_GS", help="run on this folder or gs://BUCKET/PREFIX, which holds train_dataset and test_dataset"
     )
     add_parameters(parser, "smoke with --sample, else the defaults below")
     add_local(parser, "the preset and the time")

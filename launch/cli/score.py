@@ -6,10 +6,10 @@ from typing import Any
 from launch.backends.base import execute
 from launch.cli.options import add_continuing, backend_from
 from launch.runs.dag.wiring import read_wiring
+from launch.runs.plans.score import score_plan
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `score` to the command line."""
     parser = commands.add_parser(
         "score",
         help="predict new photos with the models of an earlier run, without training",
@@ -27,8 +27,6 @@ def add_parser(commands: Any) -> None:
 
 def score(arguments: argparse.Namespace, pipeline: Any) -> int:
     """Scores the photos as the command line says and returns the exit status."""
-    from launch.runs.plans.score import score_plan  # compiles the components that it is made of
-
     backend = backend_from(arguments, pipeline)
     plan = score_plan(read_wiring(pipeline), backend.read(arguments.run), arguments.raw, arguments.name)
     return execute(backend, plan, wait=arguments.target is None or arguments.wait)

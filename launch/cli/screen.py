@@ -1,17 +1,8 @@
-"""Puts on the terminal what a command prints, and keeps names that come from data from commanding it; aligns tables."""
+"""Aligns the tables that commands print."""
 
-import contextlib
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from components.contract.shown import Screen, one_line
-
-
-@contextlib.contextmanager
-def safe_screen() -> Iterator[None]:
-    """Within the block standard output and error are such streams."""
-    with contextlib.redirect_stdout(Screen(sys.stdout)), contextlib.redirect_stderr(Screen(sys.stderr)):
-        yield
+from components.contract.shown import one_line
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -11,7 +11,6 @@ from launch.cli.options import add_runs_dir
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `ui` to the command line."""
     parser = commands.add_parser(
         "ui",
         help="compare the runs of this machine in MLflow's UI",

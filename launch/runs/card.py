@@ -1,31 +1,23 @@
 """Writes the card of a published model: what it is for, what it learned from, how well it does, what nobody measured."""
 
-import csv
 import json
-from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from components.contract import schema
+from components.contract.scores import rmse_days
+from components.contract.tables.stage_tables import read_table
 from components.serve.models.bundle import Bundle
-from launch.runs.dag.scoring import SUBMISSION
+from launch.runs.dag.wiring import SUBMISSION
 from launch.runs.lineage import RecordedRun
 from launch.runs.serving import file_of
 from launch.runs.summary import headline
 
-SHOWN = (
-    "encoder",
-    "head",
-    "dim",
-    "image_size",
-    "checkpoint",
-    "epochs",
-    "steps_per_epoch",
-    "learning_rate",
-    "mixed_precision",
-    "seed",
-)
+NETWORK = ("encoder", "head", "dim", "image_size", "checkpoint")
+TRAINING = ("epochs", "steps_per_epoch", "learning_rate", "mixed_precision", "seed")
 CARD = """# verdelta: {name}
 
 How many days lie between two photos of one plant.
@@ -60,12 +52,16 @@ Calibration: {calibration}.
 
 ## Not measured
 
-Drift: of single pairs it is not told whether their photos look like those trained on.
+{unmeasured}
 
 ## Licence
 
 verdelta is under the MIT licence. What may be done with these models depends on the terms of the photos, too: ask whose they are.
 """
+MEASURED = (
+    "Drift but by colours: who asks is warned of photos whose colours are unlike those of all plants trained on, and of no other "
+    "way in which photos may differ."
+)
 
 
 def scores_of(run: RecordedRun, scratch: Path) -> dict[str, float]:
@@ -75,39 +71,25 @@ def scores_of(run: RecordedRun, scratch: Path) -> dict[str, float]:
 
 
 def model_card(run: RecordedRun, bundle: Bundle, scores: Mapping[str, float], scratch: Path) -> str:
-    """Returns the card, in Markdown.
-
-    Args:
-        run: that trained the models.
-        bundle: of it.
-        scores: of it.
-        scratch: where files of a bucket are put.
-
-    Raises:
-        FileNotFoundError: an artifact is gone.
-        OSError: a bucket that cannot be read.
-    """
-    table = file_of(run.artifacts[SUBMISSION, None], schema.OUT_OF_FOLD_CALIBRATED_CSV, scratch)
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    by_species: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for row in rows:
-        by_species[row["species"]].append(row)
+    """Returns the card of a bundle of a run, in Markdown; raises as `file_of`."""
+    columns = ("pair_id", "species", "series", "time_delta_days", "prediction_days", schema.CALIBRATED_DAYS)
+    pairs = read_table(file_of(run.artifacts[SUBMISSION, None], schema.OUT_OF_FOLD_CALIBRATED_CSV, scratch), columns)
     calibration = bundle.calibration
     return CARD.format(
         name=bundle.name,
         longest=f"{bundle.longest_days:g}",
         raw=run.raw or "photos of which the record does not say where they lay",
-        series=len({row["series"] for row in rows}),
+        series=pairs["series"].nunique(),
         folds=f"{len(run.folds)} of {run.parameters['num_folds']} folds",
-        pairs=len(rows),
+        pairs=len(pairs),
         fold_numbers=", ".join(map(str, run.folds)),
-        parameters=", ".join(f"{name} {run.parameters[name]}" for name in SHOWN),
+        parameters=", ".join(f"{name} {run.parameters[name]}" for name in (*NETWORK, *TRAINING)),
         preset=run.preset or "none",
         scores="\n".join(f"| {name.replace('_', ' ')} | {days:.2f} |" for name, days in scores.items()),
-        species="\n".join(species_row(name, found) for name, found in sorted(by_species.items())),
+        species="\n".join(species_row(str(name), found) for name, found in pairs.groupby("species")),
         calibration=f"{calibration['mode']}, {len(calibration['rules'])} rules, {len(calibration['fits'])} fitted lines",
         sure=sureness(calibration),
+        unmeasured=MEASURED if bundle.looks else "Drift: it is not told whether photos look like those trained on.",
     )
 
 
@@ -122,11 +104,7 @@ def sureness(calibration: Mapping[str, Any]) -> str:
     return said
 
 
-def species_row(name: str, rows: list[dict[str, str]]) -> str:
+def species_row(name: str, pairs: pd.DataFrame) -> str:
     """Returns a species' row of the table."""
-
-    def error(column: str) -> float:
-        return (sum((float(row[column]) - float(row["time_delta_days"])) ** 2 for row in rows) / len(rows)) ** 0.5
-
-    raw, calibrated = error("prediction_days"), error(schema.CALIBRATED_DAYS)
-    return f"| {name} | {len({row['series'] for row in rows})} | {len(rows)} | {raw:.2f} | {calibrated:.2f} |"
+    raw, calibrated = (rmse_days(pairs[days], pairs["time_delta_days"]) for days in ("prediction_days", schema.CALIBRATED_DAYS))
+    return f"| {name} | {pairs['series'].nunique()} | {len(pairs)} | {raw:.2f} | {calibrated:.2f} |"

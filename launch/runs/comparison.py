@@ -30,17 +30,11 @@ class LabelledPair:
 
 @dataclasses.dataclass(frozen=True)
 class LabelledPairs:
-    """What both models are tried on.
+    """What both models are tried on."""
 
-    Attributes:
-        pairs: of the test set, all of them.
-        source: of the raw photos, listed.
-        paths: id of each photo in the pairs to its place there.
-    """
-
-    pairs: Sequence[LabelledPair]
-    source: Any
-    paths: dict[str, PurePosixPath]
+    pairs: Sequence[LabelledPair]  # of the test set, all of them
+    source: Any  # of the raw photos, listed
+    paths: dict[str, PurePosixPath]  # id of each photo in the pairs to its place there
 
 
 def labelled_pairs(run: RecordedRun, wiring: Wiring, scratch: Path) -> LabelledPairs:
@@ -81,12 +75,7 @@ def rows_of(artifact: str, name: str, scratch: Path) -> list[dict[str, str]]:
 
 
 def rmse_of(predictor: Predictor, tried: LabelledPairs) -> float:
-    """Returns the root mean squared error of a model's calibrated days.
-
-    Raises:
-        BadPhotoError: a photo that cannot be decoded.
-        OSError: one that cannot be read.
-    """
+    """Returns the RMSE of a model's calibrated days. Raises BadPhotoError: one cannot be decoded; OSError: it cannot be read."""
     seen: dict[str, Photo] = {}
     names = sorted(tried.paths)
     for start in range(0, len(names), PHOTOS_AT_A_TIME):

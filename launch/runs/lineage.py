@@ -90,7 +90,7 @@ class RecordedRun:
         """Raises an error where an artifact is not in the record, or is no longer where the record says.
 
         Raises:
-            ValueError: the stage that writes it did not succeed in this run.
+            ValueError: the stage that writes it did not succeed in this run, or was of a version that wrote none.
             FileNotFoundError: it was deleted. Only artifacts on this machine are looked for.
         """
         for source in sources:
@@ -98,9 +98,11 @@ class RecordedRun:
                 of_fold = f" of fold {part}" if source.stage in wiring.per_fold else ""
                 uri = self.artifacts.get((source, part))
                 if uri is None:
-                    first = self.first_missing(source.stage, wiring)
+                    wrote_others = any(known.stage == source.stage and of == part for known, of in self.artifacts)
+                    first = source.stage if wrote_others else self.first_missing(source.stage, wiring)
+                    why = f"{first} was of an earlier version" if wrote_others else f"{first} did not succeed there"
                     raise ValueError(
-                        f"{self.name}: no {source.output}{of_fold} in its record, because {first} did not succeed there. "
+                        f"{self.name}: no {source.output}{of_fold} in its record, because {why}. "
                         f"Expected it as an input; begin there: python pipeline.py rerun {self.name} {first} --downstream"
                     )
                 if "://" not in uri and not Path(uri).exists():
@@ -124,12 +126,7 @@ def artifacts_of(tasks: Sequence[Task], wiring: Wiring) -> Artifacts:
 
 
 def taken_over(parent: Parent, read: Callable[[str], RecordedRun], wiring: Wiring) -> Artifacts:
-    """Returns the parent's artifacts that a rerun took over: all but those of the stage it reran and of what depends on it.
-
-    Args:
-        parent: of the run.
-        read: returns a run by its name.
-    """
+    """Returns the artifacts of its parent that a rerun took over: but those of the stage it reran and of what depends on it."""
     if parent.kind != RERUN or parent.stage is None:
         return {}
     older = read(parent.run)

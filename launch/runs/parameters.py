@@ -82,14 +82,7 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 def read(field: dataclasses.Field[Any], text: str, option: str = "--set ") -> Any:
-    """Returns `text` as a value of the field's type; bounds are checked later, with all values at hand.
-
-    Args:
-        option: what stands before the name on the command line, for the message.
-
-    Raises:
-        ValueError: names the parameter, the text and what was expected.
-    """
+    """Returns `text` as a value of the field's type, unbounded. Raises ValueError: names `option`, text and what was expected."""
     if len(text) > LONGEST_VALUE:
         raise ValueError(
             f"{option}{field.name}={text[:40]}…: {len(text)} characters. At most {LONGEST_VALUE} fit on a command line."
@@ -163,14 +156,13 @@ def pipeline_inputs(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def table() -> str:
     """Returns the parameters for people: name, default, unit, bounds and help, grouped by stage."""
-    lines = []
-    for owner, declared in groups().items():
-        lines.append(f"{owner}:")
-        for field in declared:
-            shown = json.dumps(default(field)) if field.type is not str else default(field)
-            lines.append(f"  {field.name}={shown}{describe(field)}")
-            lines.append(f"      {field.metadata['help']}")
-    return "\n".join(lines)
+    return "\n".join(line for owner, declared in groups().items() for line in (f"{owner}:", *map(entry, declared)))
+
+
+def entry(field: dataclasses.Field[Any]) -> str:
+    """Returns the lines of such a table about a field."""
+    shown = json.dumps(default(field)) if field.type is not str else default(field)
+    return f"  {field.name}={shown}{describe(field)}\n      {field.metadata['help']}"
 
 
 def describe(field: dataclasses.Field[Any]) -> str:

@@ -1,4 +1,4 @@
-"""Keeps the record of one run on this machine, run.json, up to date while it goes on.
+"""Keeps the record of one run on this machine, run.json, up to date while it goes on, and reads those of all.
 
 The state says FAILED until everything has succeeded, so that a run that was killed never looks complete.
 """
@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import datetime
 import fcntl
+import json
 import os
 import shutil
 import threading
@@ -26,10 +27,11 @@ RUN_JSON = "run.json"
 LOCK = ".lock"
 SCRATCH = "verdelta-"  # how the names of temporary folders begin
 SUCCEEDED, FAILED, RUNNING = "SUCCEEDED", "FAILED", "RUNNING"
+BROKEN = "BROKEN"  # the state of a run whose record cannot be read
 EXECUTED, CACHED, STAGE_FAILED = "executed", "cached", "failed"
 UNFINISHED = "the run did not come to its end"
 RESULTS = {  # stage, output: the files of it that a run's folder shows
-    ("calibrate", "submission"): (schema.SUBMISSION_RAW_CSV, schema.SUBMISSION_CALIBRATED_CSV),
+    ("calibrate", "submission"): (schema.SUBMISSION_RAW_CSV, schema.SUBMISSION_CALIBRATED_CSV, schema.INTERVALS_CSV),
     ("report", "html"): ("report.html",),
     ("report", "summary"): ("summary.md",),
 }
@@ -133,3 +135,27 @@ def is_running(folder: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def read_runs(runs_dir: Path) -> list[dict[str, Any]]:
+    """Returns the record of every run, oldest first; a folder without a readable one is a run in state BROKEN."""
+    return sorted(map(read_run, run_folders(runs_dir)), key=lambda run: (str(run.get("started", "")), run["name"]))
+
+
+def run_folders(runs_dir: Path) -> list[Path]:
+    """Returns the folders of runs, by name."""
+    return sorted(folder for folder in runs_dir.glob("*") if folder.is_dir() and not folder.name.startswith("."))
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """Returns the record of one run; RUNNING in place of FAILED where its process is alive."""
+    try:
+        run = json.loads((folder / RUN_JSON).read_text(encoding="utf-8"))
+        complete = {"state": str, "parameters": dict, "metrics": dict, "started": str}
+        if not all(isinstance(run[key], kind) for key, kind in complete.items()):
+            raise ValueError("a field of another type")
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"name": folder.name, "state": BROKEN, "parameters": {}, "metrics": {}, "started": ""}
+    if run["state"] == FAILED and run.get("error") == UNFINISHED and is_running(folder):
+        run["state"] = RUNNING
+    return {**run, "name": folder.name}

@@ -9,11 +9,10 @@ from components.contract import schema
 from components.contract.verified import unchanged
 from components.raw.source import GS
 from components.serve.models.bundle import Bundle
-from launch.runs.dag.scoring import MODEL, SUBMISSION
-from launch.runs.dag.wiring import Wiring
+from launch.runs.dag.wiring import MODEL, SUBMISSION, Wiring
 from launch.runs.lineage import RecordedRun
 
-SERVED = ("mode", "rules", "fits", "intervals", "pair_intervals")  # of calibration.json; older ones have no intervals
+SERVED = ("mode", "rules", "fits", "intervals", "cadence", "pair_intervals")  # of calibration.json; older ones have less
 
 
 def bundle_of(run: RecordedRun, wiring: Wiring, scratch: Path) -> Bundle:
@@ -34,6 +33,9 @@ def bundle_of(run: RecordedRun, wiring: Wiring, scratch: Path) -> Bundle:
     models = [run.artifacts[MODEL, fold] for fold in run.folds]
     submission = run.artifacts[SUBMISSION, None]
     calibration = json.loads(file_of(submission, schema.CALIBRATION_JSON, scratch).read_text(encoding="utf-8"))
+    looks: tuple[Path, ...] = ()
+    with contextlib.suppress(FileNotFoundError):  # of a run of an earlier version
+        looks = tuple(file_of(model, schema.LOOKS_FILE, scratch / str(number)) for number, model in enumerate(models))
     return Bundle(
         name=run.name,
         image_size=run.parameters["image_size"],
@@ -42,6 +44,7 @@ def bundle_of(run: RecordedRun, wiring: Wiring, scratch: Path) -> Bundle:
         calibration={key: calibration[key] for key in SERVED if key in calibration},
         longest_days=longest_days(file_of(submission, schema.OUT_OF_FOLD_CALIBRATED_CSV, scratch)),
         models=tuple(file_of(model, schema.MODEL_FILE, scratch / str(number)) for number, model in enumerate(models)),
+        looks=looks,
     )
 
 

@@ -26,12 +26,8 @@ class RunSummary:
 
 def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the headline metrics among `metrics` that are numbers, in their order; earlier versions wrote NaN, too."""
-    return {name: metrics[name] for name in schema.HEADLINE_METRICS if is_number(metrics.get(name))}
-
-
-def is_number(value: Any) -> bool:
-    """Whether a metric is a finite number."""
-    return isinstance(value, int | float) and math.isfinite(value)
+    found = {name: metrics.get(name) for name in schema.HEADLINE_METRICS}
+    return {name: value for name, value in found.items() if isinstance(value, int | float) and math.isfinite(value)}
 
 
 def local_time(moment: datetime.datetime | None) -> str:
@@ -40,11 +36,7 @@ def local_time(moment: datetime.datetime | None) -> str:
 
 
 def differing_parameters(runs: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Returns the names of the parameters that do not have one value in all the runs that have them: a rerun has few.
-
-    Args:
-        runs: the parameters of each run.
-    """
+    """Returns the names of the parameters that do not have one value in all the runs that have them: a rerun has few."""
     values: dict[str, list[Any]] = {}
     for parameters in runs:
         for name, value in parameters.items():

@@ -20,8 +20,7 @@ from components.contract import schema
 from components.contract.verdict import VERDICT, in_short
 from components.contract.verified import read_bytes
 from components.report.mlflow_log import EXPERIMENT, TrackedRun, experiment_id, log_run
-from launch.runs.record import RESULTS, RUN_JSON, RUNNING, SUCCEEDED
-from launch.runs.store import BROKEN, read_runs
+from launch.runs.record import BROKEN, RESULTS, RUN_JSON, RUNNING, SUCCEEDED, read_runs
 from launch.runs.summary import differing_parameters, headline
 
 if TYPE_CHECKING:
@@ -52,11 +51,7 @@ class Mirror:
         self.seen: dict[str, str] = {}
 
     def sync(self) -> list[str]:
-        """Brings MLflow up to date and returns what could not be shown of new or changed runs, in words.
-
-        Raises:
-            MlflowException: the server does not answer.
-        """
+        """Brings MLflow up to date, returns what could not be shown of runs. Raises MlflowException: no answer."""
         records = {run_key(run): run for run in read_runs(self.runs_dir)}
         versions = {key: version(run) for key, run in records.items()}
         if versions == self.seen:

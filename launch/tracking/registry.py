@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from components.images import ROOT
-from components.report.mlflow_log import EXPERIMENT, connect, experiment_id
+from components.report.mlflow_log import EXPERIMENT, connect, experiment_id, without_password
 from components.serve.models.bundle import BUNDLE_JSON, Bundle, read_bundle
 from launch.tracking.server import HOST, STORE, claimed, free_port, served, server_python, wait_until_up
 
@@ -42,9 +42,18 @@ def registry(runs_dir: Path) -> Iterator[str]:
         url = f"http://{HOST}:{port}"
         if not wait_until_up(server, url):
             raise ValueError(f"MLflow's server ended or does not answer; {store / 'server.log'} says more.")
-        without_proxy = [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), HOST]
-        os.environ["no_proxy"] = ",".join(filter(None, without_proxy))
         yield url
+
+
+@contextlib.contextmanager
+def asking(what: str) -> Iterator[None]:
+    """Within the block MLflow is asked; raises ValueError where it cannot be, in its words but for passwords in addresses."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise ValueError(f"{what}: the registry of models cannot be asked ({without_password(error.message)}).") from None
 
 
 def publish(url: str, folder: Path, bundle: Bundle, card: str, alias: str, scores: dict[str, float]) -> str:
@@ -68,23 +77,26 @@ def publish(url: str, folder: Path, bundle: Bundle, card: str, alias: str, score
     photos: list[Any] = [ColSpec("binary", name) for name in ("before", "after")]
     words: list[Any] = [ColSpec("string", name, required=False) for name in ("species", "series")]
     answers: list[Any] = [ColSpec("double", "days"), ColSpec("double", "raw_days"), ColSpec("string", "calibration")]
-    experiment = experiment_id(client, artifact_location=f"mlflow-artifacts:/{EXPERIMENT}")
-    with mlflow.start_run(experiment_id=experiment, run_name=f"publish {bundle.name}", description=card):
-        mlflow.log_metrics(scores)
-        logged = mlflow.pyfunc.log_model(
-            name=MODEL,
-            loader_module="components.serve.models.pyfunc",
-            data_path=str(folder),
-            code_paths=[str(ROOT / "components")],
-            pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in NEEDED],
-            signature=ModelSignature(Schema([*photos, *words]), Schema(answers)),
-            registered_model_name=MODEL,
-        )
-    version = str(logged.registered_model_version)
-    client.update_model_version(MODEL, version, description=card)
-    client.set_model_version_tag(MODEL, version, "run", bundle.name)
-    if alias:
-        client.set_registered_model_alias(MODEL, alias, version)
+    # a team's server says itself where it keeps files; ours is asked through itself, wherever its own are
+    location = None if os.environ.get(SERVER) else f"mlflow-artifacts:/{EXPERIMENT}"
+    with asking(f"{MODELS}{MODEL}"):
+        experiment = experiment_id(client, artifact_location=location)
+        with mlflow.start_run(experiment_id=experiment, run_name=f"publish {bundle.name}", description=card):
+            mlflow.log_metrics(scores)
+            logged = mlflow.pyfunc.log_model(
+                name=MODEL,
+                loader_module="components.serve.models.pyfunc",
+                data_path=str(folder),
+                code_paths=[str(ROOT / "components")],
+                pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in NEEDED],
+                signature=ModelSignature(Schema([*photos, *words]), Schema(answers)),
+                registered_model_name=MODEL,
+            )
+        version = str(logged.registered_model_version)
+        client.update_model_version(MODEL, version, description=card)
+        client.set_model_version_tag(MODEL, version, "run", bundle.name)
+        if alias:
+            client.set_registered_model_alias(MODEL, alias, version)
     return version
 
 
@@ -106,15 +118,17 @@ def published(url: str, address: str, scratch: Path) -> Bundle:
     from mlflow.exceptions import MlflowException
 
     mlflow.set_tracking_uri(url)
-    try:
-        scratch.mkdir(parents=True, exist_ok=True)
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=str(scratch)))
-    except MlflowException as error:
-        if error.error_code not in NOWHERE:  # one that cannot be asked may well have it
-            raise ValueError(f"{address}: the registry of models cannot be asked ({error.message}).") from error
-        raise NotPublishedError(
-            f"{address}: not in the registry ({error.message}). `python pipeline.py publish RUN --alias ALIAS` puts it there."
-        ) from error
+    scratch.mkdir(parents=True, exist_ok=True)
+    with asking(address):
+        try:
+            folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=str(scratch)))
+        except MlflowException as error:
+            if error.error_code not in NOWHERE:  # one that cannot be asked may well have it
+                raise
+            raise NotPublishedError(
+                f"{address}: not in the registry ({without_password(error.message)}). `python pipeline.py publish RUN --alias "
+                "ALIAS` puts it there."
+            ) from None
     found: Any = next(folder.rglob(BUNDLE_JSON), None)
     if found is None:
         raise ValueError(f"{address}: no model that `publish` put there.")

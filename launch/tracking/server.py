@@ -27,8 +27,6 @@ def keep_up_to_date(server: "subprocess.Popen[bytes]", url: str, runs_dir: Path,
     """Keeps the server's runs equal to the folder's for as long as the server lives."""
     from launch.tracking.mirror import VIEW, Mirror  # pandas and MLflow take seconds to import
 
-    without_proxy = [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), HOST]
-    os.environ["no_proxy"] = ",".join(filter(None, without_proxy))
     client = connect(url)
     from mlflow.exceptions import MlflowException
 
@@ -77,11 +75,7 @@ def free_port(port: int) -> int:
 
 @contextlib.contextmanager
 def claimed(store: Path) -> Iterator[None]:
-    """Within the block no other `ui` serves the same runs: two would show each of them twice.
-
-    Raises:
-        ValueError: another one does.
-    """
+    """Within the block no other `ui` serves these runs: two would show each twice. Raises ValueError: another one does."""
     store.mkdir(exist_ok=True)
     with (store / ".lock").open("w") as file:
         try:
@@ -96,7 +90,9 @@ def claimed(store: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def served(python: str, store: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """Within the block MLflow's server is running; it and all it has started end with the block."""
+    """Within the block MLflow's server is running, and no proxy is asked for it; all it has started ends with the block."""
+    without_proxy = [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), HOST]
+    os.environ["no_proxy"] = ",".join(filter(None, without_proxy))
     command = [python, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{store / 'mlflow.db'}", "--artifacts-destination", str(store / "artifacts")]
     environment = {**os.environ, **QUIET, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

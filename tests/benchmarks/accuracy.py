@@ -1,110 +1,37 @@
 """Measures how accurate verdelta is on synthetic plants, beside the winner's recipe and beside what is possible.
 
-`make accuracy` trains on several seeds of the sample dataset, keeps what it has trained under --work so that it can be
-interrupted, and prints the tables of docs/accuracy.md. Everything is of preset smoke's size: EfficientNet-B0 at 64 px.
+`make accuracy` trains on several seeds of the sample dataset, and prints the tables of docs/accuracy.md. What was trained is kept
+under --work, so that it can be interrupted.
 """
 
 import argparse
-import dataclasses
 import json
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from components.calibrate.calibrate import calibrate
+from components.calibrate.few_labels import apply_few_labels
+from components.calibrate.linear import apply_lines, fit_lines, floor_days
 from components.calibrate.settings import CalibrateSettings
+from components.calibrate.tables import CALIBRATED, read_out_of_fold
 from components.contract import schema
 from components.contract.scores import rmse_days
-from components.contract.shards import joined
 from components.contract.tables.stage_tables import read_table
-from components.generate_pairs.catalogs import merge_catalogs
-from components.generate_pairs.generate import generate_pairs
-from components.generate_pairs.settings import GeneratePairsSettings
-from components.predict.settings import PredictSettings
-from components.resize_images.resize import resize_images
-from components.resize_images.settings import ResizeImagesSettings
 from components.sample_dataset.plan import SHIFTED_FOLDERS, plan_dataset
 from components.sample_dataset.settings import SampleDatasetSettings
-from components.sample_dataset.write import write_sample_dataset
-from components.split_folds.settings import SplitFoldsSettings
-from components.split_folds.split import split_folds
-from components.train.settings import TrainSettings
-from components.write_tfrecords.settings import WriteTfrecordsSettings
-from components.write_tfrecords.write import write_tfrecords
-from launch.runs.presets import smoke, winner
-from tests.benchmarks.side_view import side_photo
+from launch.runs.presets import winner_calibration
+from tests.benchmarks.accuracy_trainings import Dataset, Trained, equal_passes, equal_seconds, measured_anew, recipe, trained
 
-PASSES_PER_STEP = 16  # of the recipe: eight pairs
-
-
-@dataclasses.dataclass(frozen=True)
-class Dataset:
-    """The photos of one seed, ready to be trained on: the artifacts of the stages before train, below `root`."""
-
-    root: Path
-    style: str
-    seed: int
-
-    def place(self, name: str) -> Path:
-        """Where an artifact is."""
-        return self.root / name
-
-    def make(self) -> None:
-        """Draws the photos and executes the data stages, where that was not done before."""
-        if (self.place("examples") / "manifest.json").exists():
-            return
-        settings = SampleDatasetSettings(seed=self.seed)
-        if not self.place("raw").exists():
-            write_sample_dataset(self.place("raw"), settings, **({"draw": side_photo} if self.style == "side" else {}))
-        resized = ResizeImagesSettings.of({**dataclasses.asdict(ResizeImagesSettings()), **smoke()})
-        resize_images(raw=self.place("raw"), images=self.place("images"), catalog=self.place("shard"), settings=resized)
-        merge_catalogs(catalogs=[self.place("shard")], catalog=self.place("catalog"))
-        generate_pairs(catalog=self.place("catalog"), pairs=self.place("pairs"), settings=GeneratePairsSettings())
-        split_folds(pairs=self.place("pairs"), folded_pairs=self.place("folded_pairs"), settings=SplitFoldsSettings())
-        write_tfrecords(
-            images=joined([self.place("images")]),
-            **{name: self.place(name) for name in ("catalog", "pairs", "folded_pairs", "examples")},
-            settings=WriteTfrecordsSettings(),
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class Trained:
-    """A trained model and what it predicts, below `root`."""
-
-    root: Path
-
-    @property
-    def counts(self) -> dict[str, Any]:
-        """Of train's record."""
-        return json.loads((self.root / "model/stage.json").read_text(encoding="utf-8"))["counts"]
-
-
-def trained(dataset: Dataset, name: str, *, fold: int = 0, **changed: Any) -> Trained:
-    """Trains with preset smoke's settings but for `changed`, and predicts the test pairs, where that was not done before."""
-    from components.predict.predict import predict  # with them comes TensorFlow
-    from components.train.fit import train
-
-    root = dataset.root / f"{name}-{fold}"
-    if not (root / "predictions/manifest.json").exists():
-        dataset.make()
-        chosen = {**dataclasses.asdict(TrainSettings()), **smoke(), **changed, "fold": fold, "checkpoint_minutes": 0.0}
-        outputs = {output: root / output for output in ("model", "history", "out_of_fold")}
-        train(examples=dataset.place("examples"), settings=TrainSettings.of(chosen), **outputs)
-        views = PredictSettings(tta_views=chosen["tta_views"], prediction_batch_size=32)
-        predict(examples=dataset.place("examples"), model=root / "model", predictions=root / "predictions", settings=views)
-    return Trained(root)
-
-
-def recipe_of(dataset: Dataset, ours: Trained) -> Trained:
-    """The winner's recipe on a network of smoke's size, from random weights too, with as many backbone passes as `ours` had."""
-    size = {name: smoke()[name] for name in ("encoder", "dim", "checkpoint", "mixed_precision")}
-    passes = ours.counts["steps"] * smoke()["clique_size"] * smoke()["cliques_per_batch"]
-    settings = {**dataclasses.asdict(TrainSettings()), **size, "steps_per_epoch": passes // PASSES_PER_STEP}
-    return trained(dataset, "recipe", **settings, tta_views=1)
+FOLDS = 5
+RESAMPLINGS = 20
+LABELS = 3  # of a series
+DAILY = {"cadence_days": 1.0}
 
 
 def answers(dataset: Dataset, models: Sequence[Trained], **settings: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -112,7 +39,7 @@ def answers(dataset: Dataset, models: Sequence[Trained], **settings: Any) -> tup
     with tempfile.TemporaryDirectory() as folder:
         calibrate(
             catalog=dataset.place("catalog"),
-            predictions=[model.root / "predictions" for model in models],
+            predictions=[model.predictions for model in models],
             out_of_fold=[model.root / "out_of_fold" for model in models],
             submission=Path(folder),
             settings=CalibrateSettings(**settings),
@@ -125,75 +52,161 @@ def answers(dataset: Dataset, models: Sequence[Trained], **settings: Any) -> tup
     return table.assign(true=true, oracle=oracle, shifted=shifted), calibration
 
 
+def ordinary(dataset: Dataset, models: Sequence[Trained], **settings: Any) -> float:
+    """RMSE in days over the ordinary test series."""
+    return rmse(answers(dataset, models, **settings)[0].query("not shifted"))
+
+
 def rmse(table: pd.DataFrame, column: str = "time_delta") -> float:
     """RMSE in days of a column of `answers`."""
     return rmse_days(table[column], table["true"])
 
 
-def row_of(dataset: Dataset, recipe: Trained | None, ours: Trained) -> dict[str, float]:
-    """The figures of one seed: RMSE in days, on ordinary test series but where `shifted` is said."""
-    raw, _ = answers(dataset, [ours])
-    fitted, _ = answers(dataset, [ours], calibration="fit")
-    daily, _ = answers(dataset, [ours], cadence_days=1.0)
-    plain, shifted = (~raw["shifted"], raw["shifted"])
+def against_the_recipe(dataset: Dataset, ours: Trained) -> dict[str, float]:
+    """Ordinary series: the recommended settings beside the recipe, which has as many backbone passes."""
+    rival = recipe(dataset, equal_passes(ours))
     row = {
-        "oracle": rmse(raw[plain], "oracle"),
-        "raw": rmse(raw[plain]),
-        "fit": rmse(fitted[plain]),
-        "daily": rmse(daily[plain]),
-        "shifted raw": rmse(raw[shifted]),
-        "shifted daily": rmse(daily[shifted]),
-        "inside": 100 * float(daily[plain].eval("low_days <= true <= high_days").mean()),
-        "shifted inside": 100 * float(daily[shifted].eval("low_days <= true <= high_days").mean()),
-        "false alarms": float((raw[plain].groupby("series")["drift"].first() > schema.UNUSUAL_DRIFT).sum()),
-        "shifted found": float((raw[shifted].groupby("series")["drift"].first() > schema.UNUSUAL_DRIFT).sum()),
+        "oracle": rmse(answers(dataset, [ours])[0].query("not shifted"), "oracle"),
+        "smoke": ordinary(dataset, [ours], **DAILY),
+        "recipe": ordinary(dataset, [rival]),
+        "recipe, its rules": ordinary(dataset, [rival], **winner_calibration()),
     }
-    if recipe is not None:
-        row["recipe"] = rmse(answers(dataset, [recipe])[0][plain])
-        rules = winner_rules()
-        row["recipe, its rules"] = rmse(answers(dataset, [recipe], **rules)[0][plain])
-    return row
+    ratios = {f"smoke / {name}": row["smoke"] / row[name] for name in ("oracle", "recipe")}
+    return {**row, **ratios, "seconds, recipe / smoke": rival.cpu_seconds / ours.cpu_seconds}
 
 
-def winner_rules() -> dict[str, Any]:
-    """The winner's calibration."""
-    return {name: value for name, value in winner().items() if name.startswith("calibration")}
+def ablation(dataset: Dataset, ours: Trained) -> dict[str, float]:
+    """Ordinary series: the recommended settings, and each step of them taken away in turn."""
+    return {
+        "smoke": ordinary(dataset, [ours], **DAILY),
+        "without cadence": ordinary(dataset, [ours]),
+        "one view": ordinary(dataset, [trained(dataset, views=1)], **DAILY),
+        "one view, without cadence": ordinary(dataset, [trained(dataset, views=1)]),
+        "the LSTM, without cadence": ordinary(dataset, [trained(dataset, head="lstm")]),
+    }
+
+
+def batchnorm(dataset: Dataset, ours: Trained) -> dict[str, float]:
+    """BatchNorm's moving averages beside its statistics measured anew with the final weights, raw days."""
+    anew, validation = measured_anew(dataset, ours)
+    return {
+        "validation": ours.counts["validation_rmse_days"],
+        "validation, measured anew": validation,
+        "ordinary test": ordinary(dataset, [ours]),
+        "ordinary test, measured anew": ordinary(dataset, [anew]),
+    }
+
+
+def shifted_series(dataset: Dataset, ours: Trained) -> dict[str, float]:
+    """The two series that look and grow otherwise, how sure the answers are, and which series are told to be unusual."""
+    (raw, calibration), (daily, _) = (answers(dataset, [ours], **settings) for settings in ({}, DAILY))
+    odd, plain = raw["shifted"], ~raw["shifted"]
+    row = {"raw": rmse(raw[odd]), "cadence": rmse(daily[odd])}
+    row["cadence / raw"] = row["cadence"] / row["raw"]
+    row[f"{LABELS} labels"] = labelled(raw[odd], calibration["series_law"])
+    for name, rows in (("ordinary", plain), ("shifted", odd)):
+        row[f"{name} inside, %"] = 100 * float(daily[rows].eval("low_days <= true <= high_days").mean())
+    unusual = raw.groupby("series")[["drift", "shifted"]].first().query(f"drift > {schema.UNUSUAL_DRIFT}")["shifted"]
+    return {**row, "found": float(unusual.sum()), "false alarms": float((~unusual).sum())}
+
+
+def labelled(table: pd.DataFrame, law: dict[str, float]) -> float:
+    """RMSE in days over the pairs without a label, of series that have LABELS each, drawn anew RESAMPLINGS times."""
+    errors = []
+    for number in range(RESAMPLINGS):
+        test = table.reset_index().rename(columns={"time_delta": CALIBRATED})
+        known = test.groupby("series").sample(LABELS, random_state=number)
+        apply_few_labels(test, known.set_index("idx")["true"].astype("float64"), law)
+        rest = test.drop(known.index)
+        errors.append(rmse_days(rest[CALIBRATED], rest["true"]))
+    return float(np.mean(errors))
+
+
+def fitted(dataset: Dataset, ours: Trained) -> dict[str, float]:
+    """Ordinary series: calibration=fit of one fold's held-out series, beside none."""
+    none, fit = (ordinary(dataset, [ours], **settings) for settings in ({}, {"calibration": "fit"}))
+    return {"none": none, "fit": fit, "fit / none": fit / none}
+
+
+def resampled_fits(dataset: Dataset, models: Sequence[Trained]) -> dict[str, float]:
+    """calibration=fit on half of each species' held-out series, beside none, on the other half and on the test's ordinary ones.
+
+    Halves, as a series drawn twice would be taken for two that agree.
+    """
+    held_out = read_out_of_fold([model.root / "out_of_fold" for model in models])
+    held_out["prediction_days"] = floor_days(held_out["prediction_days"].to_numpy())
+    test = answers(dataset, models)[0].query("not shifted")
+    ratios: dict[str, list[float]] = {"other half": [], "test": []}
+    for number in range(RESAMPLINGS):
+        rng = np.random.default_rng(number)
+        drawn = [rng.choice(names, len(names) // 2, replace=False) for names in held_out.groupby("species")["series"].unique()]
+        is_drawn = held_out["series"].isin(np.concatenate(drawn))
+        rows, others = held_out[is_drawn], held_out[~is_drawn]
+        lines = fit_lines(rows["prediction_days"].to_numpy(), rows["time_delta_days"].to_numpy("float64"), rows)
+        for name, table, days, true in (
+            ("other half", others, "prediction_days", "time_delta_days"),
+            ("test", test, "time_delta", "true"),
+        ):
+            plain = table[days].to_numpy("float64")
+            fit = floor_days(apply_lines(plain, table, lines))
+            ratios[name].append(rmse_days(pd.Series(fit), table[true]) / rmse_days(pd.Series(plain), table[true]))
+    return {
+        f"{name}, {what}": float(tell(ratios[name])) for name in ratios for what, tell in (("median", np.median), ("worst", max))
+    }
+
+
+def show(title: str, rows: dict[int, dict[str, float]]) -> None:
+    """Prints a table: a row per seed, their mean and their standard deviation."""
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table = pd.concat([table, table.agg(["mean", "std"])]).round(2).rename_axis("seed").reset_index()
+    print(f"\n{title}\n", "|".join(["", *table.columns, ""]), "|---" * len(table.columns) + "|", sep="\n")
+    for values in table.astype(str).itertuples(index=False):
+        print("|".join(["", *values, ""]))
+
+
+def show_first(dataset: Dataset, ours: Trained) -> None:
+    """Prints of one seed: the recipe at equal seconds and to the letter; all folds, and fits on halves of their series."""
+    rival = recipe(dataset, equal_passes(ours))
+    print(f"\nSeed {dataset.seed}, ordinary test series, RMSE in days")
+    for name, model in (
+        ("at equal passes", rival),
+        ("at equal seconds", recipe(dataset, equal_seconds(ours, rival))),
+        ("at equal passes, to the letter", recipe(dataset, equal_passes(ours), to_the_letter=True)),
+    ):
+        cost = f"{model.steps} steps, {model.cpu_seconds:.0f} s of the processor"
+        print(f"recipe {name}: {ordinary(dataset, [model]):.2f} after {cost}")
+    models = [trained(dataset, fold=fold) for fold in range(FOLDS)]
+    for settings in ({}, {"calibration": "fit"}, DAILY):
+        found, calibration = answers(dataset, models, **settings)
+        plain, inside = found.query("not shifted"), calibration["intervals"]["held_out_coverage"]
+        print(f"all folds, {settings or 'raw'}: {rmse(plain):.2f}, oracle {rmse(plain, 'oracle'):.2f}, held out inside {inside}")
+    told = ", ".join(f"{name} {ratio:.3f}" for name, ratio in resampled_fits(dataset, models).items())
+    print(f"calibration=fit / none over {RESAMPLINGS} halves of the held-out series: {told}")
 
 
 def main() -> None:
-    """Trains what is not trained yet, and prints a row per seed and their mean and spread."""
+    """Trains what is not trained yet, and prints the tables."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.accuracy", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("runs/.accuracy"), help="where trainings are kept")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--style", choices=("top", "side"), default="top", help="the sample's own drawing, or another one")
-    parser.add_argument("--no-recipe", action="store_true", help="leave the winner's recipe out, half of the time")
-    parser.add_argument("--folds", action="store_true", help="train all folds of the first seed too: the intervals of 20 series")
+    parser.add_argument("--first", action="store_true", help="more of the first seed: all folds; the recipe at equal seconds")
     options = parser.parse_args()
-    datasets = [Dataset(options.work / f"{options.style}-{seed}", options.style, seed) for seed in options.seeds]
-    rows = {}
-    for dataset in datasets:
-        ours = trained(dataset, "ours")
-        rows[dataset.seed] = row_of(dataset, None if options.no_recipe else recipe_of(dataset, ours), ours)
-        print(f"seed {dataset.seed}: {rows[dataset.seed]}", flush=True)
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table = pd.concat([table, table.agg(["mean", "std"])]).round(2).rename_axis("seed").reset_index()
-    print("|".join(["", *table.columns, ""]), "|---" * len(table.columns) + "|", sep="\n")
-    for values in table.astype(str).itertuples(index=False):
-        print("|".join(["", *values, ""]))
-    if options.folds:
-        tell_all_folds(datasets[0])
-
-
-def tell_all_folds(dataset: Dataset) -> None:
-    """Prints the scores, and the intervals' coverage over all train series, of a model for each fold."""
-    models = [trained(dataset, "ours", fold=fold) for fold in range(5)]
-    for settings in ({}, {"calibration": "fit"}, {"cadence_days": 1.0}):
-        found, calibration = answers(dataset, models, **settings)
-        plain = found[~found["shifted"]]
-        print(
-            f"five folds of seed {dataset.seed}, {settings or 'raw'}: RMSE {rmse(plain):.2f}, oracle {rmse(plain, 'oracle'):.2f}"
-        )
-        print(f"  {calibration['intervals']}")
+    started = time.monotonic(), time.process_time()
+    datasets = {seed: Dataset(options.work / f"{options.style}-{seed}", options.style, seed) for seed in options.seeds}
+    ours = {seed: trained(dataset) for seed, dataset in datasets.items()}
+    for title, measure in (
+        ("Ordinary test series, RMSE in days", against_the_recipe),
+        ("Each step taken away, ordinary test series, RMSE in days", ablation),
+        ("BatchNorm's statistics, RMSE in days", batchnorm),
+        ("Shifted test series, RMSE in days", shifted_series),
+        ("calibration=fit on one fold's held-out series, ordinary test series, RMSE in days", fitted),
+    ):
+        show(title, {seed: measure(dataset, ours[seed]) for seed, dataset in datasets.items()})
+    if options.first:
+        show_first(datasets[options.seeds[0]], ours[options.seeds[0]])
+    minutes, cpu_minutes = (time.monotonic() - started[0]) / 60, (time.process_time() - started[1]) / 60
+    print(f"\n{minutes:.0f} minutes, {cpu_minutes:.0f} of the processor's")
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def write_catalog(images: Path, catalog: Path, image_size: int) -> None:
     table["image_id"] = table["split"] + "/" + table["series"] + "/" + table["stem"]
     table["path"] = [f"{number % DRAWN}.jpg" for number in range(len(table))]
     table[list(schema.IMAGES_COLUMNS)].to_csv(catalog / schema.IMAGES_CSV, index=False)
-    pairs = [(number, before, after) for number, (before, after, _) in enumerate(plan.test_pairs)]
+    pairs = [(number, before, after) for number, (before, after, *_) in enumerate(plan.test_pairs)]
     columns = ["idx", "before_file_path", "after_file_path"]
     pd.DataFrame(pairs, columns=columns).to_csv(catalog / schema.TEST_DATA_CSV, index=False)
 

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from pathlib import Path
 
 import docker
 import pytest
@@ -85,6 +86,18 @@ def test_an_image_is_labelled(engine: docker.DockerClient, stage: str) -> None:
     labels = engine.images.get(image_for(stage)).labels
     assert labels["verdelta.stage"] == stage
     assert labels["org.opencontainers.image.title"] == f"verdelta-{flavour_of(stage)}"
+
+
+def test_an_image_for_vertex_ai_writes_where_the_mounter_alone_may(engine: docker.DockerClient, tmp_path: Path) -> None:
+    """As below /gcs there: folders of root's, 0755."""
+    command = [sys.executable, "-m", "launch.backends.cluster.build_images", "--stage", "report", "--variant", "root"]
+    subprocess.run(command, cwd=ROOT, check=True)
+    tmp_path.chmod(0o755)
+    volumes = {str(tmp_path): {"bind": "/gcs", "mode": "rw"}}
+    engine.containers.run(image_for("report", variant="root"), ["touch", "/gcs/root"], remove=True, volumes=volumes)
+    with pytest.raises(docker.errors.ContainerError, match="Permission denied"):
+        engine.containers.run(image_for("report"), ["touch", "/gcs/plain"], remove=True, volumes=volumes)
+    assert [path.name for path in tmp_path.iterdir()] == ["root"]
 
 
 def test_building_again_builds_the_same_images(engine: docker.DockerClient) -> None:

@@ -19,7 +19,7 @@ OUTPUTS = {
     "resize_images": ["images", "catalog"],
     "generate_pairs": ["catalog", "pairs"],
     "split_folds": ["folded_pairs"],
-    "write_tfrecords": ["examples"],
+    "write_tfrecords": ["examples", "tables"],
     "train": ["model", "history", "out_of_fold", "metrics"],
     "predict": ["predictions"],
     "calibrate": ["submission", "metrics"],

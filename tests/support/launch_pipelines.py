@@ -17,7 +17,7 @@ from components.split_folds.component import split_folds
 from launch.backends.local.cleaning.leftovers import among_runs
 from launch.backends.local.kfp_local import LocalRun
 from launch.backends.local.terminal import Terminal
-from launch.runs.dag.collected import CollectedArtifacts
+from launch.runs.dag.loops import CollectedArtifacts
 from launch.runs.dag.signatures import chosen_for, with_settings
 from launch.runs.record import FAILED, SUCCEEDED, RunRecord
 

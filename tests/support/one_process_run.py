@@ -25,13 +25,14 @@ from components.split_folds.settings import SplitFoldsSettings
 from components.split_folds.split import split_folds
 from components.train.fit import load_fold, train
 from components.write_tfrecords.settings import WriteTfrecordsSettings
+from components.write_tfrecords.tables import write_tables
 from components.write_tfrecords.write import write_tfrecords
 
 OUTPUTS = {
     "resize_images": ("images", "catalog"),
     "generate_pairs": ("catalog", "pairs"),
     "split_folds": ("folded_pairs",),
-    "write_tfrecords": ("examples",),
+    "write_tfrecords": ("examples", "tables"),
     "train": ("model", "history", "out_of_fold"),
     "predict": ("predictions",),
     "calibrate": ("submission",),
@@ -90,14 +91,15 @@ class OneProcessRun:
         )
 
     def write_tfrecords(self) -> None:
-        write_tfrecords(
-            images=joined([self.place("resize_images", "images")]),
-            catalog=self.place("generate_pairs", "catalog"),
-            pairs=self.place("generate_pairs", "pairs"),
-            folded_pairs=self.place("split_folds", "folded_pairs"),
-            examples=self.to("write_tfrecords", "examples"),
-            settings=WriteTfrecordsSettings(),
-        )
+        sources = {
+            "catalog": self.place("generate_pairs", "catalog"),
+            "pairs": self.place("generate_pairs", "pairs"),
+            "folded_pairs": self.place("split_folds", "folded_pairs"),
+        }
+        images, settings = joined([self.place("resize_images", "images")]), WriteTfrecordsSettings()
+        record = write_tfrecords(images=images, **sources, examples=self.to("write_tfrecords", "examples"), settings=settings)
+        tables = self.to("write_tfrecords", "tables")
+        write_tables(**sources, tables=tables, settings=settings, counts=record["counts"])
 
     def train(self) -> None:
         folders = {name: self.to("train", name) for name in OUTPUTS["train"]}
@@ -137,7 +139,7 @@ class OneProcessRun:
     def report(self) -> None:
         record = write_report(
             images=joined([self.place("resize_images", "images")]),
-            examples=self.place("write_tfrecords", "examples"),
+            tables=self.place("write_tfrecords", "tables"),
             submission=self.place("calibrate", "submission"),
             html=self.to("report", "html"),
             summary=self.to("report", "summary"),

@@ -44,14 +44,14 @@ class FakeRun:
         test, labels = self.write_test_pairs(catalog, rng)
         self.write_models()
         self.write_submission(train, test, labels, rng)
-        self.hand_on("examples", ["catalog", "pairs", "folded_pairs"])
+        self.hand_on("tables", ["catalog", "pairs", "folded_pairs"])
         self.hand_on("submission", [f"{name}_{fold}" for name in ("models", "predictions") for fold in self.folds])
         return self
 
     def arguments(self) -> dict:
         """The keyword arguments of write_report, but for the settings."""
         root = self.root
-        inputs = {name: root / name for name in ("images", "examples", "submission")}
+        inputs = {name: root / name for name in ("images", "tables", "submission")}
         return {**inputs, "html": root / "out" / "report.html", "summary": root / "out" / "summary.md"}
 
     def write_photos(self, rng: np.random.Generator) -> pd.DataFrame:
@@ -67,7 +67,7 @@ class FakeRun:
                     rows.append((f"{split}/{name}/{stem}", split, species, name, day if split == "train" else None, path, day))
         table = pd.DataFrame(rows, columns=[*schema.IMAGES_COLUMNS, "true_day"])
         table["day"] = table["day"].astype("Int64")
-        self.save(table[list(schema.IMAGES_COLUMNS)], "examples", schema.IMAGES_CSV)
+        self.save(table[list(schema.IMAGES_COLUMNS)], "tables", schema.IMAGES_CSV)
         settings = {"image_size": self.size, "jpeg_quality": 75, "on_bad_photo": "skip"}
         counts = {"photos": len(table), "series": table["series"].nunique(), "first_photo_width": 328, "first_photo_height": 246}
         self.record("catalog", "resize_images", settings, counts, self.skipped)
@@ -82,7 +82,7 @@ class FakeRun:
                 pair_id = schema.PAIR_ID.format(len(rows))
                 rows.append((pair_id, species, name, before["image_id"], after["image_id"], delta, number % self.num_folds))
         table = pd.DataFrame(rows, columns=list(schema.FOLDED_PAIRS_COLUMNS))
-        self.save(table.sample(frac=1.0, random_state=34), "examples", schema.TRAIN_PAIRS_CSV)
+        self.save(table.sample(frac=1.0, random_state=34), "tables", schema.TRAIN_PAIRS_CSV)
         self.record("folded_pairs", "split_folds", {"num_folds": self.num_folds, "shuffle_seed": 34}, {"train_pairs": len(table)})
         return table
 
@@ -99,14 +99,14 @@ class FakeRun:
         table = pd.DataFrame(rows, columns=list(schema.TEST_PAIRS_COLUMNS))
         deltas = [after["true_day"] - before["true_day"] for _, _, before, after in chosen]
         labels = pd.DataFrame({"idx": table["idx"], "time_delta": deltas})
-        self.save(table, "examples", schema.TEST_PAIRS_CSV)
+        self.save(table, "tables", schema.TEST_PAIRS_CSV)
         self.record("pairs", "generate_pairs", {}, {"test_pairs": len(table)})
         if self.labels:
             self.save(labels, "catalog", schema.TEST_LABELS_CSV)
         return table, labels
 
     def write_models(self) -> None:
-        self.record("examples", "write_tfrecords", {"layout": "images", "num_shards": 1}, {"images": 60, "bytes": 1_234_567})
+        self.record("tables", "write_tfrecords", {"layout": "images", "num_shards": 1}, {"images": 60, "bytes": 1_234_567})
         for position, fold in enumerate(self.folds):
             settings = {"fold": fold, "encoder": "B0", "dim": 64, "epochs": self.epochs, "learning_rate": 0.001}
             self.record(f"models_{fold}", "train", settings, {"steps": 640, "parameters": 9_876_543, "seconds": 71.25 + fold})

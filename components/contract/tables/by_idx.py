@@ -28,14 +28,7 @@ def read_order(catalog: Path) -> tuple[pd.Series, Path]:
 
 
 def require_same_idx(order: pd.Series, others: pd.Series, path: Path, *, missing: str) -> None:
-    """Raises ValueError where two tables have not the same idx.
-
-    Args:
-        order: idx of the file at `path`.
-        others: idx of another table.
-        path: of the file.
-        missing: what to say of an idx of the file that `others` lack.
-    """
+    """Raises ValueError where the file at `path` has not the idx of another table; `missing` is said of one that others lack."""
     here, there = set(order), set(others)
     for odd, what in ((here - there, missing), (there - here, "is not in the file")):
         if odd:
@@ -67,3 +60,32 @@ def read_labels(catalog: Path, idx: pd.Series, name: str = schema.TEST_LABELS_CS
             f"row of {schema.TEST_DATA_CSV}; complete the file, or remove it to go without a test score."
         )
     return days.reset_index(drop=True)
+
+
+def read_few_labels(catalog: Path, idx: pd.Series) -> pd.Series | None:
+    """Returns the true days of a few test pairs, float64 by idx, or None where the catalog has no such table.
+
+    A row without days is as good as none, so that a copy of test_data.csv can be filled in here and there.
+
+    Raises:
+        ValueError: as `read_user_table`, or an idx that is no test pair's, or days that are no number above 0.
+    """
+    path = catalog / schema.FEW_LABELS_CSV
+    if not is_there(path):
+        return None
+    table = read_user_table(path, schema.SUBMISSION_COLUMNS)
+    table = table[table["time_delta"].str.strip() != ""]
+    if odd := set(table["idx"]) - set(idx):
+        raise ValueError(
+            f"{path}: idx {min(odd)} is not in {schema.TEST_DATA_CSV} ({len(odd)} such). Expected rows idx,time_delta of test "
+            "pairs; correct them."
+        )
+    days = pd.to_numeric(table["time_delta"], errors="coerce")
+    wrong = table[~(np.isfinite(days) & (days > 0))]
+    if len(wrong):
+        cell = wrong["time_delta"].iloc[0]
+        raise ValueError(
+            f"{path}: idx {wrong['idx'].iloc[0]}: time_delta={cell!r}{hint_of(cell)}. Expected a number of days above 0, such as "
+            "3.5, or nothing where it is not known; correct it."
+        )
+    return pd.Series(days.to_numpy("float64"), index=table["idx"].to_numpy())

@@ -13,7 +13,7 @@ from components.contract.tables.cells import unguarded
 from components.contract.verified import is_there, read_bytes
 
 MOST_DAYS = 2**53 - 1  # beyond, numbers with fractions do not tell one day from the next
-NAMES = {"image_id", "split", "species", "series", "path", "pair_id", "before_image_id", "after_image_id"}
+NAMES = {"image_id", "split", "species", "series", "path", "pair_id", *schema.PHOTO_IDS}
 
 
 @names_first
@@ -23,8 +23,6 @@ def read_table(
     """Returns `columns` of a CSV file, in this order; the first tells rows apart.
 
     Args:
-        path: the file.
-        columns: what to read; others are left.
         names: columns that stay text, also where one looks like a number or is NA. All others are finite numbers, exact.
         repeated: those of them that become categories, as they say the same in many rows: a fifth of the memory.
 
@@ -68,11 +66,7 @@ def require_table(path: Path) -> Path:
 
 
 def finite_numbers(column: pd.Series, key: pd.Series, path: Path) -> pd.Series:
-    """Returns a column as numbers.
-
-    Raises:
-        ValueError: names the first row, by `key`, whose number is none or not finite.
-    """
+    """Returns a column as numbers. Raises ValueError: one is none or not finite; names the first such row by `key`."""
     numbers = pd.to_numeric(column, errors="coerce")
     wrong = ~np.isfinite(numbers.to_numpy(dtype="float64"))
     if wrong.any():

@@ -17,12 +17,7 @@ TEST_DATA_COLUMNS = ("idx", "before_file_path", "after_file_path")
 
 
 def read_test_data(catalog: Path) -> pd.DataFrame:
-    """Returns test_data.csv with `idx` as int64 and the two paths as str.
-
-    Raises:
-        FileNotFoundError: the catalog has no test_data.csv.
-        ValueError: as `read_user_table`.
-    """
+    """Returns test_data.csv with `idx` as int64 and the two paths as str; raises as `read_user_table`, or FileNotFoundError."""
     path = catalog / schema.TEST_DATA_CSV
     if not is_there(path):
         raise FileNotFoundError(f"{path}: missing. Expected a copy of the raw data's {schema.RAW_TEST_DATA}.")
@@ -34,10 +29,6 @@ def read_user_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 
     Further columns, blank lines, rows of commas alone, a byte order mark and blanks around names do not matter, and a whole
     number may be written 12.0, as spreadsheets do.
-
-    Args:
-        path: an existing file, one row per test pair.
-        columns: `idx` and the others that the first line has to name.
 
     Raises:
         ValueError: no UTF-8, no CSV, no row; a column is missing or there twice; a row of more or fewer fields than the first
@@ -52,13 +43,7 @@ def read_user_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 def read_cells(content: bytes, place: object, columns: Sequence[str]) -> tuple[list[int], list[str], list[tuple[str, ...]]]:
     """Returns the rows of a CSV file below the first: the line of each, the names of all columns, and the cells.
 
-    Args:
-        content: the file's bytes.
-        place: what people call the file.
-        columns: those that the first line has to name, in whatever case.
-
-    Raises:
-        ValueError: as `read_user_table`, but for what `idx` has to be.
+    Raises as `read_user_table`, but for what `idx` has to be; `place` is what people call the file.
     """
     lines, rows = read_rows(content, place)
     expected = ",".join(columns)
@@ -79,11 +64,7 @@ def read_cells(content: bytes, place: object, columns: Sequence[str]) -> tuple[l
 
 
 def read_rows(content: bytes, place: object) -> tuple[list[int], list[tuple[str, ...]]]:
-    """Returns the lines of a CSV file that are not blank: their numbers, from 1, and their fields.
-
-    Raises:
-        ValueError: the file is not UTF-8, or its quotes do not pair.
-    """
+    """Returns numbers, from 1, and fields of the lines that are not blank. Raises ValueError: no UTF-8, or an open quote."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

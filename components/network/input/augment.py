@@ -18,17 +18,9 @@ CROP_DEGREES = {6: 45, 7: 135, 8: 225, 9: 315}
 
 
 def transform(images: tf.Tensor, view: int) -> tf.Tensor:
-    """Applies one of the ten transforms.
+    """Applies one of the ten transforms, `view` 0 to 9, to images [N, H, W, 3] uint8, square for a quarter turn.
 
-    Args:
-        images: [N, H, W, 3] uint8, square where `view` is a quarter turn.
-        view: 0 to 9.
-
-    Returns:
-        [N, H, W, 3] uint8 up to view 5; float32 from view 6 on, bilinear between pixels after the crop.
-
-    Raises:
-        ValueError: `view` is not 0 to 9.
+    Returns [N, H, W, 3] uint8 up to view 5; float32 from view 6 on, bilinear between pixels after the crop.
     """
     if view == 0:
         return images
@@ -43,14 +35,10 @@ def transform(images: tf.Tensor, view: int) -> tf.Tensor:
 
 
 def rotate(images: tf.Tensor, radians: float) -> tf.Tensor:
-    """Rotates counter-clockwise about the centre: nearest neighbour, zeros outside.
+    """Rotates images [N, H, W, 3] counter-clockwise about the centre: nearest neighbour, zeros outside.
 
     What tensorflow-addons' `image.rotate` computes, without the archived package: the same kernel with the same matrix,
     in the same float32 arithmetic (tests/parity compares every pixel).
-
-    Args:
-        images: [N, H, W, 3], any number type.
-        radians: the angle.
     """
     angle = tf.constant(radians, tf.float32)
     cos, sin = tf.cos(angle), tf.sin(angle)
@@ -70,15 +58,9 @@ def rotate(images: tf.Tensor, radians: float) -> tf.Tensor:
 
 
 def transform_any(images: tf.Tensor, view: tf.Tensor, augmentations: int) -> tf.Tensor:
-    """`transform` for a view known only while the input pipeline runs.
+    """`transform` for a scalar int32 view known only while the input pipeline runs, 0 to `augmentations`.
 
-    Args:
-        images: [N, H, W, 3] uint8.
-        view: scalar int32 in 0 to `augmentations`.
-        augmentations: the largest view that can occur; it decides the type of the result.
-
-    Returns:
-        [N, H, W, 3]; uint8 if every view that can occur keeps it, else float32.
+    [N, H, W, 3] uint8 to the same; uint8 if every view that can occur keeps it, else float32.
     """
     dtype = image_dtype(augmentations)
     branches = [lambda n=n: tf.cast(transform(images, n), dtype) for n in range(augmentations + 1)]

@@ -20,12 +20,9 @@ IN_MEMORY = ("tmpfs", "ramfs")  # kinds of file systems
 
 
 class ImageFile:
-    """Images in a file without a name, whose space is free again when the object is gone.
+    """Images in a file without a name, of a `shape` (N, H, W, 3), whose space is free again when the object is gone.
 
     `images[row] = image` writes one, `images[rows]` reads any number of them.
-
-    Attributes:
-        shape: (N, H, W, 3).
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:

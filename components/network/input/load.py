@@ -33,7 +33,7 @@ def decode(jpeg: tf.Tensor, dim: int) -> tf.Tensor:
 def load_images(
     examples: Path, *, split: str, table: pd.DataFrame, pairs: pd.DataFrame, dim: int, memory_budget_gb: float
 ) -> DecodedImages:
-    """Decodes the images of `table` from the TFRecords of one split, either layout.
+    """Decodes the images of `table` from the TFRecords of one split, either layout: [N, dim, dim, 3] uint8.
 
     Args:
         examples: the artifact folder that write_tfrecords made.
@@ -42,9 +42,6 @@ def load_images(
         pairs: columns pair_id, before_image_id, after_image_id of the split; names the images inside layout=pairs records.
         dim: H and W of the result, px.
         memory_budget_gb: beyond it the images lie in a temporary file.
-
-    Returns:
-        [N, dim, dim, 3] uint8.
 
     Raises:
         ValueError: the files do not hold every image of `table`, or are not what was written.
@@ -115,7 +112,7 @@ def record_rows(image_ids: pd.Series, pairs: pd.DataFrame) -> tuple[list[str], l
     row_of = {image_id: row for row, image_id in enumerate(image_ids)}
     records, rows = list(row_of), [(row, -1) for row in row_of.values()]
     untaken = dict(row_of)
-    for pair_id, before, after in zip(*(pairs[name] for name in ("pair_id", "before_image_id", "after_image_id")), strict=True):
+    for pair_id, before, after in zip(*(pairs[name] for name in ("pair_id", *schema.PHOTO_IDS)), strict=True):
         taken = untaken.pop(before, -1), untaken.pop(after, -1)
         if max(taken) >= 0:
             records.append(pair_id)
@@ -141,19 +138,12 @@ def allocate(shape: tuple[int, ...], memory_budget_gb: float) -> DecodedImages:
 
 
 def training_batches(
-    images: DecodedImages,
-    cliques: Cliques,
-    *,
-    cliques_per_batch: int,
-    augmentations: int,
-    first: int = 0,
-    placeholders: int = 0,
+    images: DecodedImages, cliques: Cliques, *, cliques_per_batch: int, augmentations: int, first: int = 0, placeholders: int = 0
 ) -> tf.data.Dataset:
     """Batches for Keras: (images [C, K, H, W, 3] uint8 or float32, deltas [C, P, 1] float32, weights [C, P] float32).
 
     Args:
-        images: that the cliques are of.
-        cliques: in the order of training.
+        cliques: of `images`, in the order of training.
         cliques_per_batch: C.
         augmentations: as for `transform_any`.
         first: the batch to begin with.

@@ -5,21 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from components.report.charts.geometry import (
-    WIDTH,
-    Axis,
-    Chart,
-    Dot,
-    Key,
-    Path,
-    Text,
-    band,
-    cloud,
-    jitter,
-    line,
-    x_axis,
-    y_axis,
-)
+from components.report.charts.geometry import WIDTH, Axis, Chart, Dot, Key, Path, Text, band, cloud, jitter, line, x_axis, y_axis
 from components.report.scores import Score, score_by
 
 BINS = 12

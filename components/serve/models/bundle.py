@@ -1,7 +1,7 @@
 """Says what of a run is needed to answer questions, and reads it back from a folder or a bucket: models, and a file of facts.
 
-A bundle is a folder of BUNDLE_JSON and one model for each fold. `publish` writes one of a run; it can be moved, mounted and put
-into a bucket, where a run's own folder holds addresses of this machine.
+A bundle is a folder of BUNDLE_JSON and, for each fold, a model and the looks of the series that it was trained on. `publish`
+writes one of a run; it can be moved, mounted and put into a bucket, where a run's own folder holds addresses of this machine.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from components.raw.source import GS
 
 BUNDLE_JSON = "verdelta.json"
 FORM = 1  # of the file
-MODEL = "model-{}.keras"
+MODEL, LOOKS = "model-{}.keras", "looks-{}.npy"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,9 +25,11 @@ class Bundle:
     Attributes:
         name: of the run.
         image_size, jpeg_quality, tta_views: parameters of the run, as resize_images and predict have them.
-        calibration: what calibration.json says: `mode`, `rules`, `fits`, `intervals`, and of a known cadence `pair_intervals`.
+        calibration: what calibration.json says: `mode`, `rules`, `fits`, `intervals`, and of a known cadence `cadence` and
+            `pair_intervals`.
         longest_days: the longest time between two photos among the held-out train pairs; None where the run does not say.
         models: the .keras file of each fold.
+        looks: of each model, as components/network/looks.py has them; none where the run is of an earlier version.
     """
 
     name: str
@@ -37,11 +39,13 @@ class Bundle:
     calibration: dict[str, Any]
     longest_days: float | None
     models: tuple[Path, ...]
+    looks: tuple[Path, ...] = ()
 
     @property
     def facts(self) -> dict[str, Any]:
-        """All but the models, as BUNDLE_JSON has it."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "models"}
+        """All but the files, as BUNDLE_JSON has it."""
+        names = [field.name for field in dataclasses.fields(self) if field.name not in ("models", "looks")]
+        return {name: getattr(self, name) for name in names}
 
 
 def write_bundle(bundle: Bundle, folder: Path) -> None:
@@ -53,10 +57,12 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder}: not empty. Expected a new folder, or an empty one.")
     folder.mkdir(parents=True, exist_ok=True)
-    names = [MODEL.format(number) for number in range(len(bundle.models))]
-    for name, model in zip(names, bundle.models, strict=True):
-        shutil.copyfile(model, folder / name)
-    write_json(folder / BUNDLE_JSON, {"form": FORM, **bundle.facts, "models": names})
+    named = {}
+    for kind, form, paths in (("models", MODEL, bundle.models), ("looks", LOOKS, bundle.looks)):
+        named[kind] = [form.format(number) for number in range(len(paths))]
+        for name, path in zip(named[kind], paths, strict=True):
+            shutil.copyfile(path, folder / name)
+    write_json(folder / BUNDLE_JSON, {"form": FORM, **bundle.facts, **named})
 
 
 def read_bundle(place: str, scratch: Path) -> Bundle:
@@ -77,8 +83,11 @@ def read_bundle(place: str, scratch: Path) -> Bundle:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content.pop("form") != FORM:
             raise ValueError("another form")
-        models = tuple(fetched(f"{place}/{Path(name).name}", scratch) for name in content.pop("models"))
-        return Bundle(**content, models=models)
+        files: dict[str, Any] = {
+            kind: tuple(fetched(f"{place}/{Path(name).name}", scratch) for name in content.pop(kind, ()))
+            for kind in ("models", "looks")
+        }
+        return Bundle(**content, **files)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"{place}/{BUNDLE_JSON}: not of form {FORM}, which this version reads ({error}); publish the run again."

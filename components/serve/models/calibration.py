@@ -36,16 +36,25 @@ def calibrated(raw_days: float, calibration: dict[str, Any], species: str, serie
     return days, f"none: {'the run has one for' if species or series else 'say which of'} {', '.join(known)}"
 
 
-def interval(days: float, calibration: dict[str, Any]) -> tuple[float, float] | None:
-    """Returns between which days a pair's answer lies, as components/calibrate/intervals.py has it; None of an older calibration.
+def interval(
+    days: float, calibration: dict[str, Any], wider: float = 1.0, *, on_cadence: bool = False
+) -> tuple[float, float] | None:
+    """Returns between which days an answer lies, as components/calibrate/intervals.py has it; None of an older calibration.
 
-    Where calibration knew the cadence of a series' photos, of which two photos say nothing, by what it was off without it.
+    Args:
+        days: that were answered, below 0 where a photo of a series is put before its first.
+        calibration: what calibration.json says.
+        wider: how many times as wide as was promised, of photos that look like none that was trained on.
+        on_cadence: whether the cadence of the photos was known, as it was in calibration; where not, by what it was off without.
     """
-    fitted = calibration.get("pair_intervals", calibration.get("intervals"))
+    fitted = calibration.get("intervals")
+    if not on_cadence:
+        fitted = calibration.get("pair_intervals", fitted)
     if not fitted:
         return None
-    reach = fitted["width"] * math.hypot(fitted["fixed_days"], fitted["relative"] * days)
-    return max(days - reach, 0.0), days + reach
+    reach = wider * fitted["width"] * math.hypot(fitted["fixed_days"], fitted["relative"] * days)
+    low = days - reach
+    return (max(low, 0.0) if days >= 0 else low), days + reach
 
 
 def known_names(calibration: dict[str, Any]) -> list[str]:

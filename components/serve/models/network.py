@@ -31,12 +31,7 @@ Weights = Sequence[np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """The weights of the head; each float32.
-
-    Attributes:
-        kernel, recurrent_kernel, bias: the LSTM's: [D, 4U], [U, 4U], [4U].
-        hidden, hidden_bias, days, days_bias: of the two dense layers.
-    """
+    """The weights of the head, float32: of the LSTM [D, 4U], [U, 4U], [4U], and of the two dense layers."""
 
     kernel: np.ndarray
     recurrent_kernel: np.ndarray
@@ -87,17 +82,11 @@ class DatesHead:
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A trained model.
+    """A trained model."""
 
-    Attributes:
-        dim: H and W of its input, px.
-        graph: [N, dim, dim, 3] float32 in [0, 255] to what each photo brings to its pairs, [N, 9U] or [N, 1].
-        head: what turns that into days.
-    """
-
-    dim: int
-    graph: openvino.Model
-    head: Head | DatesHead
+    dim: int  # H and W of its input, px
+    graph: openvino.Model  # [N, dim, dim, 3] float32 in [0, 255] to what each photo brings to its pairs, [N, 9U] or [N, 1]
+    head: Head | DatesHead  # what turns that into days
 
 
 def lstm_step(gates: np.ndarray, cell: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -113,12 +102,7 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
 
 
 def read_network(path: Path) -> Network:
-    """Returns the network in a .keras file.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: no model that train wrote.
-    """
+    """Returns the network in a .keras file. Raises FileNotFoundError: no such file; ValueError: no model that train wrote."""
     try:
         with zipfile.ZipFile(path) as archive:
             config = json.loads(archive.read(CONFIG))
@@ -172,15 +156,9 @@ def weights_by_layer(layers: Sequence[Layer], group: Any) -> dict[str, list[np.n
 
 
 def build_graph(config: Mapping[str, Any], weights: Mapping[str, Weights], head: Head | DatesHead) -> openvino.Model:
-    """Returns the graph of an encoder, and of what the head makes of one photo.
+    """Returns the graph of an encoder by Keras's functional config and weights by layer, and of what the head makes of a photo.
 
-    Args:
-        config: Keras's, of a functional model.
-        weights: by layer.
-        head: of the same model.
-
-    Raises:
-        ValueError: a layer of a kind that no EfficientNet has.
+    Raises ValueError: a layer of a kind that no EfficientNet has.
     """
     nodes: dict[str, Any] = {}
     (first, *layers) = config["layers"]

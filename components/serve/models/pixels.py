@@ -25,17 +25,12 @@ CROP_DEGREES = {6: 45, 7: 135, 8: 225, 9: 315}
 def network_pixels(
     content: bytes, *, image_size: int, jpeg_quality: int, dim: int, most_pixels: int, holding: Holding
 ) -> np.ndarray:
-    """Returns a photo as the encoder gets it.
+    """Returns a photo as the encoder gets it, [dim, dim, 3] uint8.
 
     Args:
-        content: the file's bytes.
         image_size, jpeg_quality: of the JPEG that the pipeline keeps.
-        dim: H and W of the result.
         most_pixels: a photo of more is refused before it is decoded.
         holding: as `decode_picture` has it.
-
-    Returns:
-        [dim, dim, 3] uint8.
 
     Raises:
         BadPhotoError: no photo that can be decoded, in the pipeline's words.

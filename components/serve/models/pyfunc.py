@@ -22,16 +22,13 @@ class PairsModel:
         self.predictor = Predictor(read_bundle(str(folder), folder))
 
     def predict(self, model_input: "pd.DataFrame", params: dict[str, Any] | None = None) -> "pd.DataFrame":  # noqa: ARG002
-        """Returns `days`, `raw_days` and `calibration` of each row.
+        """Returns `days`, `raw_days` and `calibration` of each row. Raises ValueError: no such column, or no photo.
 
         Args:
             model_input: columns `before` and `after`, the bytes of a PNG or JPEG each; optional `species` and `series`.
             params: of MLflow's interface; none is known.
-
-        Raises:
-            ValueError: a column is missing, or a photo cannot be decoded.
         """
-        import pandas as pd  # neither ask nor the serving image needs it
+        import pandas as pd  # it takes a while, and nothing else here needs it
 
         missing = {"before", "after"} - set(model_input.columns)
         if missing:

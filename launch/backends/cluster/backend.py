@@ -13,13 +13,12 @@ from typing import Any
 from components.contract.shown import one_line
 from components.images import ACCELERATORS
 from launch.backends.base import Flag, FollowedRun, Schedule, follow
-from launch.backends.cluster.checks import check_images, check_pipeline_root
+from launch.backends.cluster.checks import check_images, check_pipeline_root, raw_inputs
 from launch.backends.cluster.cluster import Cluster, cluster_from
 from launch.backends.cluster.compile import check_parameters, compile_pipeline
 from launch.backends.cluster.memory import check_memory
 from launch.backends.cluster.notify import RUNS_AS as TELLS_AS
 from launch.backends.cluster.notify import Notified, check_notified
-from launch.backends.cluster.raw import raw_inputs
 from launch.backends.cluster.records import ClusterRecord, recorded_run
 from launch.runs.checkpoint import pin_checkpoint
 from launch.runs.dag.replay import Site
@@ -60,23 +59,14 @@ class Prepared:
 
 
 class ClusterBackend(abc.ABC):
-    """A `launch.backends.base.Backend` that is talked to; what targets differ in is in their folders.
+    """A `launch.backends.base.Backend` that is talked to; what targets differ in is in their folders."""
 
-    Attributes:
-        name: of the target, as --target has it.
-        target: the module that says what a stage is there: `launch.backends.cluster.compile.Target`.
-        flags_there: the flags that only this target has.
-        site: how plans import artifacts there.
-        job: kfp's placeholder of what a run's page is found by.
-        sends_emails: whether it can tell by e-mail how a run ended.
-    """
-
-    name: str
-    target: ModuleType
-    flags_there: Sequence[Flag]
-    site: Site
-    job: str
-    sends_emails: bool = False
+    name: str  # of the target, as --target has it
+    target: ModuleType  # says what a stage is there
+    flags_there: Sequence[Flag]  # that only this target has
+    site: Site  # how plans import artifacts there
+    job: str  # kfp's placeholder of what a run's page is found by
+    sends_emails: bool = False  # whether it can tell by e-mail how a run ended
     note: str = ONLY_LATEST
 
     def __init__(self, wiring: Wiring, flags: argparse.Namespace) -> None:
@@ -124,20 +114,34 @@ class ClusterBackend(abc.ABC):
         """Pauses, resumes or deletes a schedule, by its id."""
 
     @abc.abstractmethod
-    def stop(self, name: str) -> str:
-        """Ends a run and returns its page."""
+    def find(self, name: str) -> Any:
+        """Returns a run as the target has it; raises as `read`."""
 
     @abc.abstractmethod
-    def link_of(self, job: str) -> str:
-        """Returns the page of a run, by the id or the name that its page is found by."""
+    def key_of(self, run: Any) -> str:
+        """Returns what the page of a run, as `find` returns it, is found by."""
 
     @abc.abstractmethod
-    def page_of(self, name: str) -> str:
+    def end(self, run: Any) -> None:
+        """Ends a run, as `find` returns it; raises BackendError where the target says no."""
+
+    @abc.abstractmethod
+    def link_of(self, key: str) -> str:
         """Returns the page of a run."""
 
     @abc.abstractmethod
     def check_values(self, values: Mapping[str, Any]) -> None:
         """Refuses a parameter of a pipeline that only this target cannot use; raises ValueError."""
+
+    def page_of(self, name: str) -> str:
+        """Returns the page of a run."""
+        return self.link_of(self.key_of(self.find(name)))
+
+    def stop(self, name: str) -> str:
+        """Ends a run and returns its page."""
+        run = self.find(name)
+        self.end(run)
+        return self.link_of(self.key_of(run))
 
     def check_names(self, _name: str, _experiment: str) -> None:
         """Refuses names of a run and an experiment that cannot be there, and missing flags of sending; raises ValueError."""
@@ -152,12 +156,7 @@ class ClusterBackend(abc.ABC):
         return []
 
     def cluster(self, accelerator: str | None = None, preset: str | None = None) -> Cluster:
-        """Returns on what stages run there, by the flags.
-
-        Args:
-            accelerator: where no flag says; none if None.
-            preset: that the run's parameters were started from, if any.
-        """
+        """Returns on what stages run there, by the flags; `accelerator` is for where no flag says."""
         cluster = cluster_from(self.name, self.target, self.flags, self.flags.accelerator or accelerator or "none", preset)
         if not (to := getattr(self.flags, "notify", [])):
             return cluster
@@ -249,7 +248,6 @@ class ClusterBackend(abc.ABC):
         return follow(handle)
 
     def read(self, name: str) -> RecordedRun:
-        """As `Backend`."""
         record = self.record(name)
         earlier = recorded_run(record, self.record, self.wiring)
         if len(record.run) > LONGEST_LABEL:

@@ -1,10 +1,12 @@
-"""Asks for buckets and images before a run is sent, and says how to make what is missing."""
+"""Asks for raw data, buckets and images before a run is sent, and says how to make what is missing."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
+from components.contract import schema
 from components.images import ACCELERATORS, PROJECT, VARIANTS
+from components.raw.storage import content_digest
 
 SECONDS = 20.0  # for a server to answer
 MANIFESTS = ", ".join(
@@ -16,6 +18,25 @@ MANIFESTS = ", ".join(
 )  # fmt: skip
 DOCKER_HUB = "registry-1.docker.io"
 OUR_IMAGE = re.compile(rf"(.*)/{PROJECT}-(\w+?)(?:-({'|'.join(filter(None, VARIANTS))}))?:\w+")  # registry, flavour, variant
+
+
+def raw_inputs(raw: str, splits: Sequence[str] = schema.SPLITS) -> dict[str, str]:
+    """Returns the pipeline's inputs for raw data that is there.
+
+    Args:
+        splits: what it has to hold, of train and test.
+
+    Raises:
+        ValueError: not in Google Cloud Storage, the only place that all stages of a cluster can read.
+        FileNotFoundError: no such bucket or folder, or not complete.
+    """
+    bucket, _, folder = raw.removeprefix("gs://").partition("/")
+    if not raw.startswith("gs://") or not bucket:
+        raise ValueError(
+            f"--raw {raw}: a cluster cannot read this machine's files; expected gs://BUCKET/FOLDER. Copy the folder that holds "
+            f"{splits[0]}_dataset: gcloud storage rsync --recursive {raw} gs://BUCKET/{folder or 'FOLDER'}"
+        )
+    return {"raw": raw, "raw_digest": content_digest(raw, splits)}
 
 
 def check_pipeline_root(root: str, project: str, region: str) -> None:

@@ -59,18 +59,7 @@ class Cluster:
 def cluster_from(
     name: str, target: ModuleType, flags: argparse.Namespace, accelerator: str, preset: str | None = None
 ) -> Cluster:
-    """Returns what the flags about machines say.
-
-    Args:
-        name: of the target.
-        target: what a stage is there.
-        flags: as launch/cli/options.py adds them.
-        accelerator: none, gpu or tpu.
-        preset: that the run's parameters were started from, if any.
-
-    Raises:
-        ValueError: a flag that cannot be.
-    """
+    """Returns what the flags of launch/cli/options.py say about a target's machines. Raises ValueError: one that cannot be."""
     given = parse_resources(flags.resource)
     resources = resolve_resources(given, target.ACCELERATED_DEFAULTS[accelerator], accelerator, preset)
     for stage, own in resources.items():

@@ -56,21 +56,13 @@ def check_parameters(values: Mapping[str, Any], cluster: Cluster) -> None:
 
 
 def compile_pipeline(
-    pipeline: Any,
-    cluster: Cluster,
-    target: ModuleType,
-    defaults: Mapping[str, Any],
-    path: Path,
-    read_anew: bool = False,
+    pipeline: Any, cluster: Cluster, target: ModuleType, defaults: Mapping[str, Any], path: Path, read_anew: bool = False
 ) -> None:
     """Writes `pipeline`, made for `cluster`, to `path`, whole.
 
     Args:
         pipeline: what @dsl.pipeline made; its tasks are stages, what `target` knows, or nothing that runs in a container.
-        cluster: on what it runs.
-        target: what a stage is there.
         defaults: values of pipeline parameters where a run gives none; the others keep theirs, or have to be given.
-        path: of the file.
         read_anew: whether each run reads the raw data whatever its digest was: that of a schedule is as old as the schedule.
     """
     from kfp import compiler

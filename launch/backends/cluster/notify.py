@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import re
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
 
 from kfp import dsl
 
@@ -22,60 +21,35 @@ GROUP = "all that the exit task waits for"
 EXPECTED = "https://... (a webhook of Slack, Mattermost or Google Chat), or '$NAME', a variable of the stages that holds one"
 
 
-@dsl.component(base_image=image_for(RUNS_AS), install_kfp_package=False)
+def post(to: list, text: str) -> None:
+    """Posts a text to webhooks, or those that $NAME says; that one could not be told is printed: the run has ended as it has."""
+    import os
+
+    import requests
+
+    for address in to:
+        try:
+            url = os.environ[address[1:]] if address.startswith("$") else address
+            requests.post(url, json={"text": text}, timeout=30).raise_for_status()
+        except (requests.RequestException, KeyError) as error:  # its own text would show the address, which may be a secret
+            print(f"could not be told: {type(error).__name__}: {text}")
+
+
+# Their images hold the code of a stage alone: KFP ships what is written here.
+@dsl.component(base_image=image_for(RUNS_AS), install_kfp_package=False, additional_funcs=[post])
 def tell_scores(to: list, run: str, job: str, link: str, metrics: dsl.Input[dsl.Metrics]) -> None:
-    """Tells that a run succeeded, and its scores; all of it is written here, as the image holds the code of its stage alone.
-
-    That nobody could be told is printed; the run has succeeded all the same.
-
-    Args:
-        to: webhooks that take {"text": ...}, or $NAME of the environment variable that holds one.
-        run: its name.
-        job: what replaces JOB in the link.
-        link: the run's page.
-        metrics: the scores, in days.
-    """
-    import os
-
-    import requests
-
+    """Tells that a run succeeded, and its scores in days; `job` replaces JOB in the link of its page."""
     scores = ", ".join(f"{name} {value:.3f}" for name, value in sorted(metrics.metadata.items()) if isinstance(value, float))
-    text = f"verdelta {run}: SUCCEEDED. {scores}\n{link.replace('JOB', job)}"
-    for address in to:
-        try:
-            url = os.environ[address[1:]] if address.startswith("$") else address
-            requests.post(url, json={"text": text}, timeout=30).raise_for_status()
-        except (requests.RequestException, KeyError) as error:  # its own text would show the address, which may be a secret
-            print(f"could not be told: {type(error).__name__}: {text}")
+    post(to, f"verdelta {run}: SUCCEEDED. {scores}\n{link.replace('JOB', job)}")
 
 
-@dsl.component(base_image=image_for(RUNS_AS), install_kfp_package=False)
+@dsl.component(base_image=image_for(RUNS_AS), install_kfp_package=False, additional_funcs=[post])
 def tell_end(to: list, run: str, job: str, link: str, if_succeeded: bool, status: dsl.PipelineTaskFinalStatus) -> None:
-    """Tells how a run ended; all of it is written here, as the image holds the code of its stage alone.
-
-    Args:
-        to: webhooks that take {"text": ...}, or $NAME of the environment variable that holds one.
-        run: its name.
-        job: what replaces JOB in the link.
-        link: the run's page.
-        if_succeeded: whether to tell of a run that succeeded, too.
-        status: of all its other tasks: COMPLETE on Kubeflow or SUCCEEDED on Vertex AI where they succeeded.
-    """
-    import os
-
-    import requests
-
-    succeeded = status.state in ("COMPLETE", "SUCCEEDED")
-    if succeeded and not if_succeeded:
-        return
-    state = "SUCCEEDED" if succeeded else "did not succeed"
-    text = f"verdelta {run}: {state} ({status.state}). {status.error_message or ''}\n{link.replace('JOB', job)}"
-    for address in to:
-        try:
-            url = os.environ[address[1:]] if address.startswith("$") else address
-            requests.post(url, json={"text": text}, timeout=30).raise_for_status()
-        except (requests.RequestException, KeyError) as error:  # its own text would show the address, which may be a secret
-            print(f"could not be told: {type(error).__name__}: {text}")
+    """Tells how a run ended, of one that succeeded only where that is wanted; else as `tell_scores`."""
+    succeeded = status.state in ("COMPLETE", "SUCCEEDED")  # on Kubeflow, on Vertex AI
+    if not succeeded or if_succeeded:
+        state = "SUCCEEDED" if succeeded else "did not succeed"
+        post(to, f"verdelta {run}: {state} ({status.state}). {status.error_message or ''}\n{link.replace('JOB', job)}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,15 +65,7 @@ TASKS = {component.component_spec.name.replace("-", "_"): RUNS_AS for component 
 
 
 def check_notified(to: Sequence[str], by_email: bool) -> None:
-    """Refuses addresses that nothing can be sent to.
-
-    Args:
-        to: the addresses of --notify.
-        by_email: whether the target sends e-mails.
-
-    Raises:
-        ValueError: one that is no address, or e-mail addresses beside others: KFP has one exit task.
-    """
+    """Refuses addresses that cannot be told. Raises ValueError: no address, or e-mails beside others: KFP has one exit task."""
     emails = [address for address in to if EMAIL.fullmatch(address) and not WEBHOOK.fullmatch(address)]
     if emails and not by_email:
         raise ValueError(f"--notify {emails[0]}: Kubeflow sends no e-mails. Expected {EXPECTED}.")
@@ -112,17 +78,14 @@ def check_notified(to: Sequence[str], by_email: bool) -> None:
 
 @contextlib.contextmanager
 def notifying(notified: Notified | None, components: Collection[str]) -> Iterator[None]:
-    """What is put into a pipeline within the block is told of when it ends.
-
-    Args:
-        notified: who is told; None, and nothing is added.
-        components: those of the pipeline: comp-report and so on.
-    """
+    """What is put within the block into a pipeline of these components is told of when it ends, to whom `notified` says."""
     if notified is None:
         yield
         return
     if not WEBHOOK.fullmatch(notified.to[0]):
-        with dsl.ExitHandler(email(notified.to), name=GROUP):
+        from google_cloud_pipeline_components.v1.vertex_notification_email import VertexNotificationEmailOp
+
+        with dsl.ExitHandler(VertexNotificationEmailOp(recipients=list(notified.to)).set_caching_options(False), name=GROUP):
             yield
         return
     about = {"run": dsl.PIPELINE_JOB_NAME_PLACEHOLDER} | dataclasses.asdict(notified) | {"to": list(notified.to)}
@@ -132,10 +95,3 @@ def notifying(notified: Notified | None, components: Collection[str]) -> Iterato
         if has_scores:
             by_name = {task.component_spec.name: task for task in tasks_of_pipeline()}
             tell_scores(**about, metrics=by_name["calibrate"].outputs["metrics"]).after(by_name["report"])
-
-
-def email(to: Sequence[str]) -> Any:
-    """Puts Google's own exit task into a pipeline: Vertex AI mails state and link."""
-    from google_cloud_pipeline_components.v1.vertex_notification_email import VertexNotificationEmailOp
-
-    return VertexNotificationEmailOp(recipients=list(to)).set_caching_options(False)

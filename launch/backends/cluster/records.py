@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from components.settings import STAGES
-from launch.runs.dag.replay import key, shards_of
+from launch.runs.dag.replay import imported_in_loops, shards_of
 from launch.runs.dag.wiring import Artifacts, Wiring
 from launch.runs.lineage import RERUN, Parent, RecordedRun, Task, artifacts_of, taken_over
-from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS, default, fields
+from launch.runs.parameters import FOLDS, LOOP, SHARDS, default, fields
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,8 +48,7 @@ def recorded_run(record: ClusterRecord, read: Callable[[str], ClusterRecord], wi
     if not record.finished:
         raise ValueError(f"{record.run}: the run is {record.state}. Expected one that has ended: wait for it, or end it there.")
     parent = parent_of(record.about)
-    items = {name: [item for item in record.parameters.get(name, []) if isinstance(item, dict)] for name in lists(wiring)}
-    own = artifacts_of(tasks_of(record, [item for each in items.values() for item in each], wiring), wiring)
+    own = artifacts_of(tasks_of(record, wiring), wiring)
     parameters = complete(record.parameters)
     inherited: Artifacts = {}
     if parent and parent.kind == RERUN:
@@ -76,21 +75,18 @@ def recorded_run(record: ClusterRecord, read: Callable[[str], ClusterRecord], wi
     )
 
 
-def tasks_of(record: ClusterRecord, items: Sequence[Mapping[str, Any]], wiring: Wiring) -> list[Task]:
+def tasks_of(record: ClusterRecord, wiring: Wiring) -> list[Task]:
     """Returns a run's stages with the parts of all that they read and wrote, in data order.
 
     A cluster tells of an artifact its URI; which fold or shard that is of is known of what was imported for one, and of what a
     stage wrote that knows its own.
-
-    Args:
-        items: what the loops of a rerun got: for each fold or shard its number and the artifacts that were imported for it.
 
     Raises:
         ValueError: an artifact whose fold or shard cannot be told.
     """
     in_parts = wiring.per_fold | wiring.per_shard
     alone = parts_alone(record.parameters, wiring)
-    part_of = {value: item.get(LOOP, item.get(SHARD)) for item in items for name, value in item.items() if name in keys(wiring)}
+    part_of = imported_in_loops(record.parameters)
     found = []
     order = list(STAGES)
     for task in sorted(record.tasks, key=lambda task: order.index(task.stage)):
@@ -121,21 +117,15 @@ def parts_alone(parameters: Mapping[str, Any], wiring: Wiring) -> dict[str, int]
 
 def complete(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the parameters of a run, with those that its pipeline lacks because they could have no other value there."""
-    known = {name: default(fields()[name]) for name in ("num_shards",)} | dict(parameters)
+    known = {"num_shards": default(fields()["num_shards"]), **parameters}
     return known | ({FOLDS: folds_among(parameters)} if LOOP in parameters and FOLDS not in parameters else {})
 
 
 def part_of_task(task: ClusterTask, wiring: Wiring, part_of: Mapping[str, int], run: str) -> int | None:
-    """Returns the fold or the shard of a task, or None where it wrote nothing.
+    """Returns the fold or the shard of a task, or None where it wrote nothing. Raises ValueError: it cannot be told.
 
     Train knows its fold, a stage that fans out its shard; another stage of the loop over the folds has the fold of what it reads:
-    a URI is of one fold only.
-
-    Args:
-        part_of: the fold or shard of each URI that is known.
-
-    Raises:
-        ValueError: it cannot be told.
+    a URI is of one fold only, by `part_of` where it is known.
     """
     if task.part is not None or not task.outputs:
         return task.part
@@ -149,16 +139,6 @@ def part_of_task(task: ClusterTask, wiring: Wiring, part_of: Mapping[str, int], 
             f"{wrote} that it read says of which fold. Expected the model of one fold; rerun from train with --downstream."
         )
     return fold
-
-
-def lists(wiring: Wiring) -> list[str]:
-    """Returns the names of the lists that the loops of a rerun are over and that say what was imported."""
-    return [FOLDS, *(shards_of(stage) for stage in wiring.inputs if stage in wiring.per_shard)]
-
-
-def keys(wiring: Wiring) -> set[str]:
-    """Returns the names that artifacts have in the items of a rerun's loop."""
-    return {key(source) for inputs in wiring.inputs.values() for source in inputs.values()}
 
 
 def parent_of(about: Mapping[str, str]) -> Parent | None:

@@ -1,14 +1,13 @@
 """Declares what each stage asks of its machine on a cluster, and checks what STAGE.NAME=VALUE texts change of it."""
 
 import dataclasses
-import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.images import ACCELERATED
 from components.settings import STAGES, Settings, parameter
-from launch.runs.parameters import default, describe, read
+from launch.runs.parameters import entry, read
 
 ALL = "all"
 ACCELERATOR_NAMES = ("accelerator", "count", "topology")  # what only a stage on an accelerator has
@@ -36,7 +35,7 @@ class Resources(Settings):
     timeout_hours: float = parameter(24.0, "Ends a stage that takes longer (Vertex: with machine_type).", unit="h", at_least=0.01)
     retries: int = parameter(
         2, "Times a stage that ended with an error is tried again, later each time; Kubeflow's own settings may change that "
-        "(docs/cluster.md, Retries).",
+        "(docs/cluster.md).",
         at_least=0, at_most=10,
     )  # fmt: skip
 
@@ -95,8 +94,6 @@ def resolve_resources(
     Args:
         given: as `parse_resources` returns it.
         accelerated: the target's defaults for the stages that compute on the accelerator.
-        accelerator: none, gpu or tpu.
-        preset: that the run's parameters were started from, if any.
 
     Raises:
         ValueError: a value out of bounds, or an accelerator for a stage that has none.
@@ -129,9 +126,6 @@ def chips(stage: str, topology: str) -> int:
 
 def resource_table() -> str:
     """Returns the resources for people: name, default, unit, bounds and help; then the stages that ask for more."""
-    lines = []
-    for field in dataclasses.fields(Resources):
-        shown = json.dumps(default(field)) if field.type is not str else default(field)
-        lines += [f"  {field.name}={shown}{describe(field)}", f"      {field.metadata['help']}"]
+    lines = map(entry, dataclasses.fields(Resources))
     more = [f"  {stage}: cpu={own['cpu']:g}, memory={own['memory']}" for stage, own in STAGE_DEFAULTS.items() if own]
     return "\n".join([*lines, "stages that get more unless you say otherwise:", *more])

@@ -17,9 +17,8 @@ from launch.backends.cluster.backend import MOST_LISTED, ONLY_LATEST, ClusterBac
 from launch.backends.cluster.cluster import Cluster
 from launch.backends.cluster.records import ClusterRecord, folds_among
 from launch.backends.kubeflow import target
-from launch.backends.kubeflow.client import KUBECONFIG, NO_HOST, connect, host_of
+from launch.backends.kubeflow.client import KUBECONFIG, NO_HOST, connect, host_of, talking_to
 from launch.backends.kubeflow.copying import RUNS_AS, copied_addresses, copied_item
-from launch.backends.kubeflow.errors import talking_to
 from launch.backends.kubeflow.records import END_STATES, RUN_ID, record_of, summary_of
 from launch.backends.kubeflow.retries import retry_warning
 from launch.backends.kubeflow.tasks import stage_states
@@ -73,7 +72,6 @@ class KubeflowBackend(ClusterBackend):
             return ask(there.experiment_id) or []
 
     def create(self, file: Path, prepared: Prepared) -> FollowedRun:
-        """As `ClusterBackend`."""
         import kfp_server_api
 
         run = kfp_server_api.V2beta1Run(**self.sent(file, prepared))
@@ -212,7 +210,6 @@ class KubeflowBackend(ClusterBackend):
         ]
 
     def change_schedule(self, schedule: str, action: str) -> None:
-        """As `ClusterBackend`."""
         client = self.connection
         does = {
             "pause": client.disable_recurring_run,
@@ -222,21 +219,16 @@ class KubeflowBackend(ClusterBackend):
         with talking_to(self.host, f"{action} schedule {schedule}"):
             does[action](schedule)
 
-    def stop(self, name: str) -> str:
-        """As `ClusterBackend`: stages that go on are ended."""
-        run_id = self.find(name).run_id
-        with talking_to(self.host, f"stop run {run_id}"):
-            self.connection.terminate_run(run_id)
-        return self.link_of(run_id)
+    def end(self, run: Any) -> None:
+        with talking_to(self.host, f"stop run {run.run_id}"):
+            self.connection.terminate_run(run.run_id)
 
-    def link_of(self, job: str) -> str:
-        """As `ClusterBackend`."""
+    def key_of(self, run: Any) -> str:
+        return str(run.run_id)
+
+    def link_of(self, key: str) -> str:
         pages = os.environ.get(PAGES_VARIABLE) or host_of(self.flags) or "/pipeline"
-        return f"{pages.rstrip('/')}/#/runs/details/{job}"
-
-    def page_of(self, name: str) -> str:
-        """As `ClusterBackend`."""
-        return self.link_of(self.find(name).run_id)
+        return f"{pages.rstrip('/')}/#/runs/details/{key}"
 
     def check_values(self, values: Mapping[str, Any]) -> None:
         """As `ClusterBackend`: what would have to be copied and cannot be."""

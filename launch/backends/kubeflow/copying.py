@@ -11,9 +11,8 @@ from typing import Any
 from kfp import dsl
 
 from components.images import image_for
-from launch.runs.dag.replay import CONTENT, key
+from launch.runs.dag.replay import imported_in_loops, key
 from launch.runs.dag.wiring import Source
-from launch.runs.parameters import FOLDS, SHARDS
 
 RUNS_AS = "calibrate"  # a stage whose image holds Google's library, and whose machine is a small one
 COPY, ADDRESS = "copy", "uri"  # the output and the parameter of the component
@@ -53,17 +52,8 @@ def copied_item(item: Any, sources: Sequence[Source]) -> dict[Source, Any]:
 
 
 def copied_addresses(values: Mapping[str, Any]) -> list[str]:
-    """Returns the addresses of what a run on Kubeflow will copy: what belongs to one of several folds or shards.
-
-    Args:
-        values: the run's parameters.
-
-    Raises:
-        ValueError: an address that the copying container cannot read.
-    """
-    lists = (value for name, value in values.items() if name.endswith((FOLDS, SHARDS)) and isinstance(value, list))
-    items = [item for each in lists for item in each if isinstance(item, dict)]  # else the numbers of a whole run's folds
-    found = [uri for item in items for name, uri in item.items() if isinstance(uri, str) and not name.endswith(CONTENT)]
+    """Returns what a run on Kubeflow will copy: what is of one of several folds or shards. Raises ValueError: not in gs://."""
+    found = list(imported_in_loops(values))
     elsewhere = [uri for uri in found if not uri.startswith("gs://")]
     if elsewhere:
         raise ValueError(

@@ -12,16 +12,8 @@ import urllib.parse
 from collections import defaultdict
 from typing import Any, NamedTuple
 
-from launch.backends.kubeflow.metadata_messages import (
-    Artifacts,
-    ContextByName,
-    Events,
-    Executions,
-    Ids,
-    OfContext,
-    OneContext,
-    Options,
-)
+import proto
+from google.protobuf import struct_pb2
 
 SERVICE = "/ml_metadata.MetadataStoreService/"
 CONTENT_TYPE = "application/grpc-web+proto"
@@ -31,6 +23,45 @@ INPUT, OUTPUT = 3, 4  # of Event.Type
 PAGE = 100  # the most that is answered
 NOT_FOUND = 5  # of gRPC's codes
 DATA, TRAILER = 0x00, 0x80  # kinds of gRPC-Web frames
+
+
+# The messages of ml_metadata/proto, as far as they are used here, with its numbers: its Python package does not resolve beside
+# this protobuf. Names are shortened where several messages have the same fields.
+def message(name: str, **fields: Any) -> Any:
+    """Returns the class of a message with these fields."""
+    return type(proto.Message)(name, (proto.Message,), {"__module__": __name__, **fields})
+
+
+def one(kind: Any, number: int, **more: Any) -> Any:
+    """Returns a field."""
+    return proto.Field(kind, number=number, **more)
+
+
+def many(kind: Any, number: int) -> Any:
+    """Returns a repeated field."""
+    return proto.RepeatedField(kind, number=number)
+
+
+INT, INT32, TEXT = proto.INT64, proto.INT32, proto.STRING
+# fmt: off
+Value = message("Value", int_value=one(INT, 1, oneof="value"), double_value=one(proto.DOUBLE, 2, oneof="value"),
+                string_value=one(TEXT, 3, oneof="value"), struct_value=one(struct_pb2.Struct, 4, oneof="value"))
+Artifact = message("Artifact", id=one(INT, 1), uri=one(TEXT, 3))
+Execution = message("Execution", id=one(INT, 1), last_known_state=one(INT32, 3),
+                    custom_properties=proto.MapField(TEXT, proto.MESSAGE, number=5, message=Value))  # a task: name, parameters
+Step = message("Step", key=one(TEXT, 2))
+Path = message("Path", steps=many(Step, 1))  # the name of an input or output
+Event = message("Event", artifact_id=one(INT, 1), execution_id=one(INT, 2), path=one(Path, 3), type_=one(INT32, 4))
+Context = message("Context", id=one(INT, 1))  # a run
+ContextByName = message("ContextByName", type_name=one(TEXT, 1), context_name=one(TEXT, 2))  # GetContextByTypeAndNameRequest
+OneContext = message("OneContext", context=one(Context, 1))  # GetContextByTypeAndNameResponse
+Options = message("Options", max_result_size=one(INT32, 1), next_page_token=one(TEXT, 3))  # ListOperationOptions
+OfContext = message("OfContext", context_id=one(INT, 1), options=one(Options, 2))  # GetExecutionsByContextRequest
+Executions = message("Executions", executions=many(Execution, 1), next_page_token=one(TEXT, 2))  # and its response
+Ids = message("Ids", ids=many(INT, 1))  # GetEventsByExecutionIDsRequest, GetArtifactsByIDRequest
+Events = message("Events", events=many(Event, 1))  # GetEventsByExecutionIDsResponse
+Artifacts = message("Artifacts", artifacts=many(Artifact, 1))  # GetArtifactsByIDResponse
+# fmt: on
 
 
 class StoredTask(NamedTuple):
@@ -44,29 +75,22 @@ class StoredTask(NamedTuple):
 
 
 def stored_tasks(client: Any, run_id: str) -> list[StoredTask]:
-    """Returns the tasks of a run in the order of their start; none where the run ended before its first.
-
-    Args:
-        client: kfp's, whose address and credentials are used.
-
-    Raises:
-        kfp_server_api.ApiException: the server says no.
-    """
-    context = ask(client, "GetContextByTypeAndName", ContextByName(type_name=RUN_CONTEXT, context_name=run_id), OneContext)
+    """Returns the tasks of a run in the order of their start; none where the run ended before its first. Raises as `call`."""
+    context = call(client, "GetContextByTypeAndName", ContextByName(type_name=RUN_CONTEXT, context_name=run_id), OneContext)
     if not context.context.id:
         return []
     executions: list[Any] = []
     options: Any = Options(max_result_size=PAGE)
     while options:
-        page = ask(client, "GetExecutionsByContext", OfContext(context_id=context.context.id, options=options), Executions)
+        page = call(client, "GetExecutionsByContext", OfContext(context_id=context.context.id, options=options), Executions)
         executions += page.executions
         following = page.next_page_token
         options = Options(max_result_size=PAGE, next_page_token=following) if following else None
     if not executions:
         return []
-    events = ask(client, "GetEventsByExecutionIDs", Ids(ids=[each.id for each in executions]), Events).events
+    events = call(client, "GetEventsByExecutionIDs", Ids(ids=[each.id for each in executions]), Events).events
     ids = sorted({event.artifact_id for event in events})
-    uris = {each.id: each.uri for each in ask(client, "GetArtifactsByID", Ids(ids=ids), Artifacts).artifacts} if ids else {}
+    uris = {each.id: each.uri for each in call(client, "GetArtifactsByID", Ids(ids=ids), Artifacts).artifacts} if ids else {}
     by_task: dict[tuple[int, int], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for event in events:
         if event.artifact_id in uris and event.path.steps:
@@ -83,15 +107,8 @@ def stored_tasks(client: Any, run_id: str) -> list[StoredTask]:
     ]
 
 
-def ask(client: Any, method: str, question: Any, answer: Any) -> Any:
-    """Returns what ML Metadata answers, an empty message where it has no such thing.
-
-    Args:
-        answer: the class of the answer.
-
-    Raises:
-        kfp_server_api.ApiException: the server says no.
-    """
+def call(client: Any, method: str, question: Any, answer: Any) -> Any:
+    """Returns the `answer` of ML Metadata, empty where it has no such thing. Raises kfp_server_api.ApiException: it says no."""
     import kfp_server_api
 
     api = client.runs.api_client
@@ -137,11 +154,7 @@ def frame(kind: int, content: bytes) -> bytes:
 
 
 def frames(body: bytes) -> list[tuple[int, bytes]]:
-    """Returns kind and content of each frame.
-
-    Raises:
-        struct.error: not made of frames.
-    """
+    """Returns kind and content of each frame. Raises struct.error: not made of frames."""
     found, at = [], 0
     while at < len(body):
         kind, length = struct.unpack_from(">BI", body, at)

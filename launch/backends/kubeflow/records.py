@@ -18,34 +18,22 @@ RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def record_of(run: Any, experiment: str, spec: Any, stored: Sequence["StoredTask"]) -> ClusterRecord:
-    """Returns a run for going on from it.
-
-    Args:
-        run: as kfp's client has it.
-        experiment: its experiment's name.
-        spec: its pipeline.
-        stored: its tasks, as ML Metadata has them.
-    """
-    originals = originals_of(stored)
+    """Returns a run, as kfp's client has it, for going on from it: with its experiment's name, its pipeline, its stored tasks."""
+    copies = (each for each in stored if each.name.startswith(copy_artifact.component_spec.name))  # of what a rerun reads
+    originals = {uri: each.parameters[ADDRESS] for each in copies for uri in each.outputs.get(COPY, ())}
     return ClusterRecord(
         run=run.run_id,
         state=run.state or "PENDING",
         finished=run.state in END_STATES,
-        parameters=defaults_of(spec) | parameters_of(run),
+        parameters=defaults_of(spec) | given_to(run),
         about=words_of(run),
         experiment=experiment,
         tasks=[task_of(each, stage, originals) for each in stored if (stage := stage_of(each.name))],
     )
 
 
-def originals_of(stored: Sequence["StoredTask"]) -> dict[str, str]:
-    """Returns what each copy is a copy of, by their URIs: a rerun of several folds copies what it reads (copying.py)."""
-    copies = (each for each in stored if each.name.startswith(copy_artifact.component_spec.name))
-    return {uri: each.parameters[ADDRESS] for each in copies for uri in each.outputs.get(COPY, ())}
-
-
 def task_of(stored: "StoredTask", stage: str, originals: Mapping[str, str]) -> ClusterTask:
-    """Returns a task as lineage wants it; ML Metadata has one kind of number."""
+    """Returns a task as lineage wants it, with the originals of copies by URI; ML Metadata has one kind of number."""
     part = next((int(stored.parameters[name]) for name in (LOOP, SHARD) if name in stored.parameters), None)
     inputs = {name: [originals.get(uri, uri) for uri in uris] for name, uris in stored.inputs.items()}
     return ClusterTask(stage=stage, succeeded=stored.succeeded, part=part, inputs=inputs, outputs=stored.outputs)
@@ -60,11 +48,11 @@ def summary_of(run: Any) -> RunSummary:
         preset=about.get("preset"),
         started=local_time(run.created_at),
         parent=parent_of(about),
-        parameters=listed_parameters(parameters_of(run)),
+        parameters=listed_parameters(given_to(run)),
     )
 
 
-def parameters_of(run: Any) -> dict[str, Any]:
+def given_to(run: Any) -> dict[str, Any]:
     """Returns what a run was given."""
     return (run.runtime_config.parameters if run.runtime_config else None) or {}
 

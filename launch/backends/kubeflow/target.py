@@ -42,11 +42,7 @@ def check_resources(stage: str, resources: Resources, given: set[str], accelerat
 
 
 def require_one_host(stage: str, resources: Resources) -> None:
-    """Refuses a topology that is not that of one TPU host, all of whose chips the stage's one pod asks for.
-
-    Raises:
-        ValueError: of another number of chips than count, or of more than one host has.
-    """
+    """Refuses a topology but of one TPU host, of which one pod has all chips. Raises ValueError: not count chips, or too many."""
     found, most = chips(stage, resources.topology), CHIPS_OF_HOST[len(resources.topology.split("x"))]
     if found != resources.count:
         raise ValueError(

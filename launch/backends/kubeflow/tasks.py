@@ -21,14 +21,9 @@ NUMBER = re.compile(r"-(\d+)$")  # ends a node's name and that of its pod alike
 
 
 def stage_states(tasks: Sequence[Any], folds: Sequence[int]) -> dict[str, tuple[str, str]]:
-    """Returns id to (stage, state) of the tasks that run a stage, and of drivers that failed, in data order, then by fold.
-
-    Args:
-        tasks: as the API has them.
-        folds: those of the run; where there are several, a stage of one is told as train[2].
-    """
-    by_number = {number_of(task.pod_name or ""): task for task in tasks if task.pod_name}
-    parents = {number_of(child.pod_name or ""): task for task in tasks for child in task.child_tasks or []}
+    """Returns id to (stage, state) of the tasks that run a stage, and of drivers that failed, in data order, then by fold."""
+    by_number = {number_in(task.pod_name or ""): task for task in tasks if task.pod_name}
+    parents = {number_in(child.pod_name or ""): task for task in tasks for child in task.child_tasks or []}
     found: list[tuple[tuple[int, int], str, tuple[str, str]]] = []
     for task in tasks:
         name = task.display_name or ""
@@ -44,7 +39,7 @@ def stage_states(tasks: Sequence[Any], folds: Sequence[int]) -> dict[str, tuple[
     return {task: told for _, task, told in sorted(found, key=lambda each: each[:2])}
 
 
-def number_of(node: str) -> str:
+def number_in(node: str) -> str:
     """Returns the number that a node's name, or its pod's, ends with."""
     match = NUMBER.search(node)
     return match[1] if match else node
@@ -53,7 +48,7 @@ def number_of(node: str) -> str:
 def fold_of(task: Any, parents: Mapping[str, Any], folds: Sequence[int]) -> int | None:
     """Returns the fold whose iteration of the loop a task is in; None where there is one fold, or none."""
     seen = set[str]()
-    while len(folds) > 1 and (number := number_of(task.pod_name or "")) in parents and number not in seen:
+    while len(folds) > 1 and (number := number_in(task.pod_name or "")) in parents and number not in seen:
         seen.add(number)
         task = parents[number]
         match = ITERATION.fullmatch(task.display_name or "")
@@ -69,7 +64,7 @@ def state_of(task: Any, by_number: Mapping[str, Any]) -> str:
     below, seen = [task], set[str]()
     while task.state == "RUNNING" and below:
         for child in below.pop().child_tasks or []:
-            number = number_of(child.pod_name or "")
+            number = number_in(child.pod_name or "")
             if (inner := by_number.get(number)) is None or number in seen:
                 continue
             seen.add(number)

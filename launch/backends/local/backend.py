@@ -3,12 +3,11 @@
 import contextlib
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from components.contract.shown import one_line
-from components.contract.verdict import VERDICT, in_short
+from components.contract.verdict import VERDICT, in_short, sentences, verdict_headline
 from components.images import ACCELERATED, flavour_of, image_for
 from components.raw.storage import content_digest, locate_raw
 from launch.backends.local.cache.inspected import InspectedRaw
@@ -20,29 +19,21 @@ from launch.backends.local.isolation.places import linked_places
 from launch.backends.local.keras_backend import JAX, TENSORFLOW, can_use_gpu, keras_backend, remarks
 from launch.backends.local.kfp_local import LocalRun
 from launch.backends.local.records import read_recorded_run, recorded_tasks
-from launch.backends.local.results import collect_results, score_table, shown_results, validation_scores, verdict_lines
+from launch.backends.local.results import collect_results, score_table, shown_results, validation_scores
 from launch.backends.local.terminal import Terminal
 from launch.runs.checkpoint import pin_checkpoint
 from launch.runs.dag.replay import Site, imported_item
 from launch.runs.dag.wiring import Wiring
 from launch.runs.lineage import Parent, RecordedRun, artifacts_of
 from launch.runs.plans.plan import SAMPLE, Plan
-from launch.runs.record import FAILED, SUCCEEDED, RunRecord, is_running
+from launch.runs.record import FAILED, SUCCEEDED, RunRecord, is_running, read_runs
 from launch.runs.sample import sample_dataset
-from launch.runs.store import read_runs
 from launch.runs.summary import RunSummary, headline
 
 DOCKER, CACHE = "docker", ".cache"
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RESUME = "Repeat the command (under another --name, if you gave one): stages that succeeded are taken from the cache."
 SITE = Site(content=content_of_uri, in_loop=imported_item, loops_of_one=True)
-
-
-class StartedRun(NamedTuple):
-    """A run that has its folder and its record, and nothing else yet."""
-
-    plan: Plan
-    record: RunRecord
 
 
 class LocalBackend:
@@ -74,19 +65,14 @@ class LocalBackend:
         on_gpu = keras_backend() == JAX and can_use_gpu()
         require_packages(flavour_of(stage, "gpu" if on_gpu and stage in ACCELERATED else "none") for stage in plan.stages)
 
-    def submit(self, plan: Plan) -> StartedRun:
-        """As `Backend`.
-
-        Raises:
-            ValueError: a name that is not one plain folder name.
-            FileExistsError: a run of that name exists.
-        """
+    def submit(self, plan: Plan) -> tuple[Plan, RunRecord]:
+        """As `Backend`: a run that has its folder and its record, and nothing else yet; raises as `claim_folder`."""
         if "train" in plan.stages:
             plan = plan.with_parameters(pin_checkpoint(plan.parameters))
         folder = claim_folder(self.runs_dir, plan)
-        return StartedRun(plan, RunRecord(folder, plan.preset, plan.parameters, plan.parent.as_dict() if plan.parent else None))
+        return plan, RunRecord(folder, plan.preset, plan.parameters, plan.parent.as_dict() if plan.parent else None)
 
-    def follow(self, handle: StartedRun) -> int:
+    def follow(self, handle: tuple[Plan, RunRecord]) -> int:
         """As `Backend`; a signal ends the run as a failed stage does, and the status is then 128 + its number."""
         (plan, record), terminal = handle, Terminal()
         with failing_into(record), among_runs(self.runs_dir):
@@ -99,8 +85,11 @@ class LocalBackend:
             for line in remarks(backend, plan.stages, plan.parameters):
                 terminal.say(line)
             run = LocalRun(record.folder, self.runs_dir / CACHE, record, terminal, self.parallel, containers=self.in_containers)
-            succeeded = all(self.executed(run, plan, number, data) for number in range(len(plan.steps)))
-            return self.finish(run, succeeded)
+            for step in plan.steps:
+                written = artifacts_of(recorded_tasks(record.content, self.wiring), self.wiring)
+                if not run.execute(*step.build(plan, SITE, data, written)):
+                    return self.finish(run, False)
+            return self.finish(run, True)
 
     def data(self, plan: Plan) -> dict[str, str]:
         """Returns the pipeline's inputs `raw` and `raw_digest`: what lies there now; the sample is drawn where it is wanted."""
@@ -111,11 +100,6 @@ class LocalBackend:
             return {"raw": raw, "raw_digest": content_digest(raw, plan.splits)}
         self.inspected.remember()
         return {"raw": raw, "raw_digest": self.inspected.digest}
-
-    def executed(self, run: LocalRun, plan: Plan, number: int, data: Mapping[str, str]) -> bool:
-        """Executes one step of a plan and returns whether every stage of it succeeded."""
-        written = artifacts_of(recorded_tasks(run.record.content, self.wiring), self.wiring)
-        return run.execute(*plan.steps[number].build(plan, SITE, data, written))
 
     def finish(self, run: LocalRun, succeeded: bool) -> int:
         """Puts the results into the run's folder, says how it ended, and returns the exit status."""
@@ -136,11 +120,10 @@ class LocalBackend:
         scores = f"\n{score_table(metrics)}\n" if metrics else ""
         say("\n  ".join([f"{scores}\nSUCCEEDED in {record.age_seconds:.0f} s", *map(str, shown_results(run.folder))]))
         if verdict:
-            say(verdict_lines(verdict))
+            say("\n  ".join([f"\n{verdict_headline(verdict).upper()}", *sentences(verdict)]))
         return 0
 
     def runs(self) -> list[RunSummary]:
-        """As `Backend`."""
         return [
             RunSummary(
                 name=run["name"],
@@ -156,7 +139,6 @@ class LocalBackend:
         ]
 
     def read(self, name: str) -> RecordedRun:
-        """As `Backend`."""
         return read_recorded_run(self.runs_dir, name, self.wiring)
 
 

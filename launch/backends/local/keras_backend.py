@@ -22,11 +22,7 @@ def can_use_gpu() -> bool:
 
 
 def keras_backend() -> str:
-    """Returns the backend of this machine's processes: KERAS_BACKEND, or else JAX where it can use a GPU, or else TensorFlow.
-
-    Raises:
-        ValueError: KERAS_BACKEND is neither.
-    """
+    """Returns KERAS_BACKEND, or else JAX where it can use a GPU, or else TensorFlow. Raises ValueError: it is neither."""
     backend = os.environ.get("KERAS_BACKEND") or (JAX if can_use_gpu() else TENSORFLOW)
     if backend not in (TENSORFLOW, JAX):
         raise ValueError(f"KERAS_BACKEND={backend}: expected {TENSORFLOW} or {JAX}; unset the variable or change it.")
@@ -34,21 +30,13 @@ def keras_backend() -> str:
 
 
 def kept_environment(runs: Path) -> dict[str, str]:
-    """Returns the variables that name what stages keep for others: beside the runs, or where this process's own say.
-
-    Args:
-        runs: the folder of runs; below it are the programs that XLA has compiled, and the states of trainings that go on.
-    """
+    """Returns the variables of the folders of compiled programs and of trainings' states: this process's, or below `runs`."""
     places = {COMPILE_CACHE: ".programs", CHECKPOINTS: ".training"}
     return {variable: os.environ.get(variable) or str(runs / folder) for variable, folder in places.items()}
 
 
 def backend_environment(runs: Path) -> dict[str, str]:
-    """Returns the variables that give a stage's process that backend; JAX then fails where it should find a GPU and does not.
-
-    Args:
-        runs: as `kept_environment`.
-    """
+    """Returns the variables that give a stage's process that backend; JAX then fails where it should find a GPU and does not."""
     backend, kept = keras_backend(), kept_environment(runs)
     if backend != JAX:
         return {"KERAS_BACKEND": backend, CHECKPOINTS: kept[CHECKPOINTS]}
@@ -64,13 +52,7 @@ def shown_gpus() -> list[str]:
 
 
 def share_of_gpus(number: int, parallel: int, gpus: Sequence[str]) -> dict[str, str]:
-    """Returns the variables that give one of several processes at a time its share of the GPUs: whole ones, or of one's memory.
-
-    Args:
-        number: of the process, from 0.
-        parallel: how many run at a time.
-        gpus: as `shown_gpus` returns them.
-    """
+    """Returns the variables of process `number`, from 0, of `parallel` at a time: its share of the GPUs, or of one's memory."""
     if parallel == 1 or not gpus:
         return {}
     if len(gpus) >= parallel:

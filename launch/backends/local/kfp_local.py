@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import functools
 import logging
-import os
 import queue
 import shlex
 import tempfile
@@ -27,15 +26,7 @@ from launch.backends.local.cache.computed_by import computed_by
 from launch.backends.local.cache.stage_cache import StageCache
 from launch.backends.local.isolation.code import copy_code, require_same_code
 from launch.backends.local.isolation.containers import connect, run_container
-from launch.backends.local.isolation.places import (
-    CREDENTIALS,
-    SECRET,
-    Place,
-    container_user,
-    fetching,
-    readable_paths,
-    secret_for,
-)
+from launch.backends.local.isolation.places import place_of
 from launch.backends.local.isolation.processes import RunningStages, run_process, stop_on_signal
 from launch.backends.local.keras_backend import (
     CHECKPOINTS,
@@ -48,7 +39,6 @@ from launch.backends.local.keras_backend import (
 )
 from launch.backends.local.kfp_tasks import (
     loop_part,
-    memory_limit,
     missing_outputs,
     recorded_inputs,
     single_digests,
@@ -78,43 +68,29 @@ class Failure:
     log: Path
 
     def __str__(self) -> str:
-        part = "".join(
-            f" ({name} {number})" for name, number in (("fold", self.fold), ("shard", self.shard)) if number is not None
-        )
-        return f"stage {self.stage}{part}: {self.reason}"
+        parts = (("fold", self.fold), ("shard", self.shard))
+        return f"stage {self.stage}{''.join(f' ({name} {part})' for name, part in parts if part is not None)}: {self.reason}"
 
 
 class LocalRun:
-    """One run of a pipeline in a folder, its stages as processes or, where `containers` says so, each in its container.
-
-    Attributes:
-        failures: every stage that failed, in the order in which they did.
-        outputs: stage name to the outputs (artifact name to URI) of its last task.
-        digests: URI to SHA-256 of outputs that are one file.
-    """
+    """One run of a pipeline in a folder, its stages as processes or, where `containers` says so, each in its container."""
 
     def __init__(
-        self,
-        folder: Path,
-        cache_folder: Path,
-        record: RunRecord,
-        terminal: Terminal,
-        parallel: int = 1,
-        containers: bool = False,
+        self, folder: Path, cache_folder: Path, record: RunRecord, terminal: Terminal, parallel: int = 1, containers: bool = False
     ) -> None:
         self.folder, self.record, self.terminal, self.containers = folder, record, terminal, containers
         self.running = RunningStages()
         self.runs = cache_folder.parent
         self.gpus = shown_gpus() if not containers and keras_backend() == JAX and can_use_gpu() else []
-        self.cache = StageCache(str(cache_folder), computed_by(containers, self.gpus, parallel), self.say_of_task)
+        self.cache = StageCache(str(cache_folder), computed_by(containers, self.gpus, parallel), self.say_of_stage)
         self.slots: queue.SimpleQueue[int] = queue.SimpleQueue()  # a number for each stage that may run at a time
         self.parallel = parallel
         for number in range(parallel):
             self.slots.put(number)
         self.task = threading.local()  # kfp runs each fold's tasks in a thread of their own
-        self.failures: list[Failure] = []
-        self.outputs: dict[str, dict[str, Any]] = {}
-        self.digests: dict[str, str] = {}
+        self.failures: list[Failure] = []  # in the order in which they came
+        self.outputs: dict[str, dict[str, Any]] = {}  # stage to the outputs (artifact name to URI) of its last task
+        self.digests: dict[str, str] = {}  # URI to SHA-256 of outputs that are one file
         self.logs, self.artifacts, self.scratch = folder / "logs", folder / "artifacts", ""
         self.code: Path | None = None
         self.copying = threading.Lock()
@@ -124,7 +100,13 @@ class LocalRun:
         self.logs.mkdir(exist_ok=True)
         self.artifacts.mkdir(exist_ok=True)
         parent = self.folder if self.containers else Path(tempfile.gettempdir())  # containers write below the run's folder only
-        with self.record.scratch(parent) as scratch, self.adapted_kfp(), stop_on_signal(self.running):
+        load_dispatcher(self.containers)
+        with (
+            self.record.scratch(parent) as scratch,
+            replacing(self.replacements()),
+            logging_to(self.folder / RUN_LOG),
+            stop_on_signal(self.running),
+        ):
             self.scratch, self.code = str(scratch), None
             local.init(
                 runner=local.DockerRunner() if self.containers else local.SubprocessRunner(use_venv=False),
@@ -180,7 +162,7 @@ class LocalRun:
                 self.failures.append(Failure(stage, fold, shard if several else None, self.task.reason, self.task.log))
             return outputs, status
 
-    def say_of_task(self, text: str) -> None:
+    def say_of_stage(self, text: str) -> None:
         """Says something of the stage of this thread."""
         self.terminal.stage_line(self.task.label, text)
 
@@ -195,8 +177,9 @@ class LocalRun:
 
     def run_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:
         """Stands in for kfp's `run_single_task_implementation`: a stage that left a declared output out has failed."""
-        self.task.memory_bytes = memory_limit(task["executor_spec"])
-        self.task.image = task["executor_spec"].container.image
+        container = task["executor_spec"].container
+        self.task.image = container.image
+        self.task.memory_bytes = int(container.resources.memory_limit * 1e9) or None  # kfp compiles a limit to GB
         outputs, status = original(**task)
         if status != Status.SUCCESS:
             return outputs, status
@@ -221,28 +204,15 @@ class LocalRun:
 
     def run_container(self, image: str, command: list[str], environment: dict[str, str] | None = None, **_: Any) -> int:
         """Stands in for kfp's `run_docker_container`; kfp's own client of the engine gives up sooner than ours."""
-        network, fetch_environment, credentials = fetching(self.task.inputs)
-        readable = readable_paths(self.task.inputs)
         with contextlib.closing(connect()) as client:
-            uid, gid, groups = container_user(client, image)
             kept = self.kept_by_container()
-            writable = (str(self.artifacts), self.scratch, *kept.values())
-            for folder in writable:
-                if os.getuid() == 0:  # root's containers are not root, and yet have to write there
-                    os.chown(folder, uid, gid)
-            secret = secret_for(credentials, uid)
-            if credentials:
-                fetch_environment[CREDENTIALS] = SECRET if secret else str(credentials)
-                readable |= {} if secret else {str(credentials): str(credentials)}
-            place = Place(
-                user=f"{uid}:{gid}",
-                groups=groups,
-                readable=readable,
-                writable=writable,
-                network=network,
-                environment={"HOME": self.scratch, "TMPDIR": self.scratch, **kept, **fetch_environment, **(environment or {})},
+            place = place_of(
+                client,
+                image,
+                self.task.inputs,
+                {"HOME": self.scratch, "TMPDIR": self.scratch, **kept, **(environment or {})},
+                writable=(str(self.artifacts), self.scratch, *kept.values()),
                 memory_bytes=self.task.memory_bytes,
-                secret=secret,
                 run=str(self.folder),
             )
             return self.follow(lambda on_line: run_container(client, self.running, image, command, place, on_line))
@@ -282,13 +252,6 @@ class LocalRun:
         if status:
             self.task.reason = failure_reason(list(lines), status)
         return status
-
-    @contextlib.contextmanager
-    def adapted_kfp(self) -> Iterator[None]:
-        """Within the block kfp.local runs its tasks through this object and talks to run.log only."""
-        load_dispatcher(self.containers)
-        with replacing(self.replacements()), logging_to(self.folder / RUN_LOG):
-            yield
 
     def replacements(self) -> dict[str, Callable[[Any], Any]]:
         """Returns what is replaced in kfp: its name to what makes the replacement of the original."""

@@ -15,13 +15,7 @@ LOOP_ITEM = "pipelinechannel--{}-loop-item"  # kfp's name for the fold, or shard
 
 
 def stage_environment(scratch: str, runs: Path, code: Path = ROOT) -> dict[str, str]:
-    """Returns the environment of a stage's process: it finds the components, writes unbuffered, and is quiet.
-
-    Args:
-        scratch: the folder for what is temporary.
-        runs: as `kept_environment` of keras_backend.py.
-        code: the folder that holds the components.
-    """
+    """Returns the environment of a stage's process: it finds the components in `code`, writes unbuffered, and is quiet."""
     paths = [str(code), *filter(None, [os.environ.get("PYTHONPATH")])]
     defaults = {"TF_CPP_MIN_LOG_LEVEL": "2"}
     # kfp leaves a folder per task in TMPDIR
@@ -41,18 +35,8 @@ def stage_name(task: Mapping[str, Any]) -> str | None:
     return component.executor_label.removeprefix("exec-")
 
 
-def memory_limit(executor: Any) -> int | None:
-    """Returns the bytes that a task's container may use, or None where the task sets no limit."""
-    return int(executor.container.resources.memory_limit * 1e9) or None  # kfp compiles a limit to GB
-
-
 def loop_part(io_store: Any, loop: str, number: str) -> int | None:
-    """Returns the number of the fold, or of the shard, that a task in such a loop is about, or None outside of one.
-
-    Args:
-        loop: the list that the loop is over, such as folds.
-        number: the name of the number where the list's items are more than that, such as fold.
-    """
+    """Returns the number of the fold, or shard, that a task in a loop over such a list is about, or None outside of one."""
     try:
         item = io_store.get_parent_input(LOOP_ITEM.format(loop))
     except ValueError:
@@ -75,12 +59,7 @@ def single_digests(outputs: Mapping[str, Any]) -> dict[str, str]:
 
 
 def recorded_inputs(component: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the inputs of a task for its record: artifacts as URIs; as a list what the component declares as a list.
-
-    Args:
-        component: the component's specification.
-        inputs: parameters and artifacts by name; kfp gives the one artifact of `launch.runs.dag.collected.list_of_one` bare.
-    """
+    """Returns a task's inputs for its record: artifacts as URIs, lists as the component declares; kfp gives one alone bare."""
     declared = component.input_definitions.artifacts
     recorded = {name: uri_of(value) for name, value in inputs.items()}
     lists = {name for name in recorded if name in declared and declared[name].is_artifact_list}

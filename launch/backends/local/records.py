@@ -7,8 +7,7 @@ from typing import Any
 
 from launch.runs.dag.wiring import Artifacts, Wiring
 from launch.runs.lineage import Parent, RecordedRun, Task, artifacts_of, taken_over
-from launch.runs.record import STAGE_FAILED
-from launch.runs.store import BROKEN, read_run, run_folders
+from launch.runs.record import BROKEN, STAGE_FAILED, read_run, run_folders
 
 
 def read_recorded_run(runs_dir: Path, name: str, wiring: Wiring) -> RecordedRun:

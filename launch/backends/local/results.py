@@ -1,12 +1,12 @@
 """Puts the submissions and the report of a run into its folder, and its scores into words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from components.contract import schema
 from components.contract.artifacts import atomic_write
-from components.contract.verdict import VERDICT, Finding, sentences, verdict_headline
+from components.contract.verdict import VERDICT
 from components.contract.verified import read_bytes, read_json, read_single
 from launch.runs.record import RESULTS, RunRecord
 
@@ -30,6 +30,8 @@ def collect_results(folder: Path, outputs: Mapping[str, Mapping[str, Any]], dige
     for stage, output in RESULTS.keys() & {(stage, output) for stage, written in outputs.items() for output in written}:
         source = Path(outputs[stage][output])
         for name in RESULTS[stage, output]:
+            if name == schema.INTERVALS_CSV and not (source / name).exists():
+                continue  # scored with a calibration of an earlier version
             content = (
                 read_bytes(source / name) if source.is_dir() else read_single(source, digests.get(outputs[stage][output]), stage)
             )
@@ -63,11 +65,6 @@ def validation_scores(record: RunRecord) -> dict[str, Any]:
     scores = {name: rmse_days(pairs[column], pairs["time_delta_days"]) for name, column in columns.items()}
     found = judge_validation(pairs, int((raw <= 0).sum()))
     return scores | ({VERDICT: found} if found else {})
-
-
-def verdict_lines(findings: Sequence[Finding]) -> str:
-    """Returns what to say of a model that learned nothing, as the last lines of a run."""
-    return "\n  ".join([f"\n{verdict_headline(findings).upper()}", *sentences(findings)])
 
 
 def score_table(metrics: Mapping[str, float]) -> str:

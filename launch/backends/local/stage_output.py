@@ -39,12 +39,7 @@ class Watched:
 
 
 def failure_reason(lines: Sequence[str], status: int) -> str:
-    """Returns why a stage failed, in words: the exception its process ended with, or the signal that ended it.
-
-    Args:
-        lines: what the stage wrote.
-        status: its exit status; 128 + n where a shell reports signal n.
-    """
+    """Returns why a stage failed: the exception in its lines, or the signal n that ended it, which a shell reports as 128 + n."""
     number = -status if status < 0 else status - 128
     if number > 0:
         return killed(number)

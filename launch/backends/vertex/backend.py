@@ -3,16 +3,17 @@
 import contextlib
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kfp import dsl
 
+from components.images import ACCELERATED
 from launch.backends.base import BackendError, Flag, FollowedRun, Progress, Schedule, stages_among
 from launch.backends.cluster.backend import MOST_LISTED, ClusterBackend, Prepared
 from launch.backends.cluster.cluster import Cluster
-from launch.backends.cluster.records import ClusterRecord
+from launch.backends.cluster.records import ClusterRecord, folds_among
 from launch.backends.vertex import target
 from launch.backends.vertex.client import QUOTAS, connect, talking_to
 from launch.backends.vertex.records import END_STATES, record_of, state_of, summary_of
@@ -51,6 +52,8 @@ class VertexBackend(ClusterBackend):
     def create(self, file: Path, prepared: Prepared) -> FollowedRun:
         """As `ClusterBackend`: a job, and a run of its experiment; words about it become labels."""
         job = self.job_of(file, prepared)
+        for line in self.quotas_of(prepared):
+            print(line, flush=True)
         with talking_to(self.where, f"find or make experiment {prepared.experiment}"):
             experiment = self.connection.Experiment.get_or_create(prepared.experiment)
         try:
@@ -76,6 +79,19 @@ class VertexBackend(ClusterBackend):
             parameter_values=prepared.values,
             labels=OURS | prepared.about | prepared.cluster.labels,
         )
+
+    def quotas_of(self, prepared: Prepared) -> Iterator[str]:
+        """Yields what quota each stage on an accelerator asks for: a job that has none waits, and nobody says for what."""
+        folds = len(folds_among(prepared.values)) or 1
+        for stage in (stage for stage in prepared.plan.stages if stage in ACCELERATED):
+            asked = prepared.cluster.resources[stage]
+            device = asked.accelerator or (asked.machine_type if prepared.cluster.accelerator == "tpu" else "")
+            if device:
+                kind = "preemptible custom model training" if asked.spot else "custom model training"
+                yield (
+                    f"{stage} waits unless there is a quota of {folds * (asked.devices or 1)} {device} ({kind}, "
+                    f"{self.where['region']}): {QUOTAS.format(**self.where)}"
+                )
 
     def progress(self, job: Any) -> Progress:
         """Asks the service where a job is."""
@@ -106,7 +122,6 @@ class VertexBackend(ClusterBackend):
         raise FileNotFoundError(f"{project}, {region} has no run {name}. See: python pipeline.py list --target vertex")
 
     def record(self, name: str) -> ClusterRecord:
-        """As `ClusterBackend`."""
         job = self.find(name)
         with talking_to(self.where, f"read run {name}"):
             experiment = job.get_associated_experiment()
@@ -137,7 +152,6 @@ class VertexBackend(ClusterBackend):
         ]
 
     def change_schedule(self, schedule: str, action: str) -> None:
-        """As `ClusterBackend`."""
         with talking_to(self.where, f"{action} schedule {schedule}"):
             found = self.connection.PipelineJobSchedule.get(schedule)
             if action == "resume":
@@ -145,24 +159,15 @@ class VertexBackend(ClusterBackend):
             else:
                 getattr(found, action)()
 
-    def stop(self, name: str) -> str:
-        """As `ClusterBackend`."""
-        job = self.find(name)
-        with talking_to(self.where, f"stop run {name}"):
-            job.cancel()
-        return self.page_of_job(job)
+    def end(self, run: Any) -> None:
+        with talking_to(self.where, f"stop run {self.key_of(run)}"):
+            run.cancel()
 
-    def link_of(self, job: str) -> str:
-        """As `ClusterBackend`."""
-        return LINK.format(**self.where, job=job)
+    def key_of(self, run: Any) -> str:
+        return str(run.resource_name.rpartition("/")[2])
 
-    def page_of(self, name: str) -> str:
-        """As `ClusterBackend`."""
-        return self.page_of_job(self.find(name))
-
-    def page_of_job(self, job: Any) -> str:
-        """Returns the page of a job that is there."""
-        return self.link_of(job.resource_name.rpartition("/")[2])
+    def link_of(self, key: str) -> str:
+        return LINK.format(**self.where, job=key)
 
     def check_values(self, values: Mapping[str, Any]) -> None:
         """As `ClusterBackend`: lists of more artifacts than the service takes."""

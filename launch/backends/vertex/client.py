@@ -40,10 +40,7 @@ def connect(flags: argparse.Namespace) -> Any:
         raise ValueError(f"--region {flags.region}: Vertex AI has no such region.{guess} It has: {', '.join(regions)}.")
     try:
         aiplatform.init(
-            project=flags.project,
-            location=flags.region,
-            api_transport="rest",
-            api_endpoint=flags.api_endpoint or None,
+            project=flags.project, location=flags.region, api_transport="rest", api_endpoint=flags.api_endpoint or None
         )
         aiplatform.initializer.global_config.credentials  # noqa: B018 - looks for them
     except GoogleAuthError as error:

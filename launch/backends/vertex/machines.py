@@ -32,14 +32,6 @@ TAKES_NONE = re.compile(r"(e2|n2|n2d|c2|c2d|c3|c4|m1|m3|n4)-.*")
 WITHOUT_GCS = re.compile(r"a3-ultragpu-.*")  # /gcs was seen to be missing there: gcsfuse issue 4333
 
 
-def built_in(machine_type: str) -> tuple[str, int] | None:
-    """Returns the accelerator that a machine type comes with, and how many; None for one with none, or that is not known."""
-    for pattern, accelerator, count in BUILT_IN:
-        if match := re.fullmatch(pattern, machine_type):
-            return accelerator, int(match.expand(count) if isinstance(count, str) else count)
-    return None
-
-
 def require_machine(stage: str, resources: Resources) -> None:
     """Refuses a machine type with accelerators that it does not go with. Raises ValueError: says what goes with it."""
     machine, accelerator, count = resources.machine_type, resources.accelerator, resources.count
@@ -49,12 +41,15 @@ def require_machine(stage: str, resources: Resources) -> None:
             "read and write. Expected another one, such as a3-highgpu-8g."
         )
     said = f"--resource {stage}.machine_type={machine}: accelerator={accelerator!r} and count={count} do not go with it."
-    found = built_in(machine)
-    if found and found != (accelerator, count):
-        raise ValueError(
-            f"{said} It comes with {found[1]} of {found[0]}: add --resource {stage}.accelerator={found[0]} --resource "
-            f"{stage}.count={found[1]}, or choose another machine type."
-        )
+    for pattern, own, of_type in BUILT_IN:
+        if not (match := re.fullmatch(pattern, machine)):
+            continue
+        number = int(match.expand(of_type) if isinstance(of_type, str) else of_type)
+        if (own, number) != (accelerator, count):
+            raise ValueError(
+                f"{said} It comes with {number} of {own}: add --resource {stage}.accelerator={own} --resource "
+                f"{stage}.count={number}, or choose another machine type."
+            )
     if machine.startswith("n1-") and accelerator and count not in ATTACHED.get(accelerator, ()):
         taken = "; ".join(f"{name}: {', '.join(map(str, counts))}" for name, counts in ATTACHED.items())
         raise ValueError(f"{said} Expected one of these: {taken}.")

@@ -11,14 +11,7 @@ PORT = 8080
 
 
 def find(aiplatform: Any, flags: argparse.Namespace, alias: str) -> Any | None:
-    """Returns the version of the model with an alias, the default one for none; None where there is no such version.
-
-    Args:
-        aiplatform: as `connect` returns it.
-
-    Raises:
-        BackendError: the service does not answer, or says no.
-    """
+    """Returns the model's version of an alias, the default one for none; None where there is none. Raises as `talking_to`."""
     from google.api_core.exceptions import NotFound
 
     with talking_to({"project": flags.project, "region": flags.region}, f"read the model {MODEL}"):
@@ -29,17 +22,12 @@ def find(aiplatform: Any, flags: argparse.Namespace, alias: str) -> Any | None:
 
 
 def register(aiplatform: Any, flags: argparse.Namespace, folder: str, image: str, card: str, alias: str) -> str:
-    """Uploads a version of the model, which takes the alias over; returns its name.
+    """Uploads a version of the model, which takes the alias over; returns its name. Raises as `talking_to`.
 
     Args:
-        aiplatform: as `connect` returns it.
         folder: gs:// address of what publish wrote.
         image: of the server.
         card: what is said of it, in Markdown.
-        alias: empty for none.
-
-    Raises:
-        BackendError: the service does not answer, or says no.
     """
     earlier = find(aiplatform, flags, "")
     with talking_to({"project": flags.project, "region": flags.region}, f"upload a version of the model {MODEL}", uncertain=True):

@@ -25,12 +25,7 @@ GOOD = ("SUCCEEDED", "SKIPPED")  # the latter from the cache
 
 
 def record_of(job: Any, experiment: str) -> ClusterRecord:
-    """Returns a job for going on from it.
-
-    Args:
-        job: as the service has it.
-        experiment: its experiment's name; empty for none.
-    """
+    """Returns a job, as the service has it, for going on from it; `experiment` is empty for none."""
     state = state_of(job)
     given = defaults_of(plain(job.pipeline_spec)) | dict(job.runtime_config.parameter_values)
     return ClusterRecord(

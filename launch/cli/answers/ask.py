@@ -4,7 +4,6 @@ import argparse
 import json
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ from launch.cli.options import add_connection, add_runs_dir, add_target, backend
 from launch.runs.dag.wiring import read_wiring
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+MOST_CADENCE_DAYS = 366  # as in training
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `ask` to the command line."""
     parser = commands.add_parser(
         "ask",
         help="how many days lie between two photos, or a series of them",
@@ -28,6 +27,10 @@ def add_parser(commands: Any) -> None:
         "arguments", nargs="+", metavar="RUN PHOTO", help="the run, then photos, or one folder; with --model photos alone"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--cadence-days", type=float, default=0.0, metavar="N",
+        help="of a series: days from one photo to the next, where they are regular but for a few that are missing",
+    )  # fmt: skip
     parser.add_argument("--page", type=Path, metavar="FILE", help="write the photos on their time line as one HTML page")
     add_plant(parser)
     add_model(parser)
@@ -94,8 +97,11 @@ def ask(arguments: argparse.Namespace, pipeline: Any) -> int:
         BackendError: the cluster cannot be talked to, or says no.
     """
     from components.serve.models.predictor import Predictor  # OpenVINO takes a while to import
-    from components.serve.timeline import out_of_order, timeline, timeline_page
+    from components.serve.strip import strip_page
+    from components.serve.timeline import time_line
 
+    if not 0 <= arguments.cadence_days <= MOST_CADENCE_DAYS:
+        raise ValueError(f"--cadence-days {arguments.cadence_days}: expected 0 to {MOST_CADENCE_DAYS} days.")
     run, given = ("", arguments.arguments) if arguments.model else (arguments.arguments[0], arguments.arguments[1:])
     paths = photos_of(given)
     with tempfile.TemporaryDirectory(prefix="verdelta-ask-") as scratch:
@@ -103,37 +109,36 @@ def ask(arguments: argparse.Namespace, pipeline: Any) -> int:
     named = [(str(path), path.read_bytes()) for path in paths]
     photos = predictor.photos(named)
     names = [path.name for path in paths]
-    moments = timeline(predictor, list(zip(names, photos, strict=True)), arguments.species, arguments.series)
-    warnings = [f"{each.name}: {warning}" for each in moments if each.answer for warning in each.answer.warnings]
-    warnings += out_of_order(moments)
-    by = next(each.answer.calibration for each in moments if each.answer)
-    last = next(each.answer.interval for each in reversed(moments) if each.answer)
-    said = {"run": predictor.bundle.name, "interval": last, "calibration": by, "warnings": warnings}
+    named_photos = list(zip(names, photos, strict=True))
+    line = time_line(predictor, named_photos, arguments.species, arguments.series, arguments.cadence_days)
+    run = predictor.bundle.name
     if arguments.json:
         facts = [
-            {"photo": each.name, "days": each.days, "raw_days": each.answer.raw_days if each.answer else 0.0} for each in moments
+            {"photo": name, "days": days, "raw_days": raw}
+            for name, days, raw in zip(names, line.days, line.raw_days, strict=True)
         ]
-        print(json.dumps({**said, "photos": facts}, ensure_ascii=False))
+        said = {name: getattr(line, name) for name in ("interval", "drift", "calibration", "warnings")}
+        print(json.dumps({"run": run, **said, "photos": facts}, ensure_ascii=False))
     else:
-        print("\n".join(lines(moments, said)))
+        print("\n".join(lines(line)))
     if arguments.page:
-        title = f"{names[0]} to {names[-1]}: {moments[-1].days:.1f} days"
-        notes = [f"by the models of {said['run']}", f"calibration: {said['calibration']}", *warnings]
+        title = f"{names[0]} to {names[-1]}: {line.days[-1]:.1f} days"
+        notes = [f"by the models of {run}", f"calibration: {line.calibration}", *line.warnings]
         with atomic_write(arguments.page) as partial:
-            partial.write_text(timeline_page(title, moments, [content for _, content in named], notes), encoding="utf-8")
+            partial.write_text(strip_page(title, line, [content for _, content in named], notes), encoding="utf-8")
     return 0
 
 
-def lines(moments: Sequence[Any], said: Mapping[str, Any]) -> list[str]:
+def lines(line: Any) -> list[str]:
     """Returns what is printed of photos on their time line."""
-    if len(moments) == 2:
-        found = [f"{moments[1].days:.2f} days from {moments[0].name} to {moments[1].name}"]
+    if len(line.names) == 2:
+        found = [f"{line.days[1]:.2f} days from {line.names[0]} to {line.names[1]}"]
     else:
-        found = ["  days  photo", *(f"{each.days:6.2f}  {each.name}" for each in moments)]
-    if said["interval"]:
-        found += ["interval     {:.1f} to {:.1f} days".format(*said["interval"])]
-    found += [f"calibration  {said['calibration']}"]
-    return found + [f"warning      {warning}" for warning in said["warnings"]]
+        found = ["  days  photo", *(f"{days:6.2f}  {name}" for name, days in zip(line.names, line.days, strict=True))]
+    if line.interval:
+        found += ["interval     {:.1f} to {:.1f} days".format(*line.interval)]
+    found += [f"calibration  {line.calibration}"]
+    return found + [f"warning      {warning}" for warning in line.warnings]
 
 
 def photos_of(given: list[str]) -> list[Path]:

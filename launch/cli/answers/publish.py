@@ -20,7 +20,6 @@ IsBetter = Callable[[Bundle | None], bool]
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `publish` to the command line."""
     parser = commands.add_parser(
         "publish",
         help="put a run's models, calibration and card into a registry of models, or a folder",
@@ -32,6 +31,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("run", metavar="RUN", help="the run")
     parser.add_argument("--to", default="", metavar="DIR_OR_GS", help="a new folder, or an empty one, in place of the registry")
+    parser.add_argument("--replace", action="store_true", help="with --to gs://...: in place of what was published there before")
     parser.add_argument("--alias", default="", metavar="NAME", help="the name that the version gets, such as champion")
     parser.add_argument(
         "--if-better", action="store_true",
@@ -48,7 +48,7 @@ def publish(arguments: argparse.Namespace, pipeline: Any) -> int:
 
     Raises:
         ValueError: flags that do not go together, a run that has no model or calibration, or as `registry` and `labelled_pairs`.
-        FileExistsError: the folder is not empty.
+        FileExistsError: the folder is not empty, or the bucket has a model there.
         FileNotFoundError: no such run, or something of it is gone.
         OSError: a bucket that cannot be read or written.
         BackendError: the cluster cannot be talked to, or says no.
@@ -56,6 +56,7 @@ def publish(arguments: argparse.Namespace, pipeline: Any) -> int:
     from launch.runs.card import model_card, scores_of
 
     check(arguments)
+    require_new(arguments)
     run = backend_from(arguments, pipeline).read(arguments.run)
     with tempfile.TemporaryDirectory(prefix="verdelta-publish-") as temporary:
         scratch = Path(temporary)
@@ -84,8 +85,29 @@ def check(arguments: argparse.Namespace) -> None:
         raise ValueError("--if-better: it compares with the version that has --alias; expected both.")
     if arguments.serving_image and (arguments.target != "vertex" or not arguments.to.startswith(GS)):
         raise ValueError(f"--serving-image {arguments.serving_image}: expected --target vertex and --to gs://BUCKET/FOLDER, too.")
+    if arguments.replace and not arguments.to.startswith(GS):
+        raise ValueError(
+            "--replace: expected --to gs://BUCKET/FOLDER, too; what is in a folder of this machine is never replaced."
+        )
     if arguments.to and arguments.alias and not arguments.serving_image:
         raise ValueError(f"--to {arguments.to}, --alias {arguments.alias}: a folder has no aliases; leave one of them out.")
+
+
+def require_new(arguments: argparse.Namespace) -> None:
+    """Raises FileExistsError where something was published to the same address: whoever reads it would get another model.
+
+    Raises:
+        OSError: a bucket that cannot be read.
+    """
+    if not arguments.to.startswith(GS) or arguments.replace:
+        return
+    from components.raw.gcs import look_up  # Google's library takes a while to import
+
+    with contextlib.suppress(FileNotFoundError):
+        there = look_up(f"{arguments.to.rstrip('/')}/{BUNDLE_JSON}")
+        raise FileExistsError(
+            f"{there.address}: published before. Name a new folder, for each version its own, or add --replace."
+        )
 
 
 def written(bundle: Bundle, card: str, place: str, scratch: Path) -> Path:

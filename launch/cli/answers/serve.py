@@ -10,7 +10,6 @@ from launch.cli.answers.ask import add_model, load_bundle
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `serve` to the command line."""
     parser = commands.add_parser(
         "serve",
         help="serve a run's models: a page, and an interface for programs",

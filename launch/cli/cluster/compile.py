@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from launch.backends.cluster.checks import raw_inputs
 from launch.backends.cluster.compile import check_parameters, compile_pipeline
-from launch.backends.cluster.raw import raw_inputs
 from launch.cli.options import add_machines, add_parameters, add_target, cluster_backend_from, parameters_of
 from launch.runs.parameters import FOLDS, SHARDS, pipeline_inputs
 
@@ -16,7 +16,6 @@ MORE = {
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `compile` to the command line."""
     parser = commands.add_parser(
         "compile",
         help="write the pipeline as a file for Kubeflow or Vertex AI",

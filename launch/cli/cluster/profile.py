@@ -18,7 +18,6 @@ OF_TRAINING = ("submit", "compile")  # `raw` is what a run is trained on; score 
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `profile` to the command line."""
     parser = commands.add_parser(
         "profile",
         help="keep the flags of a cluster in verdelta.toml",
@@ -51,11 +50,7 @@ def kept() -> dict[str, argparse.Action]:
 
 
 def write(arguments: argparse.Namespace, _pipeline: Any) -> int:
-    """Writes the profile that the flags say into the file of this folder, and returns the exit status.
-
-    Raises:
-        ValueError: the file has a profile of that name already.
-    """
+    """Writes a profile of the flags into this folder's file, returns the exit status. Raises ValueError: it has one so named."""
     path, name = Path(FILE), arguments.profile or DEFAULT
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     if name in tomllib.loads(text):
@@ -69,21 +64,21 @@ def write(arguments: argparse.Namespace, _pipeline: Any) -> int:
 
 def show(arguments: argparse.Namespace, _pipeline: Any) -> int:
     """Prints the profile that is used here and returns the exit status. Raises FileNotFoundError: there is none."""
-    path = find(Path.cwd())
+    path = profile_file(Path.cwd())
     if path is None:
         raise FileNotFoundError(f"{FILE}: neither in {Path.cwd()} nor above. Write one: python pipeline.py profile init --help")
     name = arguments.profile or os.environ.get(VARIABLE) or DEFAULT
     print(f"profile {name} of {path}")
-    print("\n".join(f"  {key} = {json.dumps(value)}" for key, value in read(path, name).items()))
+    print("\n".join(f"  {key} = {json.dumps(value)}" for key, value in read_profile(path, name).items()))
     return 0
 
 
-def find(folder: Path) -> Path | None:
+def profile_file(folder: Path) -> Path | None:
     """Returns the file in `folder` or the nearest above that has one."""
     return next((place / FILE for place in (folder, *folder.parents) if (place / FILE).is_file()), None)
 
 
-def read(path: Path, name: str) -> dict[str, Any]:
+def read_profile(path: Path, name: str) -> dict[str, Any]:
     """Returns a profile. Raises ValueError: no TOML, no such profile, a name that is no flag's, or a value that no flag takes."""
     try:
         profiles = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -105,12 +100,9 @@ def read(path: Path, name: str) -> dict[str, Any]:
 
 
 def with_profile(arguments: Sequence[str], commands: Mapping[str, argparse.ArgumentParser]) -> list[str]:
-    """Returns a command line with the flags of the profile that is used here, those that it gives itself left out.
+    """Returns a command line with the flags of the profile that is used here but those it gives itself; raises as `read_profile`.
 
     Nothing is added to a command that does not go to a cluster, nor where it names another target than the profile.
-
-    Raises:
-        ValueError: as `read`, or a profile that is asked for where there is no file.
     """
     command, rest = (arguments[0], list(arguments[1:])) if arguments else ("", [])
     parser = commands.get(command)
@@ -118,14 +110,14 @@ def with_profile(arguments: Sequence[str], commands: Mapping[str, argparse.Argum
     if "target" not in flags or {"-h", "--help"} & set(rest):
         return list(arguments)
     given, _ = given_parser(flags).parse_known_args(rest)
-    name, path = given.profile or os.environ.get(VARIABLE), find(Path.cwd())
+    name, path = given.profile or os.environ.get(VARIABLE), profile_file(Path.cwd())
     if path is None:
         if name:
             raise ValueError(f"--profile {name}: no {FILE} in {Path.cwd()} or above. Write one: python pipeline.py profile init")
         return list(arguments)
     if given.target == HERE:
         return list(arguments)
-    profile = read(path, name or DEFAULT)
+    profile = read_profile(path, name or DEFAULT)
     if given.target not in (None, profile["target"]):
         return list(arguments)
     if command == "compile" and profile["target"] == "kubeflow":

@@ -10,7 +10,6 @@ ACTIONS = {"pause": "paused", "resume": "resumed", "delete": "deleted"}
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `schedules` to the command line."""
     parser = commands.add_parser(
         "schedules",
         help="list, pause, resume or delete what starts runs again and again",

@@ -7,7 +7,6 @@ from launch.cli.options import add_connection, add_target, cluster_backend_from
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `stop` to the command line."""
     parser = commands.add_parser(
         "stop",
         help="end a run on Kubeflow or Vertex AI",

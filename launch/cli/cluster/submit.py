@@ -21,7 +21,6 @@ CRON = re.compile(r"[^\s]+( [^\s]+){4}")
 
 
 def add_parser(commands: Any) -> None:
-    """Adds `submit` to the command line."""
     parser = commands.add_parser(
         "submit",
         help="run the pipeline on Kubeflow or Vertex AI",

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from kfp.dsl.pipeline_channel import PipelineArtifactChannel
+from kfp.dsl.pipeline_channel import PipelineArtifactChannel as PipelineArtifactChannel
 from kfp.dsl.pipeline_context import Pipeline
-from kfp.local.cache import LocalCache
+from kfp.local.cache import LocalCache as LocalCache
 from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
-from kfp.local.status import Status
+from kfp.local.status import Status as Status
 
 USED = {
     "kfp.dsl.pipeline_channel.PipelineArtifactChannel": "a stage reads artifacts of another loop, or one artifact, as a list",
@@ -38,18 +38,6 @@ REPLACED = {
     "kfp.local.logging_utils.indented_print": "it replaces builtins.print, which threads cannot share",
     "kfp.local.logging_utils.print_horizontal_line": "kfp's own talk stays out of the terminal",
 }
-
-__all__ = [
-    "REPLACED",
-    "USED",
-    "LocalCache",
-    "PipelineArtifactChannel",
-    "Status",
-    "load_dispatcher",
-    "replacing",
-    "task_arguments",
-    "tasks_of_pipeline",
-]
 
 
 def tasks_of_pipeline() -> list[Any]:

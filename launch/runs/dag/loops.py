@@ -1,4 +1,4 @@
-"""Loops over folds and shards; where there is one, they are left out: on a cluster each costs two pods and more than a minute."""
+"""Loops over folds and shards, left out where there is one, which on a cluster costs minutes; and the lists that they make."""
 
 import contextlib
 import dataclasses
@@ -8,9 +8,30 @@ from typing import Any
 
 from kfp import dsl
 
-from launch.runs.dag.collected import CollectedArtifacts, list_of_one
+from launch.runs.dag.kfp_internals import PipelineArtifactChannel
 from launch.runs.dag.signatures import declared, with_parameters
 from launch.runs.parameters import FOLDS, LOOP, SHARDS
+
+
+class CollectedArtifacts(dsl.Collected, PipelineArtifactChannel):
+    """What dsl.Collected is, and an artifact channel by its type, too.
+
+    kfp 2.17 takes a dsl.Collected that goes into another loop for a list of parameters, whatever it holds, and fails on the
+    type of the artifacts; it asks first whether a channel is one of artifacts. What it then writes down is an ordinary input
+    of the loop, a list of artifacts.
+    """
+
+    def __init__(self, output: Any) -> None:
+        PipelineArtifactChannel.__init__(self, output.name, output.channel_type, output.task_name, is_artifact_list=True)
+        self.output, self.is_artifact_channel = output, True
+
+
+def list_of_one(output: Any) -> PipelineArtifactChannel:
+    """Returns the channel by which a task reads an artifact outside of loops as a list.
+
+    kfp collects lists from loops only; an importer in a loop is something that not every release of Kubeflow takes.
+    """
+    return PipelineArtifactChannel(output.name, output.channel_type, output.task_name, is_artifact_list=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,12 +43,7 @@ class Alone:
 
 @contextlib.contextmanager
 def each(items: Any, name: str) -> Iterator[Any]:
-    """A loop over the items of a list, or its body alone.
-
-    Args:
-        items: a parameter of the pipeline, or `Alone`.
-        name: of the loop, as pages show it.
-    """
+    """A loop, named so on pages, over the items of a list that is a parameter of the pipeline, or its body alone for `Alone`."""
     if isinstance(items, Alone):
         yield items
         return
@@ -48,14 +64,9 @@ def collected(output: Any, items: Any) -> Any:
 
 
 def without_loops_of_one(pipeline: Any, values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Returns a pipeline, and its arguments, without the loops that these go through once.
+    """Returns a pipeline, and its arguments, without the loops of `each` over `folds` and `shards` that these go through once.
 
-    In place of `folds` it has a parameter `fold`. It has neither `shards` nor `num_shards`: a run of several shards needs the
-    loop.
-
-    Args:
-        pipeline: of whose loops `each` made those over its parameters `folds` and `shards`.
-        values: its arguments.
+    In place of `folds` it has a parameter `fold`. It has neither `shards` nor `num_shards`: a run of several needs the loop.
     """
     alone = [name for name in (FOLDS, SHARDS) if len(values.get(name, ())) == 1]
     if not alone:

@@ -7,13 +7,13 @@ Kubeflow Pipelines 2.17 would record it under another, and look for it under its
 import dataclasses
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from kfp import dsl
 
-from launch.runs.dag.collected import list_of_one
-from launch.runs.dag.loops import collected, each, number_of, without_loops_of_one
-from launch.runs.dag.signatures import chosen_for, declared, scalars_of, with_parameters
+from launch.runs.dag.loops import collected, each, list_of_one, number_of, without_loops_of_one
+from launch.runs.dag.signatures import declared, scalars_of, with_parameters
 from launch.runs.dag.wiring import Artifacts, Source, Wiring
 from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS
 
@@ -43,10 +43,13 @@ def pipeline_of(
     parameters: Mapping[str, Any],
     artifacts: Artifacts,
     site: Site,
+    name: str = "",
+    description: str | None = None,
+    fixed: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Any, dict[str, Any]]:
     """Returns a pipeline that executes `stages` and nothing else, and its arguments.
 
-    Artifacts that the stages read and none of them writes are imported. Those of one of several folds are imported in the loop
+    Artifacts that stages read and none before them writes are imported. Those of one of several folds are imported in the loop
     over the folds, those of several shards in loops of their own, because a list of artifacts can only be collected from a loop.
 
     Args:
@@ -57,6 +60,8 @@ def pipeline_of(
             artifacts of one are imported as many times as it was executed.
         artifacts: the run's artifacts.
         site: of the backend.
+        name, description: of the pipeline; the name is made of that of its first stage if empty.
+        fixed: what stages are given beside, where they have defaults that are not a run's parameters.
     """
     kinds = {name: kind for stage in stages for name, kind in scalars_of(face_of(stage)).items()}
     imports = wiring.read_by(stages)
@@ -87,8 +92,8 @@ def pipeline_of(
     arguments |= lists
     kinds |= dict.fromkeys(lists, list) | {SHARDS: list[int]}  # the others' items are dicts
 
-    def again(*values: Any) -> None:
-        given = dict(zip(arguments, values, strict=True))
+    def replayed(*values: Any) -> None:
+        given = {**fixed, **dict(zip(arguments, values, strict=True))}
         known = {source: imported(uri := artifacts[source, None], site.content(uri), source) for source in whole}
         single = {source: imported(uri := artifacts[source, part], site.content(uri), source) for source, part in alone.items()}
         of_only_fold = {source: single[source] for source in by_fold if source in single}  # no list in the loop
@@ -121,8 +126,9 @@ def pipeline_of(
         for stage in after:
             known |= called(stage, wiring, readable(), given)
 
-    name = f"verdelta-again-{stages[0].replace('_', '-')}"
-    pipeline = dsl.pipeline(name=name)(with_parameters(again, [declared(name, kinds[name]) for name in arguments]))
+    function = with_parameters(replayed, [declared(each, kinds[each]) for each in arguments])
+    name = name or f"verdelta-again-{stages[0].replace('_', '-')}"
+    pipeline = dsl.pipeline(name=name, description=description)(function)
     return site.built(pipeline, arguments)
 
 
@@ -135,6 +141,18 @@ def loop_item(
         uri = artifacts[source, part]
         item |= {key(source): uri, f"{key(source)}{CONTENT}": content(uri)}
     return item
+
+
+def imported_in_loops(values: Mapping[str, Any]) -> dict[str, int]:
+    """Returns, of the arguments of such a pipeline, the URI of each artifact that loops import, and its fold or shard."""
+    items = [item for value in values.values() if isinstance(value, list) for item in value if isinstance(item, Mapping)]
+    parts = [(item.get(LOOP, item.get(SHARD)), item) for item in items if {LOOP, SHARD} & item.keys()]
+    return {
+        uri: int(part)
+        for part, item in parts
+        for name, uri in item.items()
+        if name not in (LOOP, SHARD) and not name.endswith(CONTENT)
+    }
 
 
 def imported_item(item: Any, sources: Sequence[Source]) -> dict[Source, Any]:
@@ -165,10 +183,11 @@ def artifact_class(source: Source) -> type[dsl.Artifact]:
 
 
 def called(stage: str, wiring: Wiring, known: Mapping[Source, Any], given: Mapping[str, Any]) -> dict[Source, Any]:
-    """Puts a stage into the pipeline and returns the channels of its outputs."""
+    """Puts a stage into the pipeline, with those of its parameters that are given, and returns the channels of its outputs."""
     face = face_of(stage)
     artifacts = {name: known[source] for name, source in wiring.inputs[stage].items()}
-    task = face(**artifacts, **chosen_for(face, given))
+    scalars = {name: given[name] for name in face.component_spec.inputs if name in given}
+    task = face(**artifacts, **scalars)
     return {Source(stage, output): task.outputs[output] for output in face.component_spec.outputs}
 
 

@@ -22,6 +22,7 @@ class Source(NamedTuple):
     output: str
 
 
+MODEL, SUBMISSION = Source("train", "model"), Source("calibrate", "submission")
 Artifacts = Mapping[tuple[Source, int | None], str]  # (what, its fold or shard or None for the whole run) to URI
 
 
@@ -58,9 +59,9 @@ class Wiring:
         )
 
     def read_by(self, stages: Sequence[str]) -> list[Source]:
-        """Returns what `stages` read that none of them writes, each artifact once."""
-        sources = (source for stage in stages for source in self.inputs[stage].values())
-        return [source for source in dict.fromkeys(sources) if source.stage not in stages]
+        """Returns what `stages`, in data order, read that none before them writes, each artifact once."""
+        read = ((number, source) for number, stage in enumerate(stages) for source in self.inputs[stage].values())
+        return list(dict.fromkeys(source for number, source in read if source.stage not in stages[:number]))
 
 
 def read_wiring(pipeline: Any) -> Wiring:
@@ -85,9 +86,10 @@ def read_wiring(pipeline: Any) -> Wiring:
                 items = task["parameterIterator"]["items"]["inputParameter"]
                 walk(component["dag"], found, items.removeprefix(CHANNEL))
             else:
-                inputs[stage_of(name)] = found
+                stage = name.replace("-", "_")
+                inputs[stage] = found
                 if loop:
-                    in_loop[loop].add(stage_of(name))
+                    in_loop[loop].add(stage)
 
     walk(spec["root"]["dag"], {}, None)
     return Wiring({stage: inputs[stage] for stage in STAGES}, frozenset(in_loop[FOLDS]), frozenset(in_loop[SHARDS]))
@@ -97,11 +99,6 @@ def written(components: Mapping[str, Any], dag: Mapping[str, Any], task: str, ou
     """Returns who writes an output of `task`: the task itself or, where it is a loop, one inside it."""
     component = components[dag["tasks"][task]["componentRef"]["name"]]
     if "dag" not in component:
-        return Source(stage_of(task), output)
+        return Source(task.replace("-", "_"), output)
     selector = component["dag"]["outputs"]["artifacts"][output]["artifactSelectors"][0]
     return written(components, component["dag"], selector["producerSubtask"], selector["outputArtifactKey"])
-
-
-def stage_of(task: str) -> str:
-    """Returns the stage that a task of the pipeline is."""
-    return task.replace("-", "_")

@@ -23,11 +23,7 @@ class Wanted:
 
 
 def wanted(wiring: Wiring, stage: str, assignments: Sequence[str], *, downstream: bool, fold: int | None) -> Wanted:
-    """Returns what the command line wants, as far as it can be checked without the run.
-
-    Raises:
-        ValueError: no such stage, or a parameter of none of the stages that are run.
-    """
+    """Returns what the command line wants. Raises ValueError: no such stage, or a parameter of no stage that is run."""
     if stage not in wiring.inputs:
         raise ValueError(f"{stage}: no such stage. Expected one of {', '.join(wiring.inputs)}.")
     stages = wiring.onward(stage) if downstream else [stage]
@@ -54,7 +50,7 @@ def rerun_plan(wiring: Wiring, earlier: RecordedRun, wanted: Wanted, name: str |
         preset=earlier.preset,
         parameters=resolve(earlier.parameters, wanted.changed),
         stages=wanted.stages,
-        steps=[Step(stages, functools.partial(build, wiring, earlier, stages, folds)) for stages, folds in steps],
+        steps=[Step(stages, functools.partial(build_step, wiring, earlier, stages, folds)) for stages, folds in steps],
         raw=earlier.raw if "resize_images" in wanted.stages else None,
         parent=Parent(earlier.name, wanted.stage, RERUN, folds),
         earlier=earlier,
@@ -62,13 +58,13 @@ def rerun_plan(wiring: Wiring, earlier: RecordedRun, wanted: Wanted, name: str |
     )
 
 
-def build(
+def build_step(
     wiring: Wiring, earlier: RecordedRun, stages: Sequence[str], folds: Sequence[int],
-    plan: Plan, site: Site, data: Mapping[str, str], written: Artifacts,
+    plan: Plan, site: Site, data: Mapping[str, str], written: Artifacts, **more: Any,
 ) -> Built:  # fmt: skip
-    """Returns the pipeline of one step, and its arguments."""
+    """Returns the pipeline of one step, and its arguments; `more` is for `pipeline_of`."""
     parameters, artifacts = {**plan.parameters, **data}, {**earlier.artifacts, **written}
-    return pipeline_of(wiring, stages, folds=folds, parameters=parameters, artifacts=artifacts, site=site)
+    return pipeline_of(wiring, stages, folds=folds, parameters=parameters, artifacts=artifacts, site=site, **more)
 
 
 def parse_changes(assignments: Sequence[str], wiring: Wiring, stage: str, stages: Sequence[str]) -> dict[str, Any]:
@@ -88,11 +84,7 @@ def parse_changes(assignments: Sequence[str], wiring: Wiring, stage: str, stages
 
 
 def folds_of(earlier: RecordedRun, wiring: Wiring, wanted: Wanted) -> list[int]:
-    """Returns the folds that stages of the loop are executed for.
-
-    Raises:
-        ValueError: a fold that the run did not train, or a stage that has no folds.
-    """
+    """Returns the folds that the loop is over. Raises ValueError: one that the run did not train, or a stage without folds."""
     fold, stage = wanted.fold, wanted.stage
     if fold is None:
         return earlier.folds

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from kfp import dsl
+from scipy.stats import t
 
 from components.calibrate import calibrate as stage
 from components.calibrate.component import calibrate as face
@@ -203,15 +204,16 @@ def expected_slopes(pairs: pd.DataFrame) -> dict[str, float]:
         logs.setdefault(name[:2], []).append(float(np.log(slope)))
     freedom = sum(len(found) - 1 for found in logs.values())
     spread = sum(np.var(found) * len(found) for found in logs.values()) / freedom if freedom else np.inf
+    strict = t.ppf(0.995, freedom) ** 2 if freedom else 1.0
     means = {name: (np.mean(found), len(found)) for name, found in logs.items()}
     return {
-        name: float(np.exp(mean * max(0.0, 1 - 2 * spread / count / mean**2) * (count > 1)))
+        name: float(np.exp(mean * max(0.0, 1 - strict * spread / count / mean**2) * (count > 1)))
         for name, (mean, count) in means.items()
     }
 
 
 def test_fit_multiplies_by_the_mean_slope_of_a_species_series_as_far_as_they_agree(job: Job) -> None:
-    tables = [table.assign(prediction_days=table["prediction_days"] * 2) for table in out_of_fold_tables()]
+    tables = [table.assign(prediction_days=table["prediction_days"] * 3) for table in out_of_fold_tables()]
     job.write_out_of_fold(tables)
     job.run("fit")
     pairs = pd.concat(tables)
@@ -228,7 +230,7 @@ def test_fit_multiplies_by_the_mean_slope_of_a_species_series_as_far_as_they_agr
 
 
 def test_validation_of_the_fit_leaves_each_series_out(job: Job) -> None:
-    tables = [table.assign(prediction_days=table["prediction_days"] * 2) for table in out_of_fold_tables()]
+    tables = [table.assign(prediction_days=table["prediction_days"] * 3) for table in out_of_fold_tables()]
     job.write_out_of_fold(tables)
     job.run("fit")
     pairs = pd.concat(tables, ignore_index=True)
@@ -272,6 +274,48 @@ def test_predictions_that_mean_nothing_have_no_negative_slope(job: Job) -> None:
     job.write_out_of_fold(turned)
     job.run("fit")
     assert all(0 < fit["slope"] <= 4 for fit in job.json("calibration.json")["fits"].values())
+
+
+def label_a_few(job: Job) -> None:
+    (job.catalog / "few_labels.csv").write_text("idx,time_delta\n1,13\n0,\n")
+
+
+def test_a_few_labels_correct_their_series_alone_and_are_no_scores(job: Job) -> None:
+    job.run()
+    before = job.table("submission_calibrated.csv").set_index("idx")["time_delta"]
+    label_a_few(job)
+    job.run()
+    after = job.table("submission_calibrated.csv").set_index("idx")["time_delta"]
+    assert 13 / 20 < after[1] / before[1] < 1
+    assert after.drop(1).equals(before.drop(1))
+    assert job.json("calibration.json")["few_labels"] == {"LT_1088": {"factor": pytest.approx(after[1] / before[1]), "labels": 1}}
+    assert not [name for name in job.json("metrics.json") if name.startswith("test_")]
+
+
+def test_new_photos_have_a_few_labels_of_their_own(job: Job) -> None:
+    label_a_few(job)
+    job.run()
+    stage.calibrate(
+        catalog=job.catalog, predictions=job.predictions, calibrated=job.folder / "submission",
+        submission=job.folder / "scored", settings=CalibrateSettings(),
+    )  # fmt: skip
+    for name in ("submission_calibrated.csv", "calibration.json", "intervals.csv"):
+        assert (job.folder / "scored" / name).read_bytes() == (job.folder / "submission" / name).read_bytes()
+
+
+def test_a_few_labels_need_a_calibration_that_says_how_much_series_differ(job: Job) -> None:
+    job.run()
+    path = job.folder / "submission/calibration.json"
+    (job.folder / "submission/manifest.json").unlink()
+    earlier = json.loads(path.read_text())
+    del earlier["series_law"]
+    path.write_text(json.dumps(earlier))
+    label_a_few(job)
+    with pytest.raises(ValueError, match=r"few_labels.csv: .* earlier version.* rerun RUN calibrate"):
+        stage.calibrate(
+            catalog=job.catalog, predictions=job.predictions, calibrated=job.folder / "submission",
+            submission=job.folder / "scored", settings=CalibrateSettings(),
+        )  # fmt: skip
 
 
 def test_scores_are_root_mean_squares_in_days(job: Job) -> None:

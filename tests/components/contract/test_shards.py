@@ -228,8 +228,9 @@ def test_faces_pass_lists_of_shards_on(raw: Path, tmp_path: Path, splits: list[s
     if "train" in splits:
         split_folds(pairs=Path(pairs.path), folded_pairs=tmp_path / "folded_pairs", settings=SplitFoldsSettings(num_folds=2))
         folded = {"folded_pairs": made("folded_pairs")}
-    examples = made("examples")
-    write(images=images[::-1], catalog=catalog, pairs=pairs, **folded, examples=examples, layout="images", num_shards=2)
+    examples, tables = made("examples"), made("tables")
+    inputs = {"images": images[::-1], "catalog": catalog, "pairs": pairs, **folded}
+    write(**inputs, examples=examples, tables=tables, layout="images", num_shards=2)
     for made_by_shard in (images, catalogs):
         assert [each.metadata["shard"] for each in made_by_shard] == [0, 1]
     groups = ["fold.0", "fold.1", "test"] if folded else ["test"]

@@ -30,8 +30,7 @@ READERS = {  # stage that wrote it, output, file: who is asked to read it; other
     ("write_tfrecords", "examples", ""): "read_examples",
     ("write_tfrecords", "examples", "test.tfrecord-00000-of-00001"): "predict",
     ("write_tfrecords", "examples", "test_pairs.csv"): "predict",
-    ("write_tfrecords", "examples", "stage.json"): "report",
-    ("write_tfrecords", "examples", "records.json"): "report",
+    ("write_tfrecords", "tables", ""): "report",
     ("train", "model", ""): "predict",
     ("train", "history", ""): "calibrate",
     ("train", "out_of_fold", ""): "calibrate",
@@ -45,6 +44,7 @@ READERS = {  # stage that wrote it, output, file: who is asked to read it; other
 }
 FOR_PEOPLE = {  # no stage reads these, so that nothing depends on them
     ("write_tfrecords", "examples", "dataset.json"),
+    ("write_tfrecords", "examples", "stage.json"),
     ("train", "history", "stage.json"),
 }
 

@@ -42,6 +42,26 @@ def make_eventful(encoder: keras.Model, seed: int) -> None:
             layer.set_weights([value + rng.uniform(0.01, 0.02, value.shape).astype(value.dtype) for value in layer.get_weights()])
 
 
+@pytest.fixture(scope="module")
+def source() -> keras.Model:
+    """An eventful encoder, to be saved: tests leave it as it is."""
+    return eventful_encoder()
+
+
+@pytest.fixture(scope="module")
+def new_encoder() -> tuple[keras.Model, list[np.ndarray]]:
+    """An encoder, and the weights that it was made with."""
+    encoder = build_encoder("B0", DIM)
+    return encoder, encoder.get_weights()
+
+
+@pytest.fixture
+def encoder(new_encoder: tuple[keras.Model, list[np.ndarray]]) -> keras.Model:
+    """An encoder as if just made, which takes a second or two, so that there is but one for all tests."""
+    new_encoder[0].set_weights(new_encoder[1])
+    return new_encoder[0]
+
+
 def assert_same_weights(found: keras.Model, expected: keras.Model) -> None:
     """All but the input's Normalization layer, which files of named layers need not hold."""
     for layer, other in zip(found.layers, expected.layers, strict=True):
@@ -53,8 +73,7 @@ def assert_same_weights(found: keras.Model, expected: keras.Model) -> None:
 # Paths
 
 
-def test_weights_file_round_trip(tmp_path: Path) -> None:
-    source, encoder = eventful_encoder(), build_encoder("B0", DIM)
+def test_weights_file_round_trip(source: keras.Model, encoder: keras.Model, tmp_path: Path) -> None:
     source.save_weights(tmp_path / "encoder.weights.h5")
     load_checkpoint(encoder, str(tmp_path / "encoder.weights.h5"), "B0")
     assert_same_weights(encoder, source)
@@ -67,20 +86,22 @@ def test_weights_file_round_trip(tmp_path: Path) -> None:
     ids=["keras.applications", "no mean", "no variance"],
 )
 def test_weights_that_want_another_scaling_of_the_input_are_refused(
-    tmp_path: Path, mean: tuple[float, ...], variance: tuple[float, ...], name: str
+    source: keras.Model, encoder: keras.Model, tmp_path: Path, mean: tuple[float, ...], variance: tuple[float, ...], name: str
 ) -> None:
     """keras.applications' own ImageNet files: the mean and variance of ImageNet's colours are in their Normalization layer."""
-    source = eventful_encoder()
     (layer,) = (each for each in source.layers if isinstance(each, keras.layers.Normalization))
-    layer.set_weights([np.asarray(mean, "float32"), np.asarray(variance, "float32"), *layer.get_weights()[2:]])
-    (source.save_weights if "weights" in name else source.save)(tmp_path / name)
+    identity = layer.get_weights()
+    layer.set_weights([np.asarray(mean, "float32"), np.asarray(variance, "float32"), *identity[2:]])
+    try:
+        (source.save_weights if "weights" in name else source.save)(tmp_path / name)
+    finally:
+        layer.set_weights(identity)
     with pytest.raises(ValueError, match=rf"^checkpoint {tmp_path}/{name}: its Normalization layer .*divides by 255 alone"):
-        load_checkpoint(build_encoder("B0", DIM), str(tmp_path / name), "B0")
+        load_checkpoint(encoder, str(tmp_path / name), "B0")
 
 
-def test_whole_legacy_model_file_round_trip(tmp_path: Path) -> None:
+def test_whole_legacy_model_file_round_trip(source: keras.Model, encoder: keras.Model, tmp_path: Path) -> None:
     """Keras 2 and `model.save("x.h5")` put the layers one group deeper than `save_weights` did."""
-    source, encoder = eventful_encoder(), build_encoder("B0", DIM)
     source.save(tmp_path / "encoder.h5")
     load_checkpoint(encoder, str(tmp_path / "encoder.h5"), "B0")
     assert_same_weights(encoder, source)
@@ -99,8 +120,7 @@ def test_an_earlier_runs_model_gives_its_encoder_whatever_its_clique_size(tmp_pa
         np.testing.assert_array_equal(value, expected)
 
 
-def test_none_keeps_the_random_weights() -> None:
-    encoder = build_encoder("B0", DIM)
+def test_none_keeps_the_random_weights(encoder: keras.Model) -> None:
     before = encoder.get_weights()
     load_checkpoint(encoder, "none", "B0")
     for value, expected in zip(encoder.get_weights(), before, strict=True):
@@ -108,9 +128,9 @@ def test_none_keeps_the_random_weights() -> None:
 
 
 @pytest.mark.parametrize("name", ["absent.h5", "absent.weights.h5", "absent.keras", "resnet"])
-def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
+def test_a_missing_file_is_named(encoder: keras.Model, tmp_path: Path, name: str) -> None:
     with pytest.raises(FileNotFoundError, match=rf"checkpoint='{tmp_path / name}': no such file; expected none, imagenet"):
-        load_checkpoint(build_encoder("B0", DIM), str(tmp_path / name), "B0")
+        load_checkpoint(encoder, str(tmp_path / name), "B0")
 
 
 def save_weights(path: Path) -> None:
@@ -149,12 +169,14 @@ def save_nonsense(path: Path) -> None:
         ("page.keras", save_nonsense),
     ],
 )
-def test_a_file_that_does_not_fit_is_refused(tmp_path: Path, name: str, save: Callable[[Path], None]) -> None:
+def test_a_file_that_does_not_fit_is_refused(
+    encoder: keras.Model, tmp_path: Path, name: str, save: Callable[[Path], None]
+) -> None:
     save(tmp_path / name)
     with pytest.raises(
         ValueError, match=rf"(?s)checkpoint {tmp_path / name} does not fit EfficientNet-B0 at 32 px: .*Set encoder"
     ):
-        load_checkpoint(build_encoder("B0", DIM), str(tmp_path / name), "B0")
+        load_checkpoint(encoder, str(tmp_path / name), "B0")
 
 
 # Names
@@ -197,34 +219,35 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_named_checkpoint_is_fetched_once_and_loaded(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source, encoder = eventful_encoder(), build_encoder("B0", DIM)
+def test_a_named_checkpoint_is_fetched_once_and_loaded(
+    source: keras.Model, encoder: keras.Model, served: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source.save(served / NOTOP)
     digest = hashlib.md5((served / NOTOP).read_bytes()).hexdigest()
     monkeypatch.setitem(winners_table.NS_WEIGHTS_HASHES, "efficientnet-b0", ("", digest))
     load_checkpoint(encoder, "noisy-student", "B0")
     assert_same_weights(encoder, source)
     (served / NOTOP).unlink()
-    load_checkpoint(build_encoder("B0", DIM), "noisy-student", "B0")
+    load_checkpoint(encoder, "noisy-student", "B0")
 
 
-def test_a_checkpoint_with_another_hash_is_not_used(served: Path) -> None:
-    eventful_encoder().save(served / NOTOP)
+def test_a_checkpoint_with_another_hash_is_not_used(source: keras.Model, encoder: keras.Model, served: Path) -> None:
+    source.save(served / NOTOP)
     with pytest.raises(FileNotFoundError, match=r"checkpoint='noisy-student': could not fetch file:.*set checkpoint=none"):
-        load_checkpoint(build_encoder("B0", DIM), "noisy-student", "B0")
+        load_checkpoint(encoder, "noisy-student", "B0")
 
 
 @pytest.mark.usefixtures("served")
-def test_without_network_the_error_says_what_to_do() -> None:
+def test_without_network_the_error_says_what_to_do(encoder: keras.Model) -> None:
     with pytest.raises(FileNotFoundError, match=r"could not fetch file:.*Download it where there is network and give its path"):
-        load_checkpoint(build_encoder("B0", DIM), "noisy-student", "B0")
+        load_checkpoint(encoder, "noisy-student", "B0")
 
 
-def test_another_file_than_the_digest_names_is_refused(tmp_path: Path) -> None:
+def test_another_file_than_the_digest_names_is_refused(encoder: keras.Model, tmp_path: Path) -> None:
     path = tmp_path / "weights.h5"
     path.write_bytes(b"some bytes")
     with pytest.raises(ValueError, match=r"weights\.h5 has SHA-256 [0-9a-f]{64}, expected abc: it is another file"):
-        load_checkpoint(build_encoder("B0", 32), str(path), "B0", digest="abc")
+        load_checkpoint(encoder, str(path), "B0", digest="abc")
 
 
 # Buckets
@@ -239,12 +262,20 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("name", ["encoder.weights.h5", "encoder.h5", "model.keras"])
-def test_a_file_in_a_bucket_is_used_and_not_kept(bucket: str, tmp_path: Path, name: str) -> None:
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    """A network with an eventful encoder, to be saved: tests leave it as it is."""
     small: dict[str, Any] = {"encoder": "B0", "dim": DIM, "mixed_precision": "float32", "lstm_units": 4, "dense_units": 4}
     model = build_model(TrainSettings(clique_size=2, **small))
-    source, encoder = split_model(model)[0], build_encoder("B0", DIM)
-    make_eventful(source, 3)
+    make_eventful(split_model(model)[0], 3)
+    return model
+
+
+@pytest.mark.parametrize("name", ["encoder.weights.h5", "encoder.h5", "model.keras"])
+def test_a_file_in_a_bucket_is_used_and_not_kept(
+    model: keras.Model, encoder: keras.Model, bucket: str, tmp_path: Path, name: str
+) -> None:
+    source, _ = split_model(model)
     if name.endswith(".weights.h5"):
         source.save_weights(tmp_path / name)
     else:
@@ -257,8 +288,8 @@ def test_a_file_in_a_bucket_is_used_and_not_kept(bucket: str, tmp_path: Path, na
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-def test_a_file_in_a_bucket_that_is_not_meant_is_refused(bucket: str, tmp_path: Path) -> None:
-    address, encoder = f"gs://{gcs_server.BUCKET}/weights.h5", build_encoder("B0", DIM)
+def test_a_file_in_a_bucket_that_is_not_meant_is_refused(encoder: keras.Model, bucket: str, tmp_path: Path) -> None:
+    address = f"gs://{gcs_server.BUCKET}/weights.h5"
     with pytest.raises(FileNotFoundError, match=rf"{address}: no such object"):
         load_checkpoint(encoder, address, "B0")
     gcs_server.upload(bucket, "weights.h5", b"one")

@@ -119,7 +119,7 @@ def test_summary_test_scores_equal_the_submissions_against_the_labels(fake: Fake
         rmse(pd.read_csv(fake.root / "submission" / f"submission_{name}.csv").set_index("idx")["time_delta"], labels)
         for name in ("raw", "calibrated")
     ]
-    train = pd.read_csv(fake.root / "examples" / "train_pairs.csv")["time_delta_days"]
+    train = pd.read_csv(fake.root / "tables" / "train_pairs.csv")["time_delta_days"]
     baseline = float(np.sqrt(np.mean((labels - train.mean()) ** 2)))
     assert markdown_rows(texts[1], "Headline")["test"] == [f"{value:.2f}" for value in (baseline, *expected)]
 
@@ -194,7 +194,7 @@ def test_what_ran_lists_every_stage_with_settings_and_counts(fake: FakeRun, text
 
 def test_data_counts_photos_series_and_pairs(fake: FakeRun, texts: tuple) -> None:
     lines = [line for line in texts[1].split("\n## Data\n")[1].split("\n## ")[0].splitlines() if line.startswith("| t")]
-    test_pairs = pd.read_csv(fake.root / "examples" / "test_pairs.csv")["species"].value_counts()
+    test_pairs = pd.read_csv(fake.root / "tables" / "test_pairs.csv")["species"].value_counts()
     each = 3 * fake.photos * (fake.photos - 1) // 2
     assert lines == [
         f"| train | BC | 3 | {3 * fake.photos} | {each} |",
@@ -206,7 +206,7 @@ def test_data_counts_photos_series_and_pairs(fake: FakeRun, texts: tuple) -> Non
 
 def test_the_days_of_each_train_series_are_shown_in_a_table_and_a_chart(tmp_path: Path) -> None:
     run = FakeRun(root=tmp_path, photos=4).write()  # days 1, 8, 15, 22
-    path = tmp_path / "examples/images.csv"
+    path = tmp_path / "tables/images.csv"
     table = pd.read_csv(path, dtype=object)
     table.loc[table["image_id"] == "train/LT_02/DAT22", "day"] = "220.5"  # as if it was read wrongly
     table.loc[table["image_id"] == "train/BC_01/DAT01", "day"] = "-3"
@@ -268,7 +268,7 @@ def test_labels_of_no_days_and_below_are_on_the_page(tmp_path: Path) -> None:
 
 def test_what_the_stages_noticed_is_on_the_page(tmp_path: Path) -> None:
     run = FakeRun(root=tmp_path).write()
-    path = tmp_path / "examples/records.json"
+    path = tmp_path / "tables/records.json"
     records = json.loads(path.read_text())["records"]
     records[0]["counts"] |= {"turned_photos": 1234, "transparent_photos": 2, "bad_photos": 1, "other_files": 5}
     records[0]["noticed"] = [{"what": "<catalog>", "why": "equal photos"}]
@@ -294,7 +294,7 @@ def test_photos_are_small_jpegs_of_the_pairs_they_name(fake: FakeRun, texts: tup
     for photo in photos:
         shown = Image.open(io.BytesIO(base64.b64decode(photo["src"].removeprefix("data:image/jpeg;base64,"))))
         assert max(shown.size) <= 240
-    paths = pd.read_csv(fake.root / "examples" / "images.csv").set_index("image_id")["path"]
+    paths = pd.read_csv(fake.root / "tables" / "images.csv").set_index("image_id")["path"]
     name = next(photo["title"] for photo in photos if photo["title"].startswith("idx_"))
     [stored] = [path for image_id, path in paths.items() if image_id.endswith(f"/{name}")]
     original = np.asarray(Image.open(fake.root / "images" / stored).convert("RGB"), float)
@@ -367,8 +367,8 @@ def test_fitted_lines_are_shown(tmp_path: Path) -> None:
 
 def test_stages_without_record_are_reported(tmp_path: Path) -> None:
     run = FakeRun(root=tmp_path).write()
-    for name in ("stage.json", "records.json"):  # the latter is missing where an earlier version wrote the examples
-        (tmp_path / "examples" / name).unlink()
+    for name in ("stage.json", "records.json"):  # the latter is missing where an earlier version wrote the tables
+        (tmp_path / "tables" / name).unlink()
     summary = written(run)[1]
     for stage in ("resize_images", "generate_pairs", "split_folds", "write_tfrecords"):
         assert f"- {stage}, record: stage.json is missing" in summary
@@ -400,8 +400,8 @@ def test_a_submission_of_an_earlier_version_is_refused_with_what_makes_it_anew(t
         ("submission/test_calibrated.csv", "true_days", "", "true_days of idx 0 is '' (1 such rows)"),
         ("submission/test_calibrated.csv", "idx", 999, "1 of 40 pairs have no row, first 0"),
         ("submission/test_calibrated.csv", "idx", 1, "idx 1 is there twice"),
-        ("examples/test_pairs.csv", "before_image_id", "test/LT_1003/gone", "photo test/LT_1003/gone is not in the catalog"),
-        ("examples/images.csv", "path", "gone.jpg", "gone.jpg is missing"),
+        ("tables/test_pairs.csv", "before_image_id", "test/LT_1003/gone", "photo test/LT_1003/gone is not in the catalog"),
+        ("tables/images.csv", "path", "gone.jpg", "gone.jpg is missing"),
     ],
 )
 def test_error_names_the_file_and_leaves_no_page(
@@ -479,7 +479,7 @@ def test_labels_do_not_overlap(heights: list[float]) -> None:
 def test_face_writes_both_files_and_the_scores_that_calibrate_does_not_give(tmp_path: Path) -> None:
     run = FakeRun(root=tmp_path).write()
     arguments = run.arguments()
-    inputs = {name: dsl.Dataset(uri=str(arguments[name])) for name in ("examples", "submission")}
+    inputs = {name: dsl.Dataset(uri=str(arguments[name])) for name in ("tables", "submission")}
     images = [dsl.Dataset(uri=str(arguments["images"]))]  # of a single shard
     page, summary = dsl.HTML(uri=str(tmp_path / "face" / "html")), dsl.Markdown(uri=str(tmp_path / "face" / "summary"))
     metrics = dsl.Metrics(uri=str(tmp_path / "face" / "metrics"))

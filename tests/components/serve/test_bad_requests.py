@@ -92,6 +92,13 @@ FORMS: dict[str, tuple[Any, int, str]] = {  # body, status, what is said
     "no base64": ({"instances": [{"before": {"b64": "%%%"}, "after": sent(GOOD)}]}, 422, "cannot be decoded as a photo"),
     "a name of 10,000 letters": ({"instances": [{"before": sent(GOOD, name="ä" * 10_000), "after": sent(GOOD)}]}, 422, "200"),
     "a species that is a list": ({"instances": [{**asking(GOOD)["instances"][0], "species": ["LT"]}]}, 422, "valid string"),
+    "a million instances": (b'{"instances": [' + b",".join([b"{}"] * 1_000_000) + b"]}", 413, "more than 20,000 values"),
+    "a cadence of minus a day": ({"instances": [{"photos": [sent(GOOD)] * 2, "cadence_days": -1}]}, 422, "cadence_days"),
+    "a cadence of models that date no photo": (
+        {"instances": [{"photos": [sent(GOOD)] * 9, "cadence_days": 1}]},
+        422,
+        "a head that dates no photo",
+    ),
     "10,000 photos": ({"instances": [{"photos": [sent(b"x")] * 10_000}]}, 413, "10000 photos: expected at most 100"),
 }
 PHOTOS: dict[str, tuple[bytes, str]] = {  # the file, what is said of it
@@ -158,6 +165,7 @@ FILES: dict[str, tuple[Any, int, str]] = {  # body and headers, status, what is 
     "one photo": (form(("before", "a.png", GOOD)), 422, "expected before and after, or photos"),
     "a field that is not known": (form(("before", "a", GOOD), ("url", "", b"http://x")), 422, "field 'url'"),
     "a field twice": (form(("before", "a", GOOD), ("before", "a", GOOD)), 422, "field 'before'"),
+    "a cadence that is no number": (form(("cadence_days", "", b"daily"), *[("photos", "a", GOOD)] * 2), 422, "cadence_days"),
     "a species that is no text": (form(("species", "", b"\xff"), ("before", "a", GOOD)), 422, "UTF-8"),
     "10,000 files": (form(*[("photos", "a", b"x")] * 10_000), 413, "10000 photos"),
     "a part of 100,000 letters of header": (form(("before", "a" * 100_000, GOOD)), 400, "multipart/form-data"),
@@ -183,6 +191,11 @@ TENSORS: dict[str, tuple[Any, int, str]] = {
     "a negative length": (saying("-1"), 400, "expected the bytes of JSON"),
     "a length of 5,000 digits": (saying("9" * 5000), 400, "expected the bytes of JSON"),
     "a tensor of a million empty elements": (raw({"before": [b""] * 1_000_000, "after": [GOOD]}), 413, "more than 10,000"),
+    "a million values in the JSON": (
+        raw({"before": [GOOD], "after": [GOOD]}, parameters={"x": [0] * 1_000_000}),
+        413,
+        "more than 20,000 values",
+    ),
     "a length within the JSON": (saying("20"), 400, "Invalid JSON"),
     "tensors that are cut off": ((GOOD_TENSORS[0][:-9], GOOD_TENSORS[1]), 400, "bytes are left"),
     "bytes too many": ((GOOD_TENSORS[0] + b"123", GOOD_TENSORS[1]), 400, "3 bytes more"),

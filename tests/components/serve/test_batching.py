@@ -10,16 +10,18 @@ import pytest
 from components.resize_images.picture import BadPhotoError
 from components.serve import batching
 from components.serve.batching import Batcher
-from components.serve.models.predictor import IMAGES_PER_PASS, Photo
+from components.serve.models.predictor import Photo
+
+PER_PASS = 16
 
 
 class Quick:
     """As a predictor, whose photos are numbers: decoding takes so long, a pass none."""
 
-    streams = 1
+    photos_per_pass = PER_PASS
 
     def __init__(self, seconds: float = 0.0) -> None:
-        self.seconds, self.sizes = seconds, list[int]()
+        self.seconds, self.sizes, self.streams = seconds, list[int](), 1
 
     def recall(self, _digest: str) -> None:
         return None
@@ -32,7 +34,7 @@ class Quick:
 
     def look(self, photos: Sequence[tuple[str, np.ndarray]]) -> list[Photo]:
         self.sizes.append(len(photos))
-        return [Photo(digest, pixels) for digest, pixels in photos]
+        return [Photo(digest, pixels, pixels) for digest, pixels in photos]
 
 
 def test_a_photo_that_is_decoded_as_the_last_batch_ends_begins_another() -> None:
@@ -59,7 +61,7 @@ def test_a_photo_that_is_decoded_as_the_last_batch_ends_begins_another() -> None
     assert asyncio.run(ask()) == [1, 1]
 
 
-@pytest.mark.parametrize("photos", [3, IMAGES_PER_PASS, 2 * IMAGES_PER_PASS])
+@pytest.mark.parametrize("photos", [3, PER_PASS, 2 * PER_PASS])
 def test_photos_that_are_being_decoded_come_into_one_batch(photos: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batching, "GATHERING_SECONDS", 60)
 
@@ -72,4 +74,19 @@ def test_photos_that_are_being_decoded_come_into_one_batch(photos: int, monkeypa
         batcher.close()
         return quick.sizes
 
-    assert asyncio.run(ask()) == [min(photos - start, IMAGES_PER_PASS) for start in range(0, photos, IMAGES_PER_PASS)]
+    assert asyncio.run(ask()) == [min(photos - start, PER_PASS) for start in range(0, photos, PER_PASS)]
+
+
+def test_two_streams_share_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask(photos: int) -> list[int]:
+        quick = Quick(0.001)
+        quick.streams = 2
+        batcher = Batcher(quick)  # type: ignore[arg-type]
+        found = await batcher.photos([str(number).encode() for number in range(photos)])
+        assert [photo.halves[0] for photo in found if isinstance(photo, Photo)] == list(range(photos))
+        batcher.close()
+        return quick.sizes
+
+    monkeypatch.setattr(batching, "GATHERING_SECONDS", 60)
+    for photos in (2, 7):
+        assert sorted(asyncio.run(ask(photos))) == [photos // 2, photos - photos // 2]

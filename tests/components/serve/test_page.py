@@ -83,8 +83,14 @@ def test_two_photos_give_their_days_and_a_third_a_time_line(
     browser.wait(lambda: shown(browser, "said") == expected[1][1], expected[1][1])
     labels = browser.script("return [...document.querySelectorAll('#strip b')].map(each => each.innerText)")
     assert labels == ["0.0 days", *expected[1]]
-    assert browser.script("return document.querySelectorAll('#line i').length") == 3
+    places = browser.script("return [...document.querySelectorAll('#line i')].map(each => parseFloat(each.style.left))")
+    days = [0.0, *(float(each.split()[0]) for each in expected[1])]
+    assert places == pytest.approx([100 * each / max(days) for each in days], abs=0.5)
+    assert (shown(browser, "earliest"), shown(browser, "latest")) == ("day 0", f"day {max(days):.1f}")
     assert nothing_is_cut(browser)
+    browser.script("document.getElementById('cadence').value = '1'")  # which these models, that date no photo, cannot use
+    browser.click("//button[@id='ask']")
+    browser.wait_for_text("cadence_days=1: the models have a head that dates no photo.")
     browser.picture(tmp_path / f"{size}.png")
 
 
@@ -118,13 +124,14 @@ def test_the_keyboard_is_enough(page: tuple[Browser, str], photos: dict[str, Pat
     browser.wait(lambda: shown(browser, "said").endswith(" days"), "days after Enter")
     reached = set()
     browser.script("document.activeElement.blur()")
-    for _ in range(14):
+    for _ in range(15):
         press(browser, TAB)
         reached.add(browser.script("const found = document.activeElement; return found.id || found.ariaLabel || found.innerText"))
     assert {
         "files",
         "camera",
         "species",
+        "cadence",
         "ask",
         "clear",
         "first.png: later",

@@ -97,49 +97,52 @@ def test_history_has_a_row_per_epoch_and_ends_at_the_out_of_fold_error(trained) 
     assert record["counts"]["validation_rmse_days"] == pytest.approx(error, rel=1e-6)
 
 
-def test_same_seed_gives_the_same_bytes(trained, tmp_path: Path) -> None:
-    root, _ = trained
-    with shallow_encoders():
-        run_train(root / "examples", tmp_path)
-    predict(
-        examples=root / "examples",
-        model=tmp_path / "model",
-        predictions=tmp_path / "predictions",
-        settings=PredictSettings(tta_views=7, prediction_batch_size=2),
-    )
-    for file in (f"out_of_fold/{schema.OUT_OF_FOLD_CSV}", f"predictions/{schema.PREDICTIONS_CSV}"):
-        assert (tmp_path / file).read_bytes() == (root / file).read_bytes()
+@dataclasses.dataclass
+class Again:
+    """The same run once more, by the same seed, in the folder `root`, and what was seen meanwhile."""
+
+    root: Path
+    steps: int
+    traced: int = 0  # how often the train step was
+    tuned: list[bool | None] = dataclasses.field(default_factory=list)  # of each dataset that was gone through
 
 
-def test_the_train_step_is_traced_once(trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    traced = []
-    compute_loss = keras.Model.compute_loss
+@pytest.fixture(scope="module")
+def again(trained, tmp_path_factory: pytest.TempPathFactory) -> Again:
+    root, seen = trained[0], Again(tmp_path_factory.mktemp("again"), 0)
+    compute_loss, iterate = keras.Model.compute_loss, tf.data.Dataset.__iter__
 
     def counted(*args, **kwargs):
-        traced.append(1)  # Python runs only while TensorFlow traces
+        seen.traced += 1  # Python runs only while TensorFlow traces
         return compute_loss(*args, **kwargs)
 
-    monkeypatch.setattr(keras.Model, "compute_loss", counted)
-    with shallow_encoders():
-        record = run_train(trained[0] / "examples", tmp_path)
-    assert record["counts"]["steps"] == 4 and len(traced) == 1
-
-
-def test_no_autotuning_can_hold_up_the_end_of_an_iterator(trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    iterate, tuned = tf.data.Dataset.__iter__, []
-
     def noted(dataset: tf.data.Dataset) -> object:
-        tuned.append(dataset.options().autotune.enabled)
+        seen.tuned.append(dataset.options().autotune.enabled)
         return iterate(dataset)
 
-    monkeypatch.setattr(tf.data.Dataset, "__iter__", noted)
-    with shallow_encoders():
-        run_train(trained[0] / "examples", tmp_path)
+    with pytest.MonkeyPatch.context() as patch, shallow_encoders():
+        patch.setattr(keras.Model, "compute_loss", counted)
+        patch.setattr(tf.data.Dataset, "__iter__", noted)
+        seen.steps = run_train(root / "examples", seen.root)["counts"]["steps"]
+        settings = PredictSettings(tta_views=7, prediction_batch_size=2)
         predict(
-            examples=trained[0] / "examples", model=tmp_path / "model", predictions=tmp_path / "predictions",
-            settings=PredictSettings(),
+            examples=root / "examples", model=seen.root / "model", predictions=seen.root / "predictions", settings=settings
         )  # fmt: skip
-    assert len(tuned) >= 4 and set(tuned) == {False}, tuned  # decoding and batches, of train and of predict
+    return seen
+
+
+def test_same_seed_gives_the_same_bytes(trained, again: Again) -> None:
+    for file in (f"out_of_fold/{schema.OUT_OF_FOLD_CSV}", f"predictions/{schema.PREDICTIONS_CSV}"):
+        assert (again.root / file).read_bytes() == (trained[0] / file).read_bytes()
+
+
+def test_the_train_step_is_traced_once(again: Again) -> None:
+    assert again.steps == 4 and again.traced == 1
+
+
+def test_no_autotuning_can_hold_up_the_end_of_an_iterator(again: Again) -> None:
+    # decoding and batches, of train and of predict
+    assert len(again.tuned) >= 4 and set(again.tuned) == {False}, again.tuned
 
 
 def test_the_model_file_needs_no_code_of_this_project(trained, tmp_path: Path) -> None:
@@ -260,7 +263,7 @@ def test_the_winners_arithmetic_and_the_cropping_transforms_train(trained, tmp_p
 
 def test_a_fold_that_does_not_exist_is_refused(trained, tmp_path: Path) -> None:
     root, _ = trained
-    with pytest.raises(ValueError, match=r"fold=5: the examples have folds \[0, 1\]"):
+    with shallow_encoders(), pytest.raises(ValueError, match=r"fold=5: the examples have folds \[0, 1\]"):
         run_train(root / "examples", tmp_path, TrainSettings(**{**vars(TINY), "fold": 5}))
     assert not (tmp_path / "model").exists()
 

@@ -149,16 +149,21 @@ def test_dataset_json_tells_the_truth_about_the_files(
     }
 
 
-def test_the_tables_travel_with_the_records(tmp_path: Path) -> None:
-    sources, examples = write_sources(tmp_path), tmp_path / "examples"
+def test_the_tables_travel_with_the_records_and_by_themselves(tmp_path: Path) -> None:
+    sources, examples, tables = write_sources(tmp_path), tmp_path / "examples", tmp_path / "tables"
     said = {"stage": "split_folds", "settings": {"num_folds": 4}, "counts": {}, "skipped": []}
     (sources["folded_pairs"] / "stage.json").write_text(json.dumps(said))
-    write(sources, examples)
-    records = json.loads((examples / "records.json").read_text())["records"]
+    inputs = {name: dsl.Dataset(uri=str(path)) for name, path in sources.items()}
+    outputs = {"examples": dsl.Dataset(uri=str(examples)), "tables": dsl.Dataset(uri=str(tables))}
+    face.python_func(**inputs | {"images": [inputs["images"]]}, **outputs, layout="images", num_shards=1)
+    records = json.loads((tables / "records.json").read_text())["records"]
     assert [record["stage"] for record in records] == ["resize_images", "generate_pairs", "split_folds"]
     assert (records[2], bool(records[0]["skipped"])) == (said, True)  # resize_images has left no record
     for folder, name in (("catalog", "images.csv"), ("folded_pairs", "train_pairs.csv"), ("pairs", "test_pairs.csv")):
-        assert (examples / name).read_bytes() == (sources[folder] / name).read_bytes()
+        assert (examples / name).read_bytes() == (tables / name).read_bytes() == (sources[folder] / name).read_bytes()
+    assert (tables / "stage.json").read_bytes() == (examples / "stage.json").read_bytes()
+    names = {"images.csv", "train_pairs.csv", "test_pairs.csv", "records.json", "stage.json", "manifest.json"}
+    assert {path.name for path in tables.iterdir()} == names
 
 
 @pytest.mark.parametrize("layout", ["images", "pairs"])
@@ -166,7 +171,7 @@ def test_same_inputs_same_bytes(sources: dict[str, Path], tmp_path: Path, layout
     for name in ("one", "two"):
         write(sources, tmp_path / name, layout, num_shards=2)
     one, two = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two"))
-    assert one == two and len(one) == 8 + 7
+    assert one == two and len(one) == 8 + 6
 
 
 def test_features_have_one_order_in_every_process(tmp_path: Path) -> None:
@@ -274,6 +279,8 @@ def test_face(sources: dict[str, Path], tmp_path: Path) -> None:
     artifacts: dict[str, Any] = {name: dsl.Dataset(uri=str(folder)) for name, folder in sources.items()}
     artifacts["images"] = [artifacts["images"]]
     examples = dsl.Dataset(uri=os.fspath(tmp_path / "examples"))
-    face.python_func(**artifacts, examples=examples, layout="pairs", num_shards=1)
+    face.python_func(
+        **artifacts, examples=examples, tables=dsl.Dataset(uri=str(tmp_path / "tables")), layout="pairs", num_shards=1
+    )
     assert examples.metadata["records"] == 15 and examples.metadata["test_pairs"] == 2
     assert len(list((tmp_path / "examples").glob("*.tfrecord-*-of-00001"))) == 4

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import write_raw
+from command_line import in_process, write_raw
 
 from components.images import ROOT
 
@@ -66,22 +66,21 @@ def test_names_in_any_language_are_shown_on_any_terminal(raw: Path, environment:
 
 
 @pytest.mark.parametrize("backend", ["torch", "numpy", "openvino"])
-def test_another_keras_backend_is_refused_before_anything_runs(raw: Path, backend: str) -> None:
+def test_another_keras_backend_is_refused_before_anything_runs(raw: Path, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = raw.parent / "runs"
-    arguments = ["run", "--raw", str(raw), "--runs-dir", str(runs), "--set", "num_folds=2"]
-    done = subprocess.run(**command(arguments, KERAS_BACKEND=backend), stdout=subprocess.PIPE, check=False)
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    done = in_process("run", "--raw", str(raw), "--runs-dir", str(runs), "--set", "num_folds=2")
     assert done.returncode == 2
-    assert f"ERROR: KERAS_BACKEND={backend}: expected tensorflow or jax; unset the variable" in done.stderr.decode()
+    assert f"ERROR: KERAS_BACKEND={backend}: expected tensorflow or jax; unset the variable" in done.stderr
     assert not runs.exists()
 
 
 @pytest.mark.parametrize("name", ["{{$}}", "{{$.inputs.parameters['raw']}}"])
 def test_a_path_that_kubeflow_pipelines_would_change_is_refused_before_anything_runs(raw: Path, name: str) -> None:
     place = raw.rename(raw.with_name(name))
-    arguments = ["run", "--raw", str(place), "--runs-dir", str(raw.parent / "runs"), "--set", "num_folds=2"]
-    done = subprocess.run(**command(arguments), stdout=subprocess.PIPE, check=False)
+    done = in_process("run", "--raw", str(place), "--runs-dir", str(raw.parent / "runs"), "--set", "num_folds=2")
     assert done.returncode == 2
-    assert f"ERROR: {place}: Kubeflow Pipelines would put something else in the place of" in done.stderr.decode()
+    assert f"ERROR: {place}: Kubeflow Pipelines would put something else in the place of" in done.stderr
     assert not (raw.parent / "runs").exists()
 
 

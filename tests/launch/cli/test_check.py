@@ -1,18 +1,14 @@
 """`check` tells what it understood and every problem, in the command line itself."""
 
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
-from command_line import write_raw
-
-from components.images import ROOT
+from command_line import in_process, pipeline_py, write_raw
 
 
-def check(raw: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "pipeline.py", "check", "--raw", str(raw), *more]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def check(raw: Path, *more: str) -> CompletedProcess[str]:
+    return in_process("check", "--raw", str(raw), *more)
 
 
 @pytest.fixture
@@ -22,7 +18,7 @@ def raw(tmp_path: Path) -> Path:
 
 
 def test_good_data_is_described_with_status_0(raw: Path) -> None:
-    done = check(raw)
+    done = pipeline_py("check", "--raw", str(raw))
     assert done.returncode == 0, done.stdout + done.stderr
     for words in (" train and ", "days of ", "test pairs of ", "no problems"):
         assert words in done.stdout

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from command_line import entry, pipeline_py, record, states, write_raw
+from command_line import entry, in_process, pipeline_py, record, states, write_raw
 from google.protobuf import json_format
 from kfp import compiler
 from trained_run import copy_of_trained_run
@@ -164,7 +164,7 @@ def test_a_lost_artifact_is_named_with_the_stage_to_begin_at(runs: Path, tmp_pat
 def test_a_command_that_cannot_be_is_refused_before_anything_runs(runs: Path, arguments: list[str], messages: list[str]) -> None:
     (runs / "empty").mkdir(exist_ok=True)
     before = {path.name for path in runs.iterdir()}
-    done = rerun(runs, *arguments)
+    done = in_process("rerun", *arguments, "--runs-dir", str(runs))
     assert (done.returncode, done.stdout) == (2, "")
     for message in messages:
         assert message in done.stderr

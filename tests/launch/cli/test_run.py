@@ -475,7 +475,8 @@ def test_all_stages_cached_changed_and_repeated(tmp_path_factory: pytest.TempPat
     for folder, done in ((runs / "second", second), (runs / "third", third), (others / "fresh", fresh)):
         assert done.returncode == 0, done.stdout + done.stderr
         files = {path.name for path in folder.iterdir()}
-        assert {"submission_raw.csv", "submission_calibrated.csv", "report.html", "summary.md", "run.json"} <= files
+        tables = {"submission_raw.csv", "submission_calibrated.csv", "intervals.csv"}
+        assert tables | {"report.html", "summary.md", "run.json"} <= files
         assert {"baseline_rmse_days", "validation_rmse_days"} <= set(record(folder.parent, folder.name)["metrics"])
         assert str(folder / "report.html") in done.stdout
     folders = [runs / "first", runs / "second", others / "fresh", runs / "third"]

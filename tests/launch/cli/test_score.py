@@ -18,8 +18,11 @@ from components.calibrate.calibrate import calibrate
 from components.calibrate.settings import CalibrateSettings
 from components.contract import schema
 from launch.runs.dag.replay import Site, imported_item
-from launch.runs.dag.scoring import MODEL, TRAINED, scoring
+from launch.runs.dag.wiring import MODEL, read_wiring
+from launch.runs.lineage import RecordedRun
 from launch.runs.parameters import resolve
+from launch.runs.plans.score import TRAINED, score_plan
+from pipeline import verdelta
 
 EXECUTED = ["resize_images", "generate_pairs", "write_tfrecords", "predict[0]", "predict[1]", "calibrate", "report"]
 
@@ -204,13 +207,12 @@ def test_it_compiles_for_a_cluster_with_the_arguments_of_a_run(tmp_path: Path) -
     artifacts = {(source, fold): f"gs://b/{source.output}-{fold}" for source in TRAINED for fold in (None, 0, 1, 2, 3, 4)}
     raw = {"raw": "gs://bucket/new", "raw_digest": "abc"}
     site = Site(content=str.upper, in_loop=imported_item, loops_of_one=True)
-    pipeline, arguments = scoring(
-        raw=raw,
-        folds=range(5),
-        parameters=resolve({}, {"num_shards": 2}),
-        artifacts=artifacts,
-        site=site,
+    parameters = resolve({}, {"num_shards": 2, "folds": [0, 1, 2, 3, 4]})
+    trained = RecordedRun(
+        name="first", preset=None, parameters=parameters, parent=None, raw="gs://bucket/old", artifacts=artifacts
     )
+    plan = score_plan(read_wiring(verdelta), trained, raw["raw"], None)
+    pipeline, arguments = plan.steps[0].build(plan, site, raw, {})
     assert arguments["shards"] == [0, 1]
     assert arguments["folds"][3] == {"fold": 3, "train_model": "gs://b/model-3", "train_model_content": "GS://B/MODEL-3"}
     assert MODEL.stage not in {task.replace("-", "_") for task in pipeline.pipeline_spec.root.dag.tasks}

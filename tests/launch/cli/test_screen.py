@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import pipeline_py, write_raw
+from command_line import in_process, pipeline_py, write_raw
 from launch_pipelines import main as run_pipeline
 from PIL import Image
 from run_folder import write_run_json
@@ -79,12 +79,12 @@ def test_a_stage_escapes_what_it_says_and_the_error_that_ends_it_wherever_it_run
 
 
 def test_errors_and_lists_show_names_escaped(tmp_path: Path) -> None:
-    missing = pipeline_py("check", "--raw", str(tmp_path / "no\x1b[31mwhere"))
+    missing = in_process("check", "--raw", str(tmp_path / "no\x1b[31mwhere"))
     assert not RAW_CONTROL.search(missing.stdout + missing.stderr) and r"no\x1b[31mwhere" in missing.stdout + missing.stderr
-    refused = pipeline_py("run", "--raw", str(tmp_path), "--name", "a\x1bb", "--runs-dir", str(tmp_path / "runs"))
+    refused = in_process("run", "--raw", str(tmp_path), "--name", "a\x1bb", "--runs-dir", str(tmp_path / "runs"))
     assert not RAW_CONTROL.search(refused.stderr) and refused.returncode == 2
     write_run_json(tmp_path / "runs" / "evil\x1b[2J\nrow", started="2026-01-01T10:00:00")
-    listed = pipeline_py("list", "--runs-dir", str(tmp_path / "runs")).stdout
+    listed = in_process("list", "--runs-dir", str(tmp_path / "runs")).stdout
     assert not RAW_CONTROL.search(listed) and len(listed.splitlines()) == 2 and r"evil\x1b[2J\nrow" in listed
 
 

@@ -18,11 +18,7 @@ SHOWN = 3
 
 
 def require_packages(locks: Iterable[str], root: Path = ROOT) -> None:
-    """Refuses an environment that is not what requirements/<lock>.txt of each of `locks` would install here.
-
-    Raises:
-        ValueError: packages are missing, or have other versions.
-    """
+    """Refuses packages that are not those of the locks requirements/<lock>.txt. Raises ValueError: missing or other versions."""
     pins = {str(pin): pin for lock in sorted(set(locks)) for pin in pinned(root / f"requirements/{lock}.txt")}
     wrong = [
         (pin, version) for pin in pins.values() if not pin.specifier.contains(version := installed(pin.name), prereleases=True)

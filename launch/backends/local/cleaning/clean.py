@@ -15,8 +15,7 @@ from typing import Any
 
 from launch.backends.local.cleaning.unneeded import DELETING, Remaining, paths_in, unknown_folders, unneeded
 from launch.runs.lineage import RERUN
-from launch.runs.record import LOCK, RUNNING, is_running
-from launch.runs.store import BROKEN, read_runs
+from launch.runs.record import BROKEN, LOCK, RUNNING, is_running, read_runs
 
 
 @dataclasses.dataclass

@@ -6,8 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from launch.runs.record import LOCK, RUN_JSON, SCRATCH, is_running
-from launch.runs.store import run_folders
+from launch.runs.record import LOCK, RUN_JSON, SCRATCH, is_running, run_folders
 
 ALIVE = ".alive"  # in the folder of runs: every run that goes on holds its lock together with the others
 HALF_WRITTEN = (".programs/.partial-*", ".programs/.locks/*", ".training/.partial-*", ".cache/.kfp_cache_*.tmp")

@@ -37,8 +37,8 @@ def dead_entries(folder: Path, remaining: Remaining) -> Iterator[Path]:
     """Yields the cache's entries of artifacts that are gone, or go with their run, and what a killed process was writing."""
     for path in sorted(folder.iterdir()):
         if ENTRY.fullmatch(path.name):
-            gone = [each for each in paths_in(read(path)) if not each.exists() or within(each, remaining.deleted)]
-            if gone:
+            used = paths_in(content_or_none(path))
+            if any(not each.exists() or any(map(each.is_relative_to, remaining.deleted)) for each in used):
                 yield path
         elif path.name.startswith(UNFINISHED if remaining.folders else (*UNFINISHED, INSPECTED)) and not remaining.going_on:
             yield path
@@ -79,7 +79,8 @@ BESIDE: Mapping[str, Callable[[Path, Remaining], Iterator[Path]]] = {
 
 def unneeded(runs_dir: Path, remaining: Remaining) -> dict[str, list[Path]]:
     """Returns by the folder that it is in what nobody needs: beside the runs, within them, and of deletions that were stopped."""
-    found = {name: list(find(runs_dir / name, remaining)) for name, find in BESIDE.items() if is_folder(runs_dir / name)}
+    there = {path.name: path for path in runs_dir.iterdir() if path.is_dir() and not path.is_symlink()}
+    found = {name: list(find(there[name], remaining)) for name, find in BESIDE.items() if name in there}
     found |= {path.name: [path] for path in sorted(runs_dir.iterdir()) if path.name.startswith(DELETING)}
     for folder in remaining.folders:
         found[folder.name] = scratch_in(folder)
@@ -101,7 +102,7 @@ def scratch_in(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def read(path: Path) -> Any:
+def content_or_none(path: Path) -> Any:
     """Returns what a JSON file says; nothing of one that cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -116,13 +117,3 @@ def paths_in(value: Any) -> Iterator[Path]:
     elif isinstance(value, dict | list):
         for each in value.values() if isinstance(value, dict) else value:
             yield from paths_in(each)
-
-
-def within(path: Path, folders: Sequence[Path]) -> bool:
-    """Whether a path lies in one of the folders."""
-    return any(path.is_relative_to(folder) for folder in folders)
-
-
-def is_folder(path: Path) -> bool:
-    """Whether a folder itself is there, and no link to one."""
-    return path.is_dir() and not path.is_symlink()

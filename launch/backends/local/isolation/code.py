@@ -22,13 +22,9 @@ def copy_code(copy: Path, root: Path = ROOT) -> Path:
 
 
 def require_same_code(image: str, code: Path) -> None:
-    """Refuses a copy that is of other code than the run: the name of a stage's image, its key in the cache, was made before.
-
-    Raises:
-        ValueError: the code was edited between the two.
-    """
-    kinds = {name.partition(":")[0] for name in images_of(code)}
-    if image.partition(":")[0] in kinds and image not in images_of(code):
+    """Refuses code that was edited since the stage's image, its key in the cache, was named. Raises ValueError: it was."""
+    kinds = {name.partition(":")[0] for name in image_names(code)}
+    if image.partition(":")[0] in kinds and image not in image_names(code):
         raise ValueError(
             f"{image}: the code was edited while the run was being started; its result would be kept under another's name. "
             "Repeat the command."
@@ -36,6 +32,6 @@ def require_same_code(image: str, code: Path) -> None:
 
 
 @functools.cache
-def images_of(code: Path) -> set[str]:
+def image_names(code: Path) -> set[str]:
     """Returns the names of the images of all stages, by a copy of their code."""
     return {image_for(stage, root=code) for stage in STAGES}

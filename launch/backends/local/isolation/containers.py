@@ -46,11 +46,7 @@ class RunningContainer:
 
 
 def connect() -> "docker.DockerClient":
-    """Returns a client of the engine that DOCKER_HOST or the current context's default socket leads to.
-
-    Raises:
-        ValueError: no engine answers.
-    """
+    """Returns a client of the engine of DOCKER_HOST, or of the current context's socket. Raises ValueError: no engine answers."""
     import docker
 
     try:

@@ -38,6 +38,23 @@ class Place:
     run: str = ""  # the folder of the run that it is of
 
 
+def place_of(
+    client: "docker.DockerClient", image: str, inputs: Mapping[str, Any], environment: Mapping[str, str], **more: Any
+) -> Place:
+    """Returns what a container of `image` sees that is given `inputs`; `more` is of `Place`. Makes `writable` its user's."""
+    uid, gid, groups = container_user(client, image)
+    network, fetching_environment, credentials = fetching(inputs)
+    readable, secret = readable_paths(inputs), secret_for(credentials, uid)
+    if credentials:
+        fetching_environment[CREDENTIALS] = SECRET if secret else str(credentials)
+        readable |= {} if secret else {str(credentials): str(credentials)}
+    for folder in more["writable"]:
+        if os.getuid() == 0:  # root's containers are not root, and yet have to write there
+            os.chown(folder, uid, gid)
+    given = {**fetching_environment, **environment}
+    return Place(user=f"{uid}:{gid}", groups=groups, readable=readable, network=network, environment=given, secret=secret, **more)
+
+
 def container_user(client: "docker.DockerClient", image: str) -> tuple[int, int, tuple[int, ...]]:
     """Returns (uid, gid, further groups) for a container of `image`: the caller's; where that is root, the image's own.
 
@@ -52,12 +69,9 @@ def container_user(client: "docker.DockerClient", image: str) -> tuple[int, int,
 
 
 def readable_paths(inputs: Mapping[str, Any]) -> dict[str, str]:
-    """Returns what a stage is given of this machine, path in the container to path here.
+    """Returns what a stage is given of this machine, path in the container to path here; raises as `linked_places`.
 
     That is its input artifacts, parameters that are absolute paths, and what the links of a raw folder lead to.
-
-    Raises:
-        ValueError: as `linked_places`.
     """
     values = [each for value in inputs.values() for each in (value if isinstance(value, list) else [value])]
     paths = [getattr(value, "path", value) for value in values]
@@ -105,11 +119,7 @@ def linked_places(raw: str) -> dict[str, str]:
 
 
 def already_seen(inside: Path, real: Path, found: Mapping[str, str], link: str) -> bool:
-    """Whether a container with the folders `found` finds `real` at its path `inside` without a further mount.
-
-    Raises:
-        ValueError: something else is there: another link, which the mount would have to be put upon.
-    """
+    """Whether a container with the folders `found` finds `real` at `inside`. Raises ValueError: it finds something else there."""
     above = next((parent for parent in (inside, *inside.parents) if str(parent) in found), None)
     if above is None:
         return False

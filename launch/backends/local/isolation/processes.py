@@ -28,11 +28,7 @@ class Running(Protocol):
 
 
 class RunningStages:
-    """Knows the stages that are running, in whichever thread, and ends all of them when told to.
-
-    Attributes:
-        stopped_by: the signal that ended the run, or None.
-    """
+    """Ends the stages that are running, in whichever thread, when told to; `stopped_by` is the signal that ended the run."""
 
     def __init__(self) -> None:
         self.stopped_by: signal.Signals | None = None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from components.contract.tables.by_idx import read_labels, read_order
+from components.contract.tables.by_idx import read_few_labels, read_labels, read_order
 from components.contract.tables.user_tables import read_test_data, read_user_table
 from components.generate_pairs.generate import generate_pairs
 from components.generate_pairs.settings import GeneratePairsSettings
@@ -143,3 +143,26 @@ def test_the_table_itself_is_not_changed(catalog: Path, name: str) -> None:
     table = read_test_data(catalog) if name == "test_data.csv" else read_user_table(catalog / name, ("idx", "after_file_path"))
     assert table["idx"].tolist() == [0, 1, 2]
     assert (catalog / name).read_bytes() == content
+
+
+def test_a_few_labels_may_be_a_copy_of_the_pairs_filled_in_here_and_there(catalog: Path) -> None:
+    (catalog / "few_labels.csv").write_text("idx,before_file_path,after_file_path,time_delta\n0,a,b,\n1,b,c, 3.5 \n2,a,c,\n")
+    assert read_few_labels(catalog, pd.Series([2, 0, 1])).to_dict() == {1: 3.5}
+    assert read_few_labels(catalog / "nowhere", pd.Series([0])) is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("9,3", r"idx 9 is not in test_data.csv \(1 such\)"),
+        ("1,soon", "idx 1: time_delta='soon'.*number of days above 0"),
+        ("1,0", "idx 1: time_delta='0'"),
+        ("1,-2", "idx 1: time_delta='-2'"),
+        ("1,inf", "idx 1: time_delta='inf'"),
+        ("1,3\n1,4", "idx=1 is there twice"),
+    ],
+)
+def test_a_few_labels_that_cannot_be_are_refused(catalog: Path, rows: str, words: str) -> None:
+    (catalog / "few_labels.csv").write_text(f"idx,time_delta\n{rows}\n")
+    with pytest.raises(ValueError, match=f"few_labels.csv.*{words}"):
+        read_few_labels(catalog, pd.Series([0, 1, 2]))

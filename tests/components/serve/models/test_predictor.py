@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import re
 from pathlib import Path
 
 import keras
@@ -23,7 +24,8 @@ from components.resize_images.picture import BadPhotoError
 from components.serve.models import calibration
 from components.serve.models.bundle import Bundle, read_bundle, write_bundle
 from components.serve.models.predictor import NOT_LATER, SAME_PHOTO, Photo, Predictor
-from components.serve.timeline import out_of_order, timeline, timeline_page
+from components.serve.strip import strip_page
+from components.serve.timeline import out_of_order, time_line
 
 VIEWS = 8
 PHOTOS = [photo(seed) for seed in range(4)]
@@ -71,7 +73,7 @@ def test_a_content_passes_the_backbone_once_whatever_it_is_called(predictor: Pre
 
 
 def test_what_was_used_longest_ago_is_forgotten_first(bundle: Bundle) -> None:
-    one = Predictor(bundle).photos(NAMED[:1])[0].halves.nbytes
+    one = Predictor(bundle).photos(NAMED[:1])[0].bytes
     small = Predictor(bundle, most_kept_bytes=2 * one)
     small.photos(NAMED[:2])
     small.photos(NAMED[:1])  # so that the second is the older one
@@ -90,7 +92,7 @@ def test_a_bad_photo_is_named_and_nothing_is_computed(predictor: Predictor) -> N
 
 
 def test_warnings_say_why_an_answer_may_be_wrong(bundle: Bundle, predictor: Predictor) -> None:
-    one, two = (Photo(digest, np.zeros(1)) for digest in "ab")
+    one, two = (Photo(digest, np.zeros(1), np.zeros(1)) for digest in "ab")
     assert predictor.answer((one, one), 5.0, "", "").warnings == (SAME_PHOTO,)
     reversed_pair = predictor.answer((one, two), -3.0, "", "")
     assert (reversed_pair.days, reversed_pair.raw_days, reversed_pair.warnings) == (1.0, 1.0, (NOT_LATER,))
@@ -163,21 +165,29 @@ def test_a_bundle_is_read_back_from_a_folder_and_from_a_bucket(
         read_bundle(str(tmp_path / "published"), tmp_path)
 
 
+def test_the_interval_of_a_time_line_is_wider_for_odd_looks_and_of_its_cadence_where_that_is_known() -> None:
+    with_cadence, alone = ({"width": width, "fixed_days": 1.0, "relative": 0.0} for width in (1.0, 3.0))
+    known = {"intervals": with_cadence, "pair_intervals": alone}
+    assert calibration.interval(10.0, known) == (7.0, 13.0)
+    assert calibration.interval(10.0, known, 2.0) == (4.0, 16.0)
+    assert calibration.interval(10.0, known, on_cadence=True) == (9.0, 11.0)
+    assert calibration.interval(2.0, known) == (0.0, 5.0)
+    assert calibration.interval(-2.0, known) == (-5.0, 1.0)  # of a photo that is put before the first
+
+
 def test_a_time_line_has_the_days_since_the_first_and_a_page_of_its_own(predictor: Predictor) -> None:
     seen = predictor.photos(NAMED)
-    moments = timeline(predictor, [(name, each) for (name, _), each in zip(NAMED, seen, strict=True)], "LT")
+    line = time_line(predictor, [(name, each) for (name, _), each in zip(NAMED, seen, strict=True)], "LT")
     expected = [each.days for each in predictor.between([(seen[0], each) for each in seen[1:]], "LT")]
-    assert [each.days for each in moments] == [0.0, *expected]
-    page = timeline_page("<Plant>", moments, PHOTOS, ["a & b"])
+    assert list(line.days) == [0.0, *expected]
+    page = strip_page("<Plant>", line, PHOTOS, ["a & b"])
     assert page.count("data:image/jpeg;base64,") == len(PHOTOS)
     assert "&lt;Plant&gt;" in page
     assert "a &amp; b" in page
     assert "http" not in page
-    placed_back = [
-        moments[0],
-        moments[1],
-        dataclasses.replace(moments[2], answer=dataclasses.replace(moments[1].answer, days=0.1)),
-    ]
-    assert out_of_order(placed_back) == [
-        f"photo 2 is put at day 0.1, before photo 1 at {moments[1].days:.1f}, which came before it"
+    page = strip_page("Plant", dataclasses.replace(line, days=(0.0, -2.0, 6.0, 2.0)), PHOTOS, [])
+    assert "day -2.0" in page  # the axis begins with the earliest, which need not be the first
+    assert [float(left) for left in re.findall(r'style="left:([-0-9.]+)%"', page)] == [25.0, 0.0, 100.0, 50.0]
+    assert list(out_of_order(["photo 1", "photo 2"], [3.0, 0.1])) == [
+        "photo 2 is put at day 0.1, before photo 1 at 3.0, which came before it"
     ]

@@ -10,7 +10,7 @@ from golden_files import CASES, REGISTRY, compiled, compiled_text, golden_file, 
 
 from components.images import image_for
 from components.settings import STAGES
-from launch.backends.cluster import raw
+from launch.backends.cluster import checks
 from launch.cli.main import main
 from launch.runs.dag.loops import without_loops_of_one
 from launch.runs.parameters import default, fields
@@ -136,7 +136,7 @@ def test_preset_and_set_become_the_defaults_of_the_pipeline() -> None:
 
 
 def test_raw_data_becomes_a_default_with_its_digest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw, "content_digest", lambda place, *_: f"digest of {place}")
+    monkeypatch.setattr(checks, "content_digest", lambda place, *_: f"digest of {place}")
     spec, _ = compiled("vertex", "none", "--raw", "gs://bucket/plants")
     values = spec["root"]["inputDefinitions"]["parameters"]
     assert values["raw"]["defaultValue"] == "gs://bucket/plants"

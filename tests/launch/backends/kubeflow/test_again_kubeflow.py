@@ -15,7 +15,7 @@ from finished_run import MetadataStore, Ran, ran, uri
 from google.cloud import storage
 from test_submit_kubeflow import EXPERIMENT, V2, Kubeflow, as_json, sent
 
-from launch.backends.cluster import raw
+from launch.backends.cluster import checks
 from launch.backends.table import CLUSTERS
 from launch.cli.main import main, parser
 from launch.cli.options import LOCAL, ONLY_CLUSTERS
@@ -66,7 +66,7 @@ class FinishedKubeflow(Kubeflow):
 @pytest.fixture
 def kubeflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FinishedKubeflow]:
     """The server, raw data whose digest is known, and none of the user's own settings."""
-    monkeypatch.setattr(raw, "content_digest", lambda place, splits: f"{'+'.join(splits)} of {place}")
+    monkeypatch.setattr(checks, "content_digest", lambda place, splits: f"{'+'.join(splits)} of {place}")
     monkeypatch.setattr("launch.backends.cluster.backend.inspect_raw", lambda *_: SimpleNamespace(lines=[], refuse=lambda: None))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("kfp.Client._LOCAL_KFP_CONTEXT", str(tmp_path / "context.json"))
@@ -169,7 +169,8 @@ def test_what_depends_on_it_follows_with_the_other_artifacts_of_each_fold(kubefl
     run = sent(kubeflow)
     spec, values = run["pipeline_spec"]["pipeline_spec"], run["runtime_config"]["parameters"]
     assert stages(spec) == {"predict", "calibrate", "report"}
-    whole = {uri("generate_pairs", "catalog"), uri("resize_images", "images"), uri("write_tfrecords", "examples")}
+    examples, tables = (uri("write_tfrecords", output) for output in ("examples", "tables"))
+    whole = {uri("generate_pairs", "catalog"), uri("resize_images", "images"), examples, tables}
     by_fold = {uri("train", output, fold) for output in ("model", "history", "out_of_fold") for fold in (0, 2)}
     assert imported(spec, values) == whole | by_fold
     for item in values["folds"]:
@@ -236,6 +237,19 @@ def test_a_run_that_failed_early_is_begun_where_it_failed(kubeflow: FinishedKube
     error = capsys.readouterr().err
     assert "because resize_images did not succeed there" in error
     assert f"python pipeline.py rerun {SECOND} resize_images --downstream" in error
+
+
+def test_a_run_of_a_version_that_wrote_less_is_begun_at_the_stage_that_writes_it(
+    kubeflow: FinishedKubeflow, capsys: pytest.CaptureFixture[str]
+) -> None:
+    earlier = {"examples": [uri("write_tfrecords", "examples")]}
+    tasks = [dataclasses.replace(task, outputs=earlier) if task.stage == "write_tfrecords" else task for task in ran([0])]
+    tasks = [task for task in tasks if task.stage != "report"]  # which read others then
+    kubeflow.add(SECOND, "second", resolve(fast(), {"folds": [0]}) | PLANTS, tasks)
+    assert again(kubeflow, "rerun", SECOND, "report") == 2
+    error = capsys.readouterr().err
+    assert f"{SECOND}: no tables in its record, because write_tfrecords was of an earlier version" in error
+    assert f"python pipeline.py rerun {SECOND} write_tfrecords --downstream" in error
 
 
 def test_a_run_of_an_uploaded_pipeline_is_gone_on_from_with_that_versions_defaults(kubeflow: FinishedKubeflow) -> None:

@@ -1,5 +1,6 @@
 """`submit --target kubeflow`: kfp's own client against a server that answers with kfp-server-api's models over HTTP."""
 
+import itertools
 import json
 import socket
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from google.cloud import storage
 from kfp_rules import RefusedError, outcome_of
 
 from launch.backends import base
-from launch.backends.cluster import raw
+from launch.backends.cluster import checks
 from launch.cli.main import main
 from launch.runs.parameters import resolve
 from launch.runs.presets import fast
@@ -79,9 +80,14 @@ class Kubeflow(FarEnd):
     def read_run(self, _request: Request) -> Answer:
         state, stages, error = self.story.pop(0) if len(self.story) > 1 else self.story[0]
         tasks = [
-            api.V2beta1PipelineTaskDetail(task_id=f"id-{task}", display_name=task, state=each or None)
-            for task, each in stages.items()
+            api.V2beta1PipelineTaskDetail(
+                task_id=f"id-{task}", display_name=task, state=each or None, pod_name=f"verdelta-x7k2p-{number:09d}"
+            )
+            for number, (task, each) in enumerate(stages.items())
         ]
+        for above, below in itertools.pairwise(tasks):
+            if below.display_name.startswith("executor"):  # the pod of the stage before it
+                above.child_tasks = [api.PipelineTaskDetailChildTask(pod_name=below.pod_name)]
         status = api.GoogleRpcStatus(code=2, message=error) if error else None
         details = api.V2beta1RunDetails(task_details=tasks)
         return Answer(as_json(api.V2beta1Run(run_id=RUN, state=state, error=status, run_details=details)))
@@ -97,7 +103,7 @@ def documents_of(pipeline_spec: dict[str, Any]) -> list[Any]:
 @pytest.fixture
 def kubeflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Kubeflow]:
     """The server; raw data whose digest is known; no waiting between questions; none of the user's own settings."""
-    monkeypatch.setattr(raw, "content_digest", lambda place, *_: f"digest of {place}")
+    monkeypatch.setattr(checks, "content_digest", lambda place, *_: f"digest of {place}")
     monkeypatch.setattr("launch.backends.cluster.backend.inspect_raw", lambda *_: SimpleNamespace(lines=[], refuse=lambda: None))
     monkeypatch.setattr(base, "POLL_SECONDS", 0.01)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -250,7 +256,8 @@ def test_wait_tells_each_change_once_and_ends_with_the_run(kubeflow: Kubeflow, c
 def test_a_stage_that_waits_for_long_is_told_once_with_what_to_look_at(
     kubeflow: Kubeflow, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kubeflow.story = [("RUNNING", {"train": "PENDING"}, "")] * (base.WAITED + 5) + [("SUCCEEDED", {"train": "SUCCEEDED"}, "")]
+    waiting = {"train-driver": "SUCCEEDED", "train": "RUNNING", "executor(0)": "PENDING"}  # as the real one tells of such a pod
+    kubeflow.story = [("RUNNING", waiting, "")] * (base.WAITED + 5) + [("SUCCEEDED", {"train": "SUCCEEDED"}, "")]
     assert submit(kubeflow, "--wait", "--namespace", "plants") == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "still pending" in line)
     assert line.split()[0] == "train"

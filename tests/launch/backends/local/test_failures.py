@@ -7,16 +7,16 @@ from subprocess import CompletedProcess
 
 import h5py
 import pytest
-from command_line import pipeline_py, record, set_options, states, write_raw
+from command_line import in_process, pipeline_py, record, set_options, states, write_raw
 from PIL import Image
 
 TINY = {"image_size": 32, "dim": 32, "encoder": "B0", "lstm_units": 2, "num_folds": 2, "mixed_precision": "float32"}
 
 
-def run(raw: Path, name: str, **parameters: object):
+def run(raw: Path, name: str, command: Callable[..., CompletedProcess[str]] = pipeline_py, **parameters: object):
     """Runs the pipeline on `raw`; runs are kept beside it."""
     options = set_options({**TINY, "checkpoint": "none", **parameters})
-    return pipeline_py("run", "--raw", str(raw), "--runs-dir", str(raw.parent / "runs"), "--name", name, *options)
+    return command("run", "--raw", str(raw), "--runs-dir", str(raw.parent / "runs"), "--name", name, *options)
 
 
 def no_train_photo(raw: Path) -> None:
@@ -82,7 +82,7 @@ def test_names_and_tables_that_cannot_be_understood_are_refused_before_anything_
 ) -> None:
     raw = write_raw(tmp_path / "raw")
     spoil(raw)
-    done = run(raw, "bad")
+    done = run(raw, "bad", in_process)
     assert done.returncode == 2, done.stdout + done.stderr
     assert what in done.stderr and fix in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "runs/bad").exists()
@@ -91,7 +91,7 @@ def test_names_and_tables_that_cannot_be_understood_are_refused_before_anything_
 def test_a_folder_without_train_photos_is_refused_before_anything_runs(tmp_path: Path) -> None:
     raw = write_raw(tmp_path / "raw")
     no_train_photo(raw)
-    done = run(raw, "bad")
+    done = run(raw, "bad", in_process)
     assert done.returncode == 2
     assert f"{raw}: no photo found for train_dataset/*/*/*.png" in done.stderr
     assert "for example train_dataset/BC/BC_01/DAT01.png" in done.stderr

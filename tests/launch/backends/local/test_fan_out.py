@@ -1,17 +1,14 @@
 """Local runs with several shards: what each leaves behind, what is run again, and that nobody sees a difference in the end."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from command_line import entry, pipeline_py, record, states, write_raw
+from command_line import captured, entry, in_process, pipeline_py, record, states, write_raw
+from launch_pipelines import main as run_pipeline
 from stored_photos import stored_photos
 from trained_run import NAME, RUN_OPTIONS, copy_of_trained_run
-
-from components.images import ROOT
 
 RESIZED = [f"resize_images[{shard}]" for shard in (0, 1, 2)]
 DATA = [*RESIZED, "generate_pairs", "split_folds"]
@@ -21,9 +18,7 @@ EQUAL_PAIRS = {"split_folds": "cached"}  # the pairs of three shards are those o
 def run_tables(runs: Path, name: str, raw: Path, num_shards: int) -> subprocess.CompletedProcess[str]:
     """Runs the stages without tensors."""
     parameters = {"raw": str(raw), "num_shards": num_shards, "shards": list(range(num_shards))}
-    command = [sys.executable, "tests/support/launch_pipelines.py", "tables", str(runs), name, json.dumps(parameters)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return captured(run_pipeline, "tables", str(runs), name, json.dumps(parameters))
 
 
 def files(*folders: str) -> dict[str, bytes]:
@@ -77,7 +72,7 @@ def test_a_shard_that_fails_is_named_and_the_stage_is_run_again_in_all_its_shard
     assert "FAILED: stage resize_images (shard 1): ValueError: " in failed.stdout
     assert f"log: {runs / 'bad/logs/resize_images-1.log'}" in failed.stdout
     assert states(runs, "bad")["resize_images[1]"] == "failed"
-    refused = pipeline_py("rerun", "bad", "generate_pairs", "--runs-dir", str(runs))
+    refused = in_process("rerun", "bad", "generate_pairs", "--runs-dir", str(runs))
     assert refused.returncode == 2
     assert "bad: no catalog in its record, because resize_images did not succeed there" in refused.stderr
 

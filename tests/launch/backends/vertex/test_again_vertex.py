@@ -112,7 +112,8 @@ def test_what_depends_on_a_stage_follows_with_the_recorded_artifacts_of_each_fol
     spec, values = sent(finished)
     stages, uris = executors(spec)
     assert stages == {"predict", "calibrate", "report"}
-    assert uris == {uri("generate_pairs", "catalog"), uri("resize_images", "images"), uri("write_tfrecords", "examples")}
+    examples, tables = (uri("write_tfrecords", output) for output in ("examples", "tables"))
+    assert uris == {uri("generate_pairs", "catalog"), uri("resize_images", "images"), examples, tables}
     assert [item["fold"] for item in values["folds"]] == [0, 2]
     for item in values["folds"]:
         texts = {text for text in item.values() if str(text).startswith("gs://")}

@@ -18,7 +18,7 @@ from google.cloud.aiplatform_v1.types import Context, MetadataStore, PipelineJob
 
 from components.images import ROOT
 from launch.backends import base
-from launch.backends.cluster import backend, raw
+from launch.backends.cluster import backend, checks
 from launch.cli.main import main
 from launch.runs.parameters import resolve
 from launch.runs.presets import fast
@@ -115,7 +115,7 @@ def vertex(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
     They are those that gcloud auth application-default login writes; the address that their tokens come from is a constant.
     """
-    monkeypatch.setattr(raw, "content_digest", lambda place, *_: f"digest of {place}")
+    monkeypatch.setattr(checks, "content_digest", lambda place, *_: f"digest of {place}")
     monkeypatch.setattr("launch.backends.cluster.backend.inspect_raw", lambda *_: SimpleNamespace(lines=[], refuse=lambda: None))
     monkeypatch.setattr(backend, "check_images", lambda *_, **__: [])
     monkeypatch.setattr(base, "POLL_SECONDS", 0.01)
@@ -339,6 +339,24 @@ def test_what_the_service_would_fail_on_later_is_refused_now(
     assert submit(vertex, *flags) == 2
     assert words in capsys.readouterr().err
     assert vertex.asked("POST", f"{JOBS}.*") == []
+
+
+def test_the_quota_that_a_job_would_wait_for_is_told(vertex: Vertex, capsys: pytest.CaptureFixture[str]) -> None:
+    of_train = ("machine_type=g2-standard-24", "accelerator=NVIDIA_L4", "count=2", "spot=true")
+    spot = [flag for text in of_train for flag in ("--resource", f"train.{text}")]
+    flags = ("--accelerator", "gpu", *spot, "--service-account", "runner@x")
+    assert submit(vertex, "--set", "folds=[0,1,2]", "--set", "cliques_per_batch=4", *flags) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if "quota" in line]
+    assert len(told) == 2, "train and predict"
+    assert told[0].startswith(
+        "train waits unless there is a quota of 6 NVIDIA_L4 (preemptible custom model training, europe-west4)"
+    )
+    assert told[1].startswith(
+        "predict waits unless there is a quota of 3 NVIDIA_TESLA_A100 (custom model training, europe-west4)"
+    )
+    assert all(line.endswith("quotas?project=plants-42") for line in told)
+    assert submit(vertex) == 0
+    assert "quota" not in capsys.readouterr().out, "of cores there is always one"
 
 
 def test_a_step_that_may_not_fit_into_a_chip_is_told_and_sent(vertex: Vertex, capsys: pytest.CaptureFixture[str]) -> None:

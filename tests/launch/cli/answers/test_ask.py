@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from command_line import pipeline_py
+from command_line import in_process, pipeline_py
 from PIL import Image
 from trained_run import copy_of_trained_run
 
@@ -84,7 +84,7 @@ def test_a_folder_is_put_on_a_time_line_in_the_order_of_its_names(place: Path) -
 def test_what_cannot_be_asked_is_refused_in_a_line(place: Path, arguments: tuple[str, ...], message: str) -> None:
     test = place / TEST_PHOTOS
     paths = {BEFORE: test / BEFORE, AFTER: test / AFTER, "test_data.csv": test.parents[1] / "test_data.csv"}
-    done = ask(place, *(str(paths.get(each, each)) for each in arguments))
+    done = in_process("ask", *(str(paths.get(each, each)) for each in arguments), "--runs-dir", str(place / "runs"))
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr

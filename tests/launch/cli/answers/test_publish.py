@@ -4,6 +4,7 @@ import base64
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,15 +13,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from command_line import pipeline_py
+from gcs_server import BUCKET, gcs_server
 from served_model import photo, write_models
 from trained_run import copy_of_trained_run
 
+from components.contract.artifacts import write_manifest
 from components.images import ROOT
+from components.serve.models.bundle import read_bundle
 from components.serve.models.predictor import Predictor
 from launch.runs.comparison import CATALOG, PAIRS, labelled_pairs, rmse_of
 from launch.runs.dag.wiring import read_wiring
 from launch.runs.lineage import RecordedRun
-from launch.tracking.registry import registry
+from launch.tracking.registry import published, registry
 from pipeline import verdelta
 
 TEST_PHOTOS = "raw/test_dataset/LT/1003"
@@ -94,10 +98,85 @@ def test_what_cannot_be_compared_or_does_not_go_together_is_refused(
         (["--alias", "champion", "--if-better"], "first: its test photos have no labels"),
         (["--if-better"], "--if-better: it compares with the version that has --alias"),
         (["--to", "x", "--alias", "champion"], "a folder has no aliases"),
+        (["--to", "x", "--replace"], "--replace: expected --to gs://BUCKET/FOLDER, too"),
         (["--serving-image", "x"], "expected --target vertex and --to gs://BUCKET/FOLDER"),
     ):
         done = command(place, "publish", "first", *flags)
         assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+
+
+def calibrated_run(place: Path, name: str, factor: float, label: float) -> None:
+    """Writes the run `name`: `first`, but for a calibration by `factor` and a test set whose one pair lies `label` days apart."""
+    record = json.loads((place / "runs/first/run.json").read_text())
+    calibration = {"mode": "rules", "rules": [{"species": "LT", "factor": factor}], "fits": {}}
+    for stage in record["stages"]:
+        for output, file, content in (
+            ("catalog", "test_labels.csv", f"idx,time_delta\n0,{label}\n"),
+            ("submission", "calibration.json", json.dumps(calibration)),
+        ):
+            if output in stage["outputs"]:
+                copy = place / "copies" / name / stage["stage"] / output
+                shutil.copytree(stage["outputs"][output], copy)
+                (copy / file).write_text(content)
+                write_manifest(copy, stage["stage"])
+                stage["outputs"][output] = str(copy)
+    (place / "runs" / name).mkdir()
+    (place / "runs" / name / "run.json").write_text(json.dumps({**record, "name": name}))
+
+
+def test_the_alias_goes_to_the_better_of_two_models_and_stays_where_one_is_not(
+    place: Path, server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    days = pd.read_csv(place / "runs/first/submission_raw.csv")["time_delta"]
+    assert len(days) == 1
+    for name, factor in (("good", 1.0), ("better", 1.9), ("worse", 1.2)):
+        calibrated_run(place, name, factor, label=2 * days[0])
+
+    def publish(name: str) -> tuple[int, list[str]]:
+        done = command(place, "publish", name, "--alias", "best", "--if-better")
+        return done.returncode, done.stdout.splitlines()
+
+    def best() -> str:
+        return published(server, "models:/verdelta@best", tmp_path / str(len(list(tmp_path.iterdir())))).name
+
+    status, said = publish("good")  # there is none to be better than
+    assert (status, best()) == (0, "good"), said
+    status, said = publish("better")
+    assert said[0] == f"1 test pairs: {0.1 * days[0]:.3f} days of error by better, {days[0]:.3f} by good"
+    assert (status, best()) == (0, "better")
+    status, said = publish("worse")
+    expected = f"1 test pairs: {0.8 * days[0]:.3f} days of error by worse, {0.1 * days[0]:.3f} by better"
+    assert said == [expected, "not published: worse does not do better."]
+    assert (status, best()) == (1, "better")
+
+
+def test_a_model_in_a_bucket_is_replaced_only_where_that_is_asked_for(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with gcs_server() as url:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", url)
+        there = f"gs://{BUCKET}/models/verdelta"
+        assert command(place, "publish", "first", "--to", there).returncode == 0
+        again = command(place, "publish", "first", "--to", there + "/")
+        assert again.returncode == 2
+        assert f"{there}/verdelta.json: published before. Name a new folder" in again.stderr
+        assert command(place, "publish", "first", "--to", there, "--replace").returncode == 0
+        assert read_bundle(there, tmp_path).name == "first"
+
+
+def test_a_registry_that_cannot_be_asked_is_named_without_its_password(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://team:s3cret@127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    for arguments in (
+        ["publish", "first", "--alias", "champion"],
+        ["ask", "--model", CHAMPION, *(str(place / TEST_PHOTOS / name) for name in (BEFORE, AFTER))],
+    ):
+        done = command(place, *arguments)
+        assert done.returncode == 2, done.stderr
+        assert "the registry of models cannot be asked" in done.stderr
+        assert "127.0.0.1" in done.stderr
+        assert "s3cret" not in done.stdout + done.stderr
 
 
 def test_a_folder_has_the_card_with_data_folds_and_scores(place: Path, tmp_path: Path) -> None:

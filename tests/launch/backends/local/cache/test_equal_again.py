@@ -1,27 +1,22 @@
 """A damaged artifact that is made anew, equal to the byte, has nothing executed after it: keys of the cache are of content."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from command_line import entry, states, write_raw
+from command_line import captured, entry, states, write_raw
 from kfp import dsl
+from launch_pipelines import main as run_pipeline
 
 from components.contract.artifacts import write_manifest
-from components.images import ROOT
 from launch.backends.local.cache.stage_cache import StageCache
 
 
 def run(runs: Path, name: str) -> str:
     """Runs the stages without tensors, and returns what a person sees."""
     values = json.dumps({"raw": str(runs.parent / "raw")})
-    command = [sys.executable, "tests/support/launch_pipelines.py", "tables", str(runs), name, values]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    done = captured(run_pipeline, "tables", str(runs), name, values)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

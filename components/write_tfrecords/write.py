@@ -47,7 +47,7 @@ def write_tfrecords(
         path = folded_pairs / schema.TRAIN_PAIRS_CSV
         train = read_table(path, schema.FOLDED_PAIRS_COLUMNS, repeated=schema.REPEATED)
     if settings.layout == "images":  # which holds nothing of a pair
-        train = train[["before_image_id", "after_image_id", "fold"]]
+        train = train[[*schema.PHOTO_IDS, "fold"]]
     table = read_images(catalog)[["image_id", "split", "path"]]
     test = read_table(pairs / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
     path_of = dict(zip(table["image_id"], table["path"], strict=True))

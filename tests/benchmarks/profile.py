@@ -115,8 +115,8 @@ def profile_fast() -> tuple[dict[str, float], dict[str, float]]:
         "clique_size": 2, "cliques_per_batch": 1, "epochs": 1, "steps_per_epoch": FAST_STEPS,
         "checkpoint": "none", "mixed_precision": "float32",
     }  # fmt: skip
-    images_anew = batchnorm.BATCHES * batchnorm.BATCH_SIZE
-    with tempfile.TemporaryDirectory() as folder, mock.patch.multiple(batchnorm, BATCHES=1, BATCH_SIZE=FEW_ANEW):
+    images_anew = batchnorm.IMAGES
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(batchnorm, "IMAGES", FEW_ANEW):
         write_challenge(Path(folder, "challenge"), image_size=PHOTO_PX, train_pairs=1, test_pairs=1)
         training = settings_of("train", "fast", **few)
         seconds, counts = profile(Path(folder, "challenge", OURS), training, settings_of("predict", "fast"))

@@ -4,13 +4,18 @@ That corrects what no photo shows, how fast this one plant grows: the winner's f
 near 28/40. N photos of one series.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from components.contract import schema
+
+if TYPE_CHECKING:  # what answers questions has no pandas
+    import pandas as pd
 
 FEWEST_PHOTOS = 8  # of fewer, one that is missing moves all others too far
 MOST_STRETCH = 1.8  # plants hardly differ by more (the winner's hand-made factor is 1 / 1.4): such photos are of another cadence
@@ -112,6 +117,8 @@ def put_on_cadence(photos: pd.DataFrame, taken: Mapping[str, int], cadence: Cade
         taken: as `apply_cadence` has it.
         cadence: of all of them.
     """
+    import pandas as pd
+
     found, left = [], []
     for series, rows in photos.groupby("series"):
         days, why = on_cadence(rows[schema.DATE_DAYS].to_numpy("float64"), cadence, taken[str(series)])

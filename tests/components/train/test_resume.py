@@ -23,6 +23,7 @@ from components.train.saved_state import PLACE, SavedState, State, key_of, pack,
 
 PYTHONS = {"tensorflow": Path(sys.executable), "jax": ROOT / ".venv-jax/bin/python"}
 QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+TWO_DEVICES = "--xla_force_host_platform_device_count=2"
 EPOCH = SETTINGS.steps_per_epoch
 
 
@@ -114,13 +115,15 @@ def test_a_training_stopped_while_the_last_epoch_is_validated_computes_no_step_a
     assert list(place.iterdir()) == []
 
 
-def start(backend: str, examples: Path, output: Path, *more: object, **variables: str) -> subprocess.CompletedProcess:
+def start(
+    backend: str, examples: Path, output: Path, *more: object, flags: str = "", **variables: str
+) -> subprocess.CompletedProcess:
     """Runs tests/support/resumed_training.py to its end."""
     if not PYTHONS[backend].exists():
         pytest.skip(f"no {PYTHONS[backend]}: make .venv-jax/done")
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests/support")])
     environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu", "PYTHONPATH": path, **variables}
-    environment["XLA_FLAGS"] = QUICK_TO_COMPILE
+    environment["XLA_FLAGS"] = f"{QUICK_TO_COMPILE} {flags}"
     command = [PYTHONS[backend], ROOT / "tests/support/resumed_training.py", examples, output, *map(str, more)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
 
@@ -130,27 +133,28 @@ def computed(done: subprocess.CompletedProcess) -> list[int]:
     return next([int(step) for step in line.split()[1:]] for line in done.stdout.splitlines() if line.startswith("computed"))
 
 
-@pytest.mark.parametrize("backend", PYTHONS)
+@pytest.mark.parametrize(("backend", "flags"), [*((name, "") for name in PYTHONS), ("jax", TWO_DEVICES)])
 def test_a_training_killed_after_two_thirds_repeats_at_most_one_interval_elsewhere(
-    backend: str, examples: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+    backend: str, flags: str, examples: Path, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """On a retry nothing is left but the place: another working folder, another temporary one, the examples at another path."""
     killed, interval = STEPS * 2 // 3, 3
     kept = {PLACE: str(tmp_path / "kept")}
-    whole = start(backend, examples, tmp_path / "whole", 10**6)
+    whole = start(backend, examples, tmp_path / "whole", 10**6, flags=flags)
     assert whole.returncode == 0, whole.stdout + whole.stderr
-    first = start(backend, examples, tmp_path / "first", interval, int(signal.SIGKILL), killed, **kept)
+    first = start(backend, examples, tmp_path / "first", interval, int(signal.SIGKILL), killed, flags=flags, **kept)
     assert first.returncode == -signal.SIGKILL and computed(first)[-1] == killed, first.stdout + first.stderr
     shutil.copytree(examples, tmp_path / "moved")
     (tmp_path / "tmp").mkdir()
-    second = start(backend, tmp_path / "moved", tmp_path / "second", interval, TMPDIR=str(tmp_path / "tmp"), **kept)
+    second = start(backend, tmp_path / "moved", tmp_path / "second", interval, flags=flags, TMPDIR=str(tmp_path / "tmp"), **kept)
     assert second.returncode == 0, second.stdout + second.stderr
     repeated = [step for step in computed(second) if step <= killed]
     assert len(repeated) <= interval and computed(second)[-1] == STEPS
     assert_equal(tmp_path / "second", tmp_path / "whole")
     assert list((tmp_path / "kept").iterdir()) == []
+    devices = " on two devices" if flags else ""
     record_property(
-        "count", f"{backend}: of {killed} steps done when killed {len(repeated)} repeated, the interval is {interval}"
+        "count", f"{backend}{devices}: of {killed} steps done when killed {len(repeated)} repeated, the interval is {interval}"
     )
 
 

@@ -200,7 +200,7 @@ def test_stages_read_all_shards_of_a_run_that_fanned_out(finished: FinishedVerte
     spec, values = sent(finished)
     found = [(each["shard"], each["resize_images_images"]) for each in values["resize_images_shards"]]
     assert found == [(shard, uri("resize_images", "images", shard)) for shard in (0, 1, 2)]
-    assert executors(spec)[1] == {uri("write_tfrecords", "examples"), uri("calibrate", "submission")}
+    assert executors(spec)[1] == {uri("write_tfrecords", "tables"), uri("calibrate", "submission")}
 
 
 def test_a_stage_that_fans_out_is_run_again_as_often_as_num_shards_says(finished: FinishedVertex) -> None:

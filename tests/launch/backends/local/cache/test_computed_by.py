@@ -25,7 +25,12 @@ READ = {
     "the network": ("SSL_CERT_", "REQUESTS_", "CURL_", "GRPC_", "CLOUD", "HTTP", "NO_PROXY", "http", "no_proxy"),
     "processes": ("JOBLIB_", "LOKY_"),
     "memory and files": ("PILLOW_", "HDF5_PLUGIN_PATH"),
-    "what is said": ("AUTOGRAPH_VERBOSITY", "ENABLE_RUNTIME_UPTIME_TELEMETRY", "TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK"),
+    "what is said": (
+        "_KFP_RUNTIME",
+        "AUTOGRAPH_VERBOSITY",
+        "ENABLE_RUNTIME_UPTIME_TELEMETRY",
+        "TEMPORARILY_DISABLE_PROTOBUF_VERSION_CHECK",
+    ),
     "tests of others": ("ABSL_", "TEST_", "TF2_BEHAVIOR"),
 }
 

@@ -12,7 +12,7 @@ import numpy as np  # noqa: E402
 import openvino  # noqa: E402
 from openvino import opset13 as ops  # noqa: E402
 
-# What OpenVINO looks up in NumPy at the first array, two threads that bring theirs at once would wait for of each other for ever.
+# At its first array OpenVINO looks up parts of NumPy; two threads that bring theirs at once would wait for each other for ever.
 openvino.Tensor(np.zeros(1, np.float32), shared_memory=True).data.sum()
 
 __all__ = ["openvino", "ops"]

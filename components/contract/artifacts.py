@@ -90,9 +90,13 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
         partial.write_text(text + "\n", encoding="utf-8")
 
 
-def text_digest(texts: Iterable[str]) -> str:
-    """Returns the SHA-256 of texts in their order, in hex."""
-    return hashlib.sha256(json.dumps(list(texts)).encode()).hexdigest()
+def json_digest(items: Iterable[Any]) -> str:
+    """Returns the SHA-256 of a JSON list, in hex; one item at a time is text, as all at once take much memory."""
+    digest = hashlib.sha256(b"[")
+    for number, item in enumerate(items):
+        digest.update((", " * bool(number) + json.dumps(item)).encode())
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def file_digest(path: Path) -> str:

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from components.contract import schema
@@ -41,16 +41,11 @@ def find_equal_photos(source: RawSource, listing: RawListing) -> list[EqualPhoto
         sizes[source.size(path)].append(path)
     sizes.pop(0, None)  # empty files are no photos
     alike = [path for paths in sizes.values() if len(paths) > 1 for path in paths]
-    digests = dict(zip(alike, source.digests(alike), strict=True)) if alike else {}
-    return equal_photos(source, digests)
-
-
-def equal_photos(source: RawSource, digests: Mapping[PurePosixPath, str]) -> list[EqualPhotos]:
-    """Returns the photos of equal size and digest; where digests are but checksums, which may agree by chance, they are read."""
-    groups = grouped(digests, ((source.size(path), digest) for path, digest in digests.items()))
-    if any(len(digests[group[0]]) != SHA256_HEX for group in groups):
-        alike = [path for group in groups for path in group]
-        groups = grouped(alike, (hashlib.sha256(content_of(source, path)).hexdigest() for path in alike))
+    groups = grouped(alike, source.digests(alike)) if alike else []
+    groups = [same for group in groups for same in grouped(group, map(source.size, group))]
+    paths = [path for group in groups for path in group]
+    if any(len(digest) != SHA256_HEX for digest in source.digests(paths)):  # but checksums, which may agree by chance
+        groups = grouped(paths, (hashlib.sha256(content_of(source, path)).hexdigest() for path in paths))
     # broken files are alike, and no photos
     groups = [group for group in groups if content_of(source, group[0]).startswith(BEGINNINGS)]
     return sorted((EqualPhotos(tuple(group), where(group)) for group in groups), key=lambda each: each.paths)

@@ -4,7 +4,6 @@ A source is where the raw data lies: RawFolder, or components.raw.gcs.GcsFolder,
 """
 
 import hashlib
-import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from tqdm import tqdm
 
 from components.contract import schema
-from components.contract.artifacts import file_digest
+from components.contract.artifacts import file_digest, json_digest
 from components.contract.cores import available_cores, mapped
 from components.contract.verified import ChangedError
 from components.raw.layout import FOLDERS, LAYOUT, RawListing, list_raw
@@ -127,8 +126,7 @@ def content_digest(raw: str | Path, splits: Sequence[str] = schema.SPLITS) -> st
 
 def digest_of(source: RawSource, paths: Sequence[PurePosixPath]) -> str:
     """Returns the `content_digest` of files of a source; a file that it has read is not read again."""
-    contents = [(str(path), digest) for path, digest in zip(paths, source.digests(paths), strict=True)]
-    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
+    return json_digest((str(path), digest) for path, digest in zip(paths, source.digests(paths), strict=True))
 
 
 def require_digest(source: RawSource, paths: Sequence[PurePosixPath], digest: str) -> None:

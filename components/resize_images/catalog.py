@@ -15,14 +15,21 @@ DayOf = Callable[[PurePosixPath], float | None]
 
 
 def build_catalog(listing: RawListing, day_of: DayOf) -> pd.DataFrame:
-    """Returns IMAGES_COLUMNS and RAW_PATH: train by (species, series, day, stem), then test by (species, series, stem).
+    """Returns IMAGES_COLUMNS but `path`, and RAW_PATH: train by (species, series, day, stem), test by (species, series, stem).
 
     The winner sorts by file name. Sorting by day gives the same order where the numbers are padded with zeros, and the right
     one where they are not (DAT7 before DAT10). `day_of` gives a photo's day, None of a test photo.
     """
-    rows = [test_row(path) if path.parts[0] == schema.TEST_FOLDER else train_row(path, day_of) for path in listing.photos()]
-    table = pd.DataFrame(rows, columns=[*schema.IMAGES_COLUMNS, RAW_PATH])
-    return in_catalog_order(table.assign(day=whole_where_all_are(table["day"])))
+    paths = listing.photos()
+    columns = {
+        "image_id": [f"{split_of(path)}/{series_name(path)}/{path.stem}" for path in paths],
+        "split": list(map(split_of, paths)),
+        "species": [path.parts[1] for path in paths],
+        "series": list(map(series_name, paths)),
+        "day": whole_where_all_are(pd.Series(list(map(day_of, paths)))),
+        RAW_PATH: list(paths),
+    }
+    return in_catalog_order(pd.DataFrame(columns))
 
 
 def name_problems(listing: RawListing) -> list[str]:
@@ -30,24 +37,22 @@ def name_problems(listing: RawListing) -> list[str]:
     train = [(f"{path.parts[2]}/{path.stem}", path) for path in listing.train]
     test = [(path.stem, path) for path in listing.test]
     return [
-        *shared_series(listing.train, lambda path: path.parts[2], "train"),
-        *shared_series(listing.test, lambda path: f"{path.parts[1]}_{path.parts[2]}", "test"),
+        *shared_series(listing.train, "train"),
+        *shared_series(listing.test, "test"),
         *twins(train, "in one train series"),
         *twins(test, "in the test set, where test_data.csv knows photos by stem alone"),
     ]
 
 
-def train_row(path: PurePosixPath, day_of: DayOf) -> tuple[object, ...]:
-    """Returns the row of `train_dataset/<species>/<series>/<stem>.<suffix>`."""
-    _, species, series, _ = path.parts
-    return (f"{schema.TRAIN}/{series}/{path.stem}", schema.TRAIN, species, series, day_of(path), jpeg_path(path), str(path))
+def split_of(path: PurePosixPath) -> str:
+    """Returns the split of `<split>_dataset/<species>/<folder>/<stem>.<suffix>`."""
+    return schema.TEST if path.parts[0] == schema.TEST_FOLDER else schema.TRAIN
 
 
-def test_row(path: PurePosixPath) -> tuple[object, ...]:
-    """Returns the row of `test_dataset/<species>/<folder>/<stem>.<suffix>`, whose series is `<species>_<folder>`."""
+def series_name(path: PurePosixPath) -> str:
+    """Returns the series of a photo: a train photo's is its folder, a test photo's `<species>_<folder>`."""
     _, species, folder, _ = path.parts
-    series = f"{species}_{folder}"
-    return (f"{schema.TEST}/{series}/{path.stem}", schema.TEST, species, series, None, jpeg_path(path), str(path))
+    return f"{species}_{folder}" if split_of(path) == schema.TEST else folder
 
 
 def jpeg_path(path: PurePosixPath) -> str:
@@ -55,11 +60,11 @@ def jpeg_path(path: PurePosixPath) -> str:
     return f"{path.parent}/{path.stem}.jpg"
 
 
-def shared_series(paths: Iterable[PurePosixPath], name_of: Callable[[PurePosixPath], str], split: str) -> Iterator[str]:
+def shared_series(paths: Iterable[PurePosixPath], split: str) -> Iterator[str]:
     """Yields what is wrong where two folders make series of one name: folds and pairs know a series by its name."""
     folders: dict[str, PurePosixPath] = {}
     for folder in sorted({path.parent for path in paths}):
-        name = name_of(folder / "photo")
+        name = series_name(folder / "photo")
         other = folders.setdefault(composed(name), folder)
         if other != folder:
             yield (

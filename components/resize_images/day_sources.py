@@ -167,4 +167,5 @@ def exif_days(content: bytes) -> float | None:
 
 def of_all(found: Sequence[DatedSeries]) -> Callable[[PurePosixPath], float | None]:
     """Returns a function that gives a photo's day, None of a test photo."""
-    return {path: day for series in found for path, day in series.photos.items()}.get
+    days = {each.name: each.photos for each in found}
+    return lambda path: days.get((path.parts[1], path.parts[2]), {}).get(path)

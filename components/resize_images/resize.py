@@ -13,7 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from components.contract import schema
-from components.contract.artifacts import atomic_write, text_digest, write_manifest, write_record
+from components.contract.artifacts import atomic_write, json_digest, write_manifest, write_record
 from components.contract.cores import available_cores
 from components.contract.naming import naming
 from components.contract.photos import write_photos
@@ -24,7 +24,7 @@ from components.raw.layout import is_photo
 from components.raw.source import RawSource
 from components.raw.storage import open_raw, require_digest
 from components.raw.walk import printable
-from components.resize_images.catalog import build_catalog
+from components.resize_images.catalog import build_catalog, jpeg_path
 from components.resize_images.day_sources import of_all
 from components.resize_images.picture import MAX_DECODED_BYTES, BadPhotoError, decode_picture
 from components.resize_images.read_ahead import Budget, map_contents
@@ -89,7 +89,7 @@ def resize_images(
     missed, others = (listing.bad, understood.noted()) if shard.is_first else ({}, {})
     if shard.is_whole:
         refuse_empty(good, splits, str(source), len(photos) - len(good) + len(missed))
-    listed = {"raw": str(source), "photos": text_digest(everything[RAW_PATH])}
+    listed = {"raw": str(source), "photos": json_digest(map(str, everything[RAW_PATH]))}
     for folder in (images, catalog):
         shard.write(folder, listed)
     write_manifest(images, "resize_images")
@@ -98,12 +98,14 @@ def resize_images(
         with naming(f"{source}/{path}"), atomic_write(catalog / name) as copy:
             copy.write_bytes(source.read(path))
     require_digest(source, listing.paths(), raw_digest)
+    noticed = [(each, f"equal photos, {each.where}") for each in understood.equal] if shard.is_first else []
+    del source, understood, listing  # what is known of each photo makes room for the table
     with atomic_write(catalog / schema.IMAGES_CSV) as table:
-        guarded(good).to_csv(table, columns=list(schema.IMAGES_COLUMNS), index=False)
-    undecoded = {path: each.reason for path, each in zip(photos[RAW_PATH], resized, strict=True) if each.reason}
+        written = good.assign(path=list(map(jpeg_path, good[RAW_PATH])))[list(schema.IMAGES_COLUMNS)]
+        guarded(written).to_csv(table, index=False)
+    undecoded = {str(path): each.reason for path, each in zip(photos[RAW_PATH], resized, strict=True) if each.reason}
     bad = sorted([*undecoded.items(), *((printable(path), f"not read: {why}") for path, why in missed.items())])
     skipped = bad + [(printable(path), reason_to_ignore(path, why)) for path, why in sorted(others.items())]
-    noticed = [(each, f"equal photos, {each.where}") for each in understood.equal] if shard.is_first else []
     counts = count_photos(good, len(bad), len(others)) | first_size(resized) | facts_of(resized)
     return write_record(catalog, "resize_images", settings, counts, skipped, noticed)
 
@@ -130,7 +132,7 @@ def resize_all(
     """
     # Pillow then uses its memory again: the system would clear anew, for every photo, what it gives
     Image.core.set_blocks_max(KEPT_BLOCKS_PER_CORE * available_cores())
-    paths = LazyPaths(photos[RAW_PATH].tolist())
+    paths = photos[RAW_PATH].tolist()
     pixels = Budget(MAX_DECODED_BYTES)
 
     def work(path: PurePosixPath, content: bytes) -> Resized:
@@ -151,29 +153,13 @@ def resize_all(
     bar = tqdm(paths, "resize_images", unit="photo", file=sys.stdout, mininterval=2, ncols=90)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow's, about what decode_picture refuses or counts by itself
-        for path, stored, each in zip(
-            bar, photos["path"], map_contents(source, paths, work, bad_photo), strict=True
-        ):  # the first bad one in order is named
+        for path, each in zip(bar, map_contents(source, paths, work, bad_photo), strict=True):  # the first bad one is named
             if each.reason is None:
-                yield stored, each.jpeg
+                yield jpeg_path(path), each.jpeg
             became = dataclasses.replace(each, jpeg=b"")
             resized.append(alike.setdefault(became, became))
             read += source.size(path)
             bar.set_postfix_str("/".join(tqdm.format_sizeof(size, "B") for size in (read, total)), refresh=False)
-
-
-class LazyPaths(Sequence[PurePosixPath]):
-    """Paths as a sequence that makes each when it is asked for: one takes more memory than all else that is known of a photo."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        self.texts = texts
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def __getitem__(self, number: Any) -> Any:
-        """As a list's; a slice is of the same kind."""
-        return LazyPaths(self.texts[number]) if isinstance(number, slice) else PurePosixPath(self.texts[number])
 
 
 def resize_photo(content: bytes, settings: ResizeImagesSettings, pixels: Budget) -> Resized:

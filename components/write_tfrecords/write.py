@@ -22,6 +22,8 @@ from components.write_tfrecords.encoding import encode_example, framed
 from components.write_tfrecords.settings import WriteTfrecordsSettings
 from components.write_tfrecords.tables import copy_tables, sources_of
 
+Items = Sequence[str] | pd.DataFrame  # of a file: image ids, or pairs in layout=pairs
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
@@ -42,57 +44,57 @@ def write_tfrecords(
     Raises:
         FileNotFoundError: a photo that the catalog lists is not in `images`.
     """
-    train = pd.DataFrame(columns=list(schema.FOLDED_PAIRS_COLUMNS))
+    # a record of layout=images holds nothing of a pair
+    columns = schema.FOLDED_PAIRS_COLUMNS if settings.layout == "pairs" else (*schema.PHOTO_IDS, "fold")
+    train = pd.DataFrame(columns=list(columns))
     if folded_pairs is not None:
-        path = folded_pairs / schema.TRAIN_PAIRS_CSV
-        train = read_table(path, schema.FOLDED_PAIRS_COLUMNS, repeated=schema.REPEATED)
-    if settings.layout == "images":  # which holds nothing of a pair
-        train = train[[*schema.PHOTO_IDS, "fold"]]
-    table = read_images(catalog)[["image_id", "split", "path"]]
+        train = read_table(folded_pairs / schema.TRAIN_PAIRS_CSV, columns, repeated=schema.REPEATED)
     test = read_table(pairs / schema.TEST_PAIRS_CSV, schema.TEST_PAIRS_COLUMNS)
+    plan, folds = plan_files(train, test, settings), sorted(train["fold"].unique().tolist())
+    pair_counts = {"train_pairs": len(train), "test_pairs": len(test)}
+    del train, test  # make room for the catalog
+    table = read_images(catalog)
     path_of = dict(zip(table["image_id"], table["path"], strict=True))
+    counts = {f"{split}_images": int((table["split"] == split).sum()) for split in schema.SPLITS} | pair_counts
+    del table
     files = []
-    total = sum(len(records) for _, records in plan_files(train, test, path_of, settings))
+    total = sum(map(len, plan.values()))
     bar = tqdm(total=total, desc="write_tfrecords", unit="record", file=sys.stdout, mininterval=2, ncols=90)
     with Photos(images) as photos, bar as progress:
-        require_photos(photos, (path_of[name] for name in referenced_images(train, test)))
+        require_photos(photos, (record for items in plan.values() for record in records_of(items, path_of)))
         examples.mkdir(parents=True, exist_ok=True)
-        for name, records in plan_files(train, test, path_of, settings):
-            files.append(write_file(examples / name, records, photos))
-            progress.update(len(records))
+        for name, items in plan.items():
+            files.append(write_file(examples / name, records_of(items, path_of), photos))
+            progress.update(len(items))
     copy_tables(sources_of(catalog, pairs, folded_pairs), examples)
-    counts = {
-        "train_images": int((table["split"] == schema.TRAIN).sum()),
-        "test_images": int((table["split"] == schema.TEST).sum()),
-        "train_pairs": len(train),
-        "test_pairs": len(test),
-        "records": sum(file["records"] for file in files),
-        "bytes": sum(file["bytes"] for file in files),
-    }
-    dataset = {"layout": settings.layout, "folds": sorted(train["fold"].unique().tolist()), "counts": counts, "files": files}
+    counts |= {name: sum(file[name] for file in files) for name in ("records", "bytes")}
+    dataset = {"layout": settings.layout, "folds": folds, "counts": counts, "files": files}
     write_json(examples / schema.DATASET_JSON, dataset)
     digests = {file["name"]: file["sha256"] for file in files}
     return write_record(examples, "write_tfrecords", settings, counts, (), digests=digests)
 
 
-def plan_files(
-    train: pd.DataFrame, test: pd.DataFrame, path_of: dict[str, str], settings: WriteTfrecordsSettings
-) -> Iterator[tuple[str, list[Record]]]:
-    """Which records go into which file, in order: every num_shards-th record of its fold, or of the test set."""
+def plan_files(train: pd.DataFrame, test: pd.DataFrame, settings: WriteTfrecordsSettings) -> dict[str, Items]:
+    """What goes into which file, in order: every num_shards-th photo, or pair, of its fold, or of the test set."""
     groups = [(schema.FOLD_TFRECORD.replace("{fold}", str(fold)), rows) for fold, rows in train.groupby("fold", sort=True)]
+    plan: dict[str, Items] = {}
     for pattern, rows in [*groups, (schema.TEST_TFRECORD, test)]:
-        if settings.layout == "pairs":
-            records = [pair_record(row, path_of) for row in rows.itertuples()]
-        else:
-            records = [Record(name, (path_of[name],)) for name in referenced_images(rows)]
+        items = rows if settings.layout == "pairs" else referenced_images(rows)
         for shard in range(settings.num_shards):
-            yield pattern.format(shard=shard, num_shards=settings.num_shards), records[shard :: settings.num_shards]
+            plan[pattern.format(shard=shard, num_shards=settings.num_shards)] = items[shard :: settings.num_shards]
+    return plan
 
 
-def referenced_images(*pair_tables: pd.DataFrame) -> list[str]:
-    """The distinct image ids of pair tables, sorted."""
-    columns = [table[column] for table in pair_tables for column in schema.PHOTO_IDS]
-    return sorted({name for column in columns for name in column.unique()})
+def referenced_images(pairs: pd.DataFrame) -> list[str]:
+    """The distinct image ids of a pair table, sorted."""
+    return sorted({name for column in schema.PHOTO_IDS for name in pairs[column].unique()})
+
+
+def records_of(items: Items, path_of: dict[str, str]) -> Iterator[Record]:
+    """The records of a file, one at a time."""
+    if isinstance(items, pd.DataFrame):
+        return (pair_record(row, path_of) for row in items.itertuples())
+    return (Record(name, (path_of[name],)) for name in items)
 
 
 def pair_record(row: Any, path_of: dict[str, str]) -> Record:
@@ -107,9 +109,9 @@ def pair_record(row: Any, path_of: dict[str, str]) -> Record:
     return Record(row.pair_id, paths, int(days))
 
 
-def require_photos(photos: Photos, paths: Iterable[str]) -> None:
+def require_photos(photos: Photos, records: Iterable[Record]) -> None:
     """Raises FileNotFoundError with the first missing photos, before anything is written."""
-    missing = [f"{photos.folder}/{path}" for path in paths if path not in photos]
+    missing = sorted({f"{photos.folder}/{path}" for record in records for path in record.paths if path not in photos})
     if missing:
         raise FileNotFoundError(
             f"{len(missing)} photos of the catalog are missing, such as {', '.join(missing[:3])}; run resize_images again."
@@ -117,12 +119,14 @@ def require_photos(photos: Photos, paths: Iterable[str]) -> None:
 
 
 @names_first
-def write_file(path: Path, records: list[Record], photos: Photos) -> dict[str, Any]:
+def write_file(path: Path, records: Iterable[Record], photos: Photos) -> dict[str, Any]:
     """Writes one TFRecord file and returns its entry of dataset.json: name, records, bytes, sha256."""
+    written = 0
     with atomic_write(path) as partial, partial.open("wb") as file:
         for record in records:
             file.write(framed(serialize(record, photos)))
-    return {"name": path.name, "records": len(records), "bytes": path.stat().st_size, "sha256": file_digest(path)}
+            written += 1
+    return {"name": path.name, "records": written, "bytes": path.stat().st_size, "sha256": file_digest(path)}
 
 
 def serialize(record: Record, photos: Photos) -> bytes:

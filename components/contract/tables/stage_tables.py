@@ -20,7 +20,7 @@ NAMES = {"image_id", "split", "species", "series", "path", "pair_id", *schema.PH
 def read_table(
     path: Path, columns: Sequence[str], *, names: Collection[str] = NAMES, repeated: Collection[str] = ()
 ) -> pd.DataFrame:
-    """Returns `columns` of a CSV file, in this order; the first tells rows apart.
+    """Returns `columns` of a CSV file, in this order; the first tells rows apart, unless it is `repeated`.
 
     Args:
         names: columns that stay text, also where one looks like a number or is NA. All others are finite numbers, exact.
@@ -37,7 +37,7 @@ def read_table(
     del content
     key = columns[0]
     twice = table[key][table[key].duplicated()]
-    if len(twice):
+    if key not in repeated and len(twice):
         raise ValueError(f"{path}: {key} {twice.iloc[0]} is there twice. Expected each once; run the stage that wrote it again.")
     for name in columns:
         if name in repeated:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from components.images import ROOT
 from components.report.mlflow_log import QUIET, connect
-from launch.backends.local.isolation.processes import GRACE_SECONDS, ProcessGroup
+from launch.backends.local.isolation.processes import GRACE_SECONDS, kill_group
 
 HOST = "127.0.0.1"
 STORE = ".mlflow"  # below the folder of runs: MLflow's database and what else can be made anew at any time
@@ -103,11 +103,11 @@ def served(python: str, store: Path, port: int) -> Iterator["subprocess.Popen[by
     try:
         yield server
     finally:
-        ProcessGroup(server).kill(signal.SIGTERM)
+        kill_group(server, signal.SIGTERM)
         try:
             server.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
-            ProcessGroup(server).kill(signal.SIGKILL)
+            kill_group(server, signal.SIGKILL)
             server.wait()
 
 

@@ -10,10 +10,12 @@ import re
 import struct
 import urllib.parse
 from collections import defaultdict
-from typing import Any, NamedTuple
+from typing import Any
 
 import proto
 from google.protobuf import struct_pb2
+
+from launch.backends.cluster.records import ClusterTask
 
 SERVICE = "/ml_metadata.MetadataStoreService/"
 CONTENT_TYPE = "application/grpc-web+proto"
@@ -64,17 +66,7 @@ Artifacts = message("Artifacts", artifacts=many(Artifact, 1))  # GetArtifactsByI
 # fmt: on
 
 
-class StoredTask(NamedTuple):
-    """A task as ML Metadata knows it."""
-
-    name: str  # the task's name in the pipeline
-    succeeded: bool  # whether it ended well, or came from the cache
-    parameters: dict[str, Any]  # what it was given
-    inputs: dict[str, list[str]]  # name to the URIs of the artifacts that it read
-    outputs: dict[str, list[str]]  # name to the URIs of the artifacts that it wrote
-
-
-def stored_tasks(client: Any, run_id: str) -> list[StoredTask]:
+def stored_tasks(client: Any, run_id: str) -> list[ClusterTask]:
     """Returns the tasks of a run in the order of their start; none where the run ended before its first. Raises as `call`."""
     context = call(client, "GetContextByTypeAndName", ContextByName(type_name=RUN_CONTEXT, context_name=run_id), OneContext)
     if not context.context.id:
@@ -96,7 +88,7 @@ def stored_tasks(client: Any, run_id: str) -> list[StoredTask]:
         if event.artifact_id in uris and event.path.steps:
             by_task[event.execution_id, event.type_][event.path.steps[0].key].append(uris[event.artifact_id])
     return [
-        StoredTask(
+        ClusterTask(
             name=each.custom_properties["task_name"].string_value if "task_name" in each.custom_properties else "",
             succeeded=each.last_known_state in (COMPLETE, CACHED),
             parameters=dict(each.custom_properties["inputs"].struct_value) if "inputs" in each.custom_properties else {},

@@ -58,7 +58,7 @@ class RunningStages:
 
 
 def kill_group(process: subprocess.Popen[Any], number: signal.Signals) -> None:
-    """Sends a signal to a process that leads a group, and to all that it has started; nothing happens where none of it is left."""
+    """Sends a signal to the leader of a process group and all it has started; nothing happens where none of it is left."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
 

@@ -36,7 +36,7 @@ NO_STORE = (
 class KubeflowBackend(ClusterBackend):
     """Runs plans on Kubeflow Pipelines."""
 
-    name, target, job = "kubeflow", target, dsl.PIPELINE_JOB_ID_PLACEHOLDER
+    name, target, key, job = "kubeflow", target, "run_id", dsl.PIPELINE_JOB_ID_PLACEHOLDER
     note = f"Kubeflow's API tells no scores: its Compare runs page shows them, for up to 10 runs. {ONLY_LATEST}"
     site = Site(content=lambda _: "by its URI", in_loop=copied_item)  # each execution writes to a URI of its own
     flags_there = (
@@ -223,16 +223,13 @@ class KubeflowBackend(ClusterBackend):
         with talking_to(self.host, f"stop run {run.run_id}"):
             self.connection.terminate_run(run.run_id)
 
-    def key_of(self, run: Any) -> str:
-        return str(run.run_id)
-
     def link_of(self, key: str) -> str:
         pages = os.environ.get(PAGES_VARIABLE) or host_of(self.flags) or "/pipeline"
         return f"{pages.rstrip('/')}/#/runs/details/{key}"
 
-    def check_values(self, values: Mapping[str, Any]) -> None:
-        """As `ClusterBackend`: what would have to be copied and cannot be."""
-        copied_addresses(values)
+    def check_values(self, values: Mapping[str, Any]) -> Sequence[str]:
+        """As `ClusterBackend`: what belongs to one of several folds is copied by a container, where it can be."""
+        return [RUNS_AS] if copied_addresses(values) else []
 
     def check_surroundings(self, cluster: Cluster, stages: Sequence[str]) -> None:
         """As `ClusterBackend`; of the cluster that a kubeconfig names, also what it does with stages that fail."""
@@ -240,7 +237,3 @@ class KubeflowBackend(ClusterBackend):
         retried = any(cluster.resources[stage].retries for stage in stages)
         if retried and KUBECONFIG.expanduser().exists() and (warning := retry_warning()):
             print(warning, flush=True)
-
-    def stages_beside(self, values: Mapping[str, Any]) -> Sequence[str]:
-        """As `ClusterBackend`: what belongs to one of several folds is copied by a container."""
-        return [RUNS_AS] if copied_addresses(values) else []

@@ -31,7 +31,7 @@ LONGEST_LIST = 100  # artifacts: kubeflow/kubeflow issue 7513
 class VertexBackend(ClusterBackend):
     """Runs plans on Vertex AI Pipelines."""
 
-    name, target, job, sends_emails = "vertex", target, dsl.PIPELINE_JOB_NAME_PLACEHOLDER, True
+    name, target, key, job, sends_emails = "vertex", target, "name", dsl.PIPELINE_JOB_NAME_PLACEHOLDER, True
     site = Site(content=lambda _: "by its URI", in_loop=imported_item)  # each execution writes to a URI of its own
     flags_there = (
         Flag("project", "ID", "the Google Cloud project", required=True),
@@ -160,37 +160,32 @@ class VertexBackend(ClusterBackend):
                 getattr(found, action)()
 
     def end(self, run: Any) -> None:
-        with talking_to(self.where, f"stop run {self.key_of(run)}"):
+        with talking_to(self.where, f"stop run {run.name}"):
             run.cancel()
-
-    def key_of(self, run: Any) -> str:
-        return str(run.resource_name.rpartition("/")[2])
 
     def link_of(self, key: str) -> str:
         return LINK.format(**self.where, job=key)
 
-    def check_values(self, values: Mapping[str, Any]) -> None:
+    def check_values(self, values: Mapping[str, Any]) -> Sequence[str]:
         """As `ClusterBackend`: lists of more artifacts than the service takes."""
         for name, count in (("num_shards", values.get("num_shards", 1)), (FOLDS, len(values.get(FOLDS, ())))):
             if count > LONGEST_LIST:
                 raise ValueError(f"{name}: {count} of them; Vertex AI takes lists of at most {LONGEST_LIST} artifacts.")
+        return []
 
-    def check_cluster(self, cluster: Cluster, stages: Sequence[str]) -> None:
-        """As `ClusterBackend`: custom jobs that would run as another account than the other stages."""
+    def check_sent(self, name: str, experiment: str, cluster: Cluster, stages: Sequence[str]) -> None:
+        """As `ClusterBackend`: a name that is no id, no place for artifacts, custom jobs that would run as another account."""
+        if not self.flags.pipeline_root:
+            raise ValueError("--pipeline-root: missing; --target vertex needs it.")
+        for option, text in (("--name", name), ("--experiment", experiment)):
+            if not JOB_ID.fullmatch(text):
+                raise ValueError(f"{option} {text}: Vertex takes lower-case letters, digits and '-', the first no '-'.")
         jobs = [stage for stage in stages if cluster.resources[stage].machine_type]
         if jobs and not cluster.service_account:
             raise ValueError(
                 f"--service-account: missing; {', '.join(jobs)} with a machine_type would run as another account (Vertex AI's "
                 "Custom Code agent) than the other stages. Expected the account that all of them run as."
             )
-
-    def check_names(self, name: str, experiment: str) -> None:
-        """As `ClusterBackend`: a name that is no id, and no place for artifacts."""
-        if not self.flags.pipeline_root:
-            raise ValueError("--pipeline-root: missing; --target vertex needs it.")
-        for option, text in (("--name", name), ("--experiment", experiment)):
-            if not JOB_ID.fullmatch(text):
-                raise ValueError(f"{option} {text}: Vertex takes lower-case letters, digits and '-', the first no '-'.")
 
 
 def runs_as(prepared: Prepared) -> dict[str, str | None]:

@@ -140,7 +140,7 @@ class ClusterBackend(Backend, abc.ABC):
         return self.link_of(getattr(run, self.key))
 
     def check_sent(self, _name: str, _experiment: str, _cluster: Cluster, _stages: Sequence[str]) -> None:
-        """Refuses what cannot be there: names of a run and an experiment, machines of `stages`, missing flags; raises ValueError."""
+        """Refuses names of a run and an experiment, machines of `stages`, and flags that cannot be there; raises ValueError."""
         return
 
     def cluster(self, accelerator: str | None = None, preset: str | None = None) -> Cluster:

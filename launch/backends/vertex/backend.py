@@ -44,20 +44,15 @@ class VertexBackend(ClusterBackend):
         """As `ClusterBackend`: google-cloud-aiplatform."""
         return connect(self.flags)
 
-    @property
-    def where(self) -> dict[str, str]:
-        """Project and region."""
-        return {"project": self.flags.project, "region": self.flags.region}
-
     def create(self, file: Path, prepared: Prepared) -> FollowedRun:
         """As `ClusterBackend`: a job, and a run of its experiment; words about it become labels."""
         job = self.job_of(file, prepared)
         for line in self.quotas_of(prepared):
             print(line, flush=True)
-        with talking_to(self.where, f"find or make experiment {prepared.experiment}"):
+        with talking_to(self.flags, f"find or make experiment {prepared.experiment}"):
             experiment = self.connection.Experiment.get_or_create(prepared.experiment)
         try:
-            with talking_to(self.where, f"create {prepared.name}", uncertain=True):
+            with talking_to(self.flags, f"create {prepared.name}", uncertain=True):
                 job.submit(**runs_as(prepared), experiment=experiment, enable_preflight_validations=True)
         except (BackendError, RuntimeError) as error:
             if not is_created(job):
@@ -66,7 +61,7 @@ class VertexBackend(ClusterBackend):
         return FollowedRun(
             link=self.link_of(prepared.name),
             progress=functools.partial(self.progress, job),
-            if_waiting=f"for machines, or for a quota of them: {QUOTAS.format(**self.where)}",  # without limit
+            if_waiting=f"for machines, or for a quota of them: {QUOTAS.format(**vars(self.flags))}",  # without limit
         )
 
     def job_of(self, file: Path, prepared: Prepared) -> Any:
@@ -90,12 +85,12 @@ class VertexBackend(ClusterBackend):
                 kind = "preemptible custom model training" if asked.spot else "custom model training"
                 yield (
                     f"{stage} waits unless there is a quota of {folds * (asked.devices or 1)} {device} ({kind}, "
-                    f"{self.where['region']}): {QUOTAS.format(**self.where)}"
+                    f"{self.flags.region}): {QUOTAS.format(**vars(self.flags))}"
                 )
 
     def progress(self, job: Any) -> Progress:
         """Asks the service where a job is."""
-        with talking_to(self.where, f"read {job.job_id}"):
+        with talking_to(self.flags, f"read {job.job_id}"):
             tasks = job.task_details  # asks, and renews the rest
         stages = stages_among((str(task.task_id), task.task_name, task.state.name) for task in tasks)
         state = state_of(job.gca_resource)
@@ -116,34 +111,34 @@ class VertexBackend(ClusterBackend):
                 f"{name}: no id of a run on Vertex AI. Expected lower-case letters, digits and '-', or "
                 "projects/.../pipelineJobs/ID. See: python pipeline.py list --target vertex"
             )
-        with talking_to(self.where, f"read run {name}"), contextlib.suppress(NotFound):
+        with talking_to(self.flags, f"read run {name}"), contextlib.suppress(NotFound):
             return self.connection.PipelineJob.get(name)
-        project, region = self.where.values()
-        raise FileNotFoundError(f"{project}, {region} has no run {name}. See: python pipeline.py list --target vertex")
+        place = f"{self.flags.project}, {self.flags.region}"
+        raise FileNotFoundError(f"{place} has no run {name}. See: python pipeline.py list --target vertex")
 
     def record(self, name: str) -> ClusterRecord:
         job = self.find(name)
-        with talking_to(self.where, f"read run {name}"):
+        with talking_to(self.flags, f"read run {name}"):
             experiment = job.get_associated_experiment()
         return record_of(job.gca_resource, experiment.name if experiment else "")
 
     def runs(self) -> Sequence[RunSummary]:
         """As `Backend`: the latest jobs with our label."""
         ((label, value),) = OURS.items()
-        with talking_to(self.where, "list the runs"):
+        with talking_to(self.flags, "list the runs"):
             jobs = self.connection.PipelineJob.list(filter=f'labels.{label}="{value}"', order_by="create_time desc")[:MOST_LISTED]
         return [summary_of(job.gca_resource) for job in reversed(jobs)]
 
     def create_schedule(self, file: Path, prepared: Prepared, cron: str) -> str:
         """As `ClusterBackend`; its runs are of no experiment, which the service lacks."""
         job = self.job_of(file, prepared)
-        with talking_to(self.where, f"create schedule {prepared.name}", uncertain=True):
+        with talking_to(self.flags, f"create schedule {prepared.name}", uncertain=True):
             schedule = job.create_schedule(cron=cron, display_name=prepared.name, max_concurrent_run_count=1, **runs_as(prepared))
         return str(schedule.resource_name.rpartition("/")[2])
 
     def schedules(self) -> Sequence[Schedule]:
         """As `ClusterBackend`: those whose runs bear our label."""
-        with talking_to(self.where, "list the schedules"):
+        with talking_to(self.flags, "list the schedules"):
             found = self.connection.PipelineJobSchedule.list(order_by="create_time desc")[:MOST_LISTED]
         return [
             Schedule(id=each.name.rpartition("/")[2], name=each.display_name, cron=each.cron, state=each.state.name)
@@ -152,7 +147,7 @@ class VertexBackend(ClusterBackend):
         ]
 
     def change_schedule(self, schedule: str, action: str) -> None:
-        with talking_to(self.where, f"{action} schedule {schedule}"):
+        with talking_to(self.flags, f"{action} schedule {schedule}"):
             found = self.connection.PipelineJobSchedule.get(schedule)
             if action == "resume":
                 found.resume(catch_up=False)
@@ -160,11 +155,11 @@ class VertexBackend(ClusterBackend):
                 getattr(found, action)()
 
     def end(self, run: Any) -> None:
-        with talking_to(self.where, f"stop run {run.name}"):
+        with talking_to(self.flags, f"stop run {run.name}"):
             run.cancel()
 
     def link_of(self, key: str) -> str:
-        return LINK.format(**self.where, job=key)
+        return LINK.format(**vars(self.flags), job=key)
 
     def check_values(self, values: Mapping[str, Any]) -> Sequence[str]:
         """As `ClusterBackend`: lists of more artifacts than the service takes."""

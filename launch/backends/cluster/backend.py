@@ -5,7 +5,7 @@ import argparse
 import dataclasses
 import functools
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -66,6 +66,8 @@ class ClusterBackend(Backend, abc.ABC):
     site: Site  # how plans import artifacts there
     key: str  # the attribute of a run, as `find` returns it, that its page is found by
     job: str  # kfp's placeholder of that
+    # returns a client, by the flags; raises ValueError where one cannot be, BackendError where the target cannot be talked to
+    connect: Callable[[argparse.Namespace], Any]
     sends_emails: bool = False  # whether it can tell by e-mail how a run ended
     note: str = ONLY_LATEST
 
@@ -78,16 +80,12 @@ class ClusterBackend(Backend, abc.ABC):
     @functools.cached_property
     def connection(self) -> Any:
         """The client that the target is talked to with, connected."""
-        return self.connect()
+        return self.connect(self.flags)
 
     @property
     def experiment(self) -> str:
         """The experiment that the flags name."""
         return self.flags.experiment or EXPERIMENT
-
-    @abc.abstractmethod
-    def connect(self) -> Any:
-        """Returns a client; raises ValueError where a flag cannot be, BackendError where the target cannot be talked to."""
 
     @abc.abstractmethod
     def create(self, file: Path, prepared: Prepared) -> FollowedRun:

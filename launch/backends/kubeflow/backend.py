@@ -39,6 +39,7 @@ class KubeflowBackend(ClusterBackend):
     name, target, key, job = "kubeflow", target, "run_id", dsl.PIPELINE_JOB_ID_PLACEHOLDER
     note = f"Kubeflow's API tells no scores: its Compare runs page shows them, for up to 10 runs. {ONLY_LATEST}"
     site = Site(content=lambda _: "by its URI", in_loop=copied_item)  # each execution writes to a URI of its own
+    connect = staticmethod(connect)
     flags_there = (
         Flag("host", "URL", "address of Kubeflow Pipelines (default: $KF_PIPELINES_ENDPOINT, pod or kubeconfig)"),
         Flag("namespace", "NAME", "your namespace, where there are several users"),
@@ -47,10 +48,6 @@ class KubeflowBackend(ClusterBackend):
         Flag("secret-mount", "SECRET=/PATH", "a secret as a folder in every stage", True, connects=False),
         Flag("pull-secret", "SECRET", "a secret that images are pulled with", True, connects=False),
     )
-
-    def connect(self) -> Any:
-        """As `ClusterBackend`: kfp's client."""
-        return connect(self.flags)
 
     @property
     def host(self) -> str:

@@ -33,16 +33,13 @@ class VertexBackend(ClusterBackend):
 
     name, target, key, job, sends_emails = "vertex", target, "name", dsl.PIPELINE_JOB_NAME_PLACEHOLDER, True
     site = Site(content=lambda _: "by its URI", in_loop=imported_item)  # each execution writes to a URI of its own
+    connect = staticmethod(connect)
     flags_there = (
         Flag("project", "ID", "the Google Cloud project", required=True),
         Flag("region", "NAME", "the region, such as europe-west4", required=True),
         Flag("api-endpoint", "URL", "where the API answers, for Private Service Connect (default: the region's)"),
         Flag("network", "NAME", "peer jobs with projects/NUMBER/global/networks/NAME", connects=False),
     )
-
-    def connect(self) -> Any:
-        """As `ClusterBackend`: google-cloud-aiplatform."""
-        return connect(self.flags)
 
     def create(self, file: Path, prepared: Prepared) -> FollowedRun:
         """As `ClusterBackend`: a job, and a run of its experiment; words about it become labels."""

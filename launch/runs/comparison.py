@@ -2,7 +2,7 @@
 
 import csv
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,21 +18,10 @@ PHOTOS_AT_A_TIME = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class LabelledPair:
-    """Two photos, by their ids, and the days that lie between them."""
-
-    before: str
-    after: str
-    species: str
-    series: str
-    days: float
-
-
-@dataclasses.dataclass(frozen=True)
 class LabelledPairs:
     """What both models are tried on."""
 
-    pairs: Sequence[LabelledPair]  # of the test set, all of them
+    pairs: Sequence[Mapping[str, Any]]  # of the test set: the rows of its table, and the `days` of each
     source: Any  # of the raw photos, listed
     paths: dict[str, PurePosixPath]  # id of each photo in the pairs to its place there
 
@@ -54,14 +43,11 @@ def labelled_pairs(run: RecordedRun, wiring: Wiring, scratch: Path) -> LabelledP
             f"{run.name}: its test photos have no labels ({schema.TEST_LABELS_CSV}), so models cannot be compared on them; leave "
             "out --if-better, or publish a run whose test set has them."
         ) from error
-    found = [
-        LabelledPair(row["before_image_id"], row["after_image_id"], row["species"], row["series"], labels[row["idx"]])
-        for row in rows_of(pairs, schema.TEST_PAIRS_CSV, scratch)
-    ]
+    found = [{**row, "days": labels[row["idx"]]} for row in rows_of(pairs, schema.TEST_PAIRS_CSV, scratch)]
     source = open_raw(run.raw or "")
     there = {path.with_suffix(""): path for path in find_photos(source, (schema.TEST,)).test}
     stored = {row["image_id"]: PurePosixPath(row["path"]).with_suffix("") for row in rows_of(catalog, schema.IMAGES_CSV, scratch)}
-    wanted = {photo for pair in found for photo in (pair.before, pair.after)}
+    wanted = {pair[photo] for pair in found for photo in schema.PHOTO_IDS}
     gone = sorted(photo for photo in wanted if stored[photo] not in there)
     if gone:
         raise ValueError(f"{run.raw}: {len(gone)} of the run's test photos are gone, {gone[0]} first.")
@@ -82,8 +68,9 @@ def rmse_of(predictor: Predictor, tried: LabelledPairs) -> float:
         some = names[start : start + PHOTOS_AT_A_TIME]
         photos = predictor.photos([(name, tried.source.read(tried.paths[name])) for name in some])
         seen |= dict(zip(some, photos, strict=True))
-    squares = [
-        (predictor.between([(seen[pair.before], seen[pair.after])], pair.species, pair.series)[0].days - pair.days) ** 2
-        for pair in tried.pairs
-    ]
+    squares = []
+    for pair in tried.pairs:
+        before, after = (seen[pair[photo]] for photo in schema.PHOTO_IDS)
+        (answer,) = predictor.between([(before, after)], pair["species"], pair["series"])
+        squares.append((answer.days - pair["days"]) ** 2)
     return float((sum(squares) / len(squares)) ** 0.5)

@@ -6,7 +6,7 @@ A further target is a folder beside local/, kubeflow/ and vertex/ with a class l
 import collections
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from components.settings import STAGES
@@ -164,12 +164,7 @@ def say_end(run: FollowedRun, progress: Progress) -> int:
     return 1
 
 
-def stages_among(tasks: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, str]]:
-    """Returns id to (stage, state) of those (id, name, state) that run a stage: loops and what targets add are tasks, too."""
-    return {task: (stage, state) for task, name, state in tasks if (stage := stage_of(name))}
-
-
 def stage_of(task: str) -> str | None:
-    """Returns the stage that a task of this name runs, or None."""
+    """Returns the stage that a task of this name runs, or None: loops and what targets add are tasks, too."""
     name = task.replace("-", "_").replace(" ", "_")
     return name if name in STAGES else None

@@ -10,7 +10,7 @@ from typing import Any
 from kfp import dsl
 
 from components.images import ACCELERATED
-from launch.backends.base import BackendError, Flag, FollowedRun, Progress, Schedule, stages_among
+from launch.backends.base import BackendError, Flag, FollowedRun, Progress, Schedule, stage_of
 from launch.backends.cluster.backend import MOST_LISTED, ClusterBackend, Prepared
 from launch.backends.cluster.cluster import Cluster
 from launch.backends.cluster.records import ClusterRecord, folds_among
@@ -89,7 +89,7 @@ class VertexBackend(ClusterBackend):
         """Asks the service where a job is."""
         with talking_to(self.flags, f"read {job.job_id}"):
             tasks = job.task_details  # asks, and renews the rest
-        stages = stages_among((str(task.task_id), task.task_name, task.state.name) for task in tasks)
+        stages = {str(task.task_id): (stage, task.state.name) for task in tasks if (stage := stage_of(task.task_name))}
         state = state_of(job.gca_resource)
         return Progress(state, END_STATES.get(state), stages, job.gca_resource.error.message)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from components.settings import STAGES
+from launch.runs.dag.wiring import Wiring
 from launch.runs.lineage import RecordedRun
 from launch.runs.plans.plan import Plan
 from launch.runs.summary import RunSummary
@@ -33,6 +34,7 @@ class Backend(Protocol):
 
     note: str  # what to say below a list of its runs
     hint: str  # how to start a first run there
+    wiring: Wiring  # of the pipeline that is run there
 
     def check(self, plan: Plan) -> None:
         """Asks all that can be asked before anything runs or is sent.

@@ -6,7 +6,6 @@ from typing import Any
 from components.settings import STAGES
 from launch.backends.base import execute
 from launch.cli.options import add_continuing, backend_from
-from launch.runs.dag.wiring import read_wiring
 from launch.runs.plans.rerun import rerun_plan, wanted
 
 
@@ -33,7 +32,7 @@ def add_parser(commands: Any) -> None:
 
 def rerun(arguments: argparse.Namespace, pipeline: Any) -> int:
     """Runs the stage as the command line says and returns the exit status."""
-    backend, wiring = backend_from(arguments, pipeline), read_wiring(pipeline)
-    what = wanted(wiring, arguments.stage, arguments.assignments, downstream=arguments.downstream, fold=arguments.fold)
-    plan = rerun_plan(wiring, backend.read(arguments.run), what, arguments.name)
+    backend = backend_from(arguments, pipeline)
+    what = wanted(backend.wiring, arguments.stage, arguments.assignments, downstream=arguments.downstream, fold=arguments.fold)
+    plan = rerun_plan(backend.wiring, backend.read(arguments.run), what, arguments.name)
     return execute(backend, plan, wait=arguments.target is None or arguments.wait)

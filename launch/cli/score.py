@@ -5,7 +5,6 @@ from typing import Any
 
 from launch.backends.base import execute
 from launch.cli.options import add_continuing, backend_from
-from launch.runs.dag.wiring import read_wiring
 from launch.runs.plans.score import score_plan
 
 
@@ -28,5 +27,5 @@ def add_parser(commands: Any) -> None:
 def score(arguments: argparse.Namespace, pipeline: Any) -> int:
     """Scores the photos as the command line says and returns the exit status."""
     backend = backend_from(arguments, pipeline)
-    plan = score_plan(read_wiring(pipeline), backend.read(arguments.run), arguments.raw, arguments.name)
+    plan = score_plan(backend.wiring, backend.read(arguments.run), arguments.raw, arguments.name)
     return execute(backend, plan, wait=arguments.target is None or arguments.wait)

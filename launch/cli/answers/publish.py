@@ -10,9 +10,9 @@ from typing import Any
 from components.contract.artifacts import atomic_write
 from components.raw.source import GS
 from components.serve.models.bundle import BUNDLE_JSON, Bundle, read_bundle, write_bundle
-from launch.cli.answers.ask import add_place, load_bundle
+from launch.cli.answers.ask import add_place
 from launch.cli.options import add_runs_dir, backend_from
-from launch.runs.dag.wiring import read_wiring
+from launch.runs.dag.wiring import Wiring
 from launch.runs.lineage import RecordedRun
 
 CARD = "README.md"  # of a folder
@@ -40,7 +40,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--serving-image", default="", metavar="IMAGE", help="Vertex: what serves the version, by `make images`")
     add_runs_dir(parser)
     add_place(parser)
-    parser.set_defaults(command=publish, model="")
+    parser.set_defaults(command=publish)
 
 
 def publish(arguments: argparse.Namespace, pipeline: Any) -> int:
@@ -54,18 +54,20 @@ def publish(arguments: argparse.Namespace, pipeline: Any) -> int:
         BackendError: the cluster cannot be talked to, or says no.
     """
     from launch.runs.card import model_card, scores_of
+    from launch.runs.serving import bundle_of
 
     check(arguments)
     require_new(arguments)
-    run = backend_from(arguments, pipeline).read(arguments.run)
+    backend = backend_from(arguments, pipeline)
+    run = backend.read(arguments.run)
     with tempfile.TemporaryDirectory(prefix="verdelta-publish-") as temporary:
         scratch = Path(temporary)
-        bundle = load_bundle(arguments, arguments.run, pipeline, scratch / "run")
+        bundle = bundle_of(run, backend.wiring, scratch / "run")
         scores = scores_of(run, scratch / "run")
         card = model_card(run, bundle, scores, scratch / "run")
 
         def is_better(earlier: Bundle | None) -> bool:
-            return not arguments.if_better or earlier is None or better(bundle, earlier, run, pipeline, scratch / "test")
+            return not arguments.if_better or earlier is None or better(bundle, earlier, run, backend.wiring, scratch / "test")
 
         if arguments.serving_image:
             said = to_vertex(arguments, bundle, card, is_better, scratch)
@@ -150,21 +152,16 @@ def to_vertex(arguments: argparse.Namespace, bundle: Bundle, card: str, is_bette
     aiplatform = client.connect(arguments)
     earlier = None
     if arguments.if_better:
+        (scratch / "earlier").mkdir(parents=True)
         found = models.find(aiplatform, arguments, arguments.alias)
-        earlier = read_bundle(found.uri, made(scratch / "earlier")) if found else None
+        earlier = read_bundle(found.uri, scratch / "earlier") if found else None
     if not is_better(earlier):
         return ""
     written(bundle, card, arguments.to, scratch)
     return models.register(aiplatform, arguments, arguments.to, arguments.serving_image, card, arguments.alias)
 
 
-def made(folder: Path) -> Path:
-    """Returns a folder, which it makes."""
-    folder.mkdir(parents=True)
-    return folder
-
-
-def better(bundle: Bundle, earlier: Bundle, run: RecordedRun, pipeline: Any, scratch: Path) -> bool:
+def better(bundle: Bundle, earlier: Bundle, run: RecordedRun, wiring: Wiring, scratch: Path) -> bool:
     """Whether a bundle does better than an earlier one on the test photos of its run; says how both do.
 
     Raises:
@@ -173,7 +170,7 @@ def better(bundle: Bundle, earlier: Bundle, run: RecordedRun, pipeline: Any, scr
     from components.serve.models.predictor import Predictor
     from launch.runs.comparison import labelled_pairs, rmse_of
 
-    tried = labelled_pairs(run, read_wiring(pipeline), scratch)
+    tried = labelled_pairs(run, wiring, scratch)
     now, then = (rmse_of(Predictor(each), tried) for each in (bundle, earlier))
     print(f"{len(tried.pairs)} test pairs: {now:.3f} days of error by {bundle.name}, {then:.3f} by {earlier.name}", flush=True)
     if now >= then:

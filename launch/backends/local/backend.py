@@ -8,7 +8,7 @@ from pathlib import Path
 
 from components.contract.shown import one_line
 from components.contract.verdict import VERDICT, in_short, sentences, verdict_headline
-from components.images import ACCELERATED, flavour_of, image_for
+from components.images import flavour_of, image_for
 from components.raw.storage import content_digest, locate_raw
 from launch.backends.local.cache.inspected import InspectedRaw
 from launch.backends.local.cache.packages import require_packages
@@ -16,7 +16,7 @@ from launch.backends.local.cache.stage_cache import content_of_uri
 from launch.backends.local.cleaning.leftovers import among_runs
 from launch.backends.local.isolation.containers import connect, remove_abandoned, require_images
 from launch.backends.local.isolation.places import linked_places
-from launch.backends.local.keras_backend import JAX, TENSORFLOW, can_use_gpu, keras_backend, remarks
+from launch.backends.local.keras_backend import TENSORFLOW, computes_on_gpu, keras_backend, remarks
 from launch.backends.local.kfp_local import LocalRun
 from launch.backends.local.records import read_recorded_run, recorded_tasks
 from launch.backends.local.results import collect_results, score_table, shown_results, validation_scores
@@ -62,8 +62,7 @@ class LocalBackend:
             require_images(connect(), map(image_for, plan.stages))
             linked_places(raw or "")
             return
-        on_gpu = keras_backend() == JAX and can_use_gpu()
-        require_packages(flavour_of(stage, "gpu" if on_gpu and stage in ACCELERATED else "none") for stage in plan.stages)
+        require_packages(flavour_of(stage, "gpu" if computes_on_gpu() else "none") for stage in plan.stages)
 
     def submit(self, plan: Plan) -> tuple[Plan, RunRecord]:
         """As `Backend`: a run that has its folder and its record, and nothing else yet; raises as `claim_folder`."""

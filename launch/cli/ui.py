@@ -25,18 +25,17 @@ def add_parser(commands: Any) -> None:
 def ui(arguments: argparse.Namespace, _pipeline: Any) -> int:
     """Serves the UI until Ctrl-C, which is its regular end, and returns the exit status."""
     # pandas, which it imports, takes a while; no other command waits for that
-    from launch.tracking.server import HOST, STORE, claimed, free_port, keep_up_to_date, served, server_python, wait_until_up
+    from launch.tracking.server import STORE, keep_up_to_date, served, wait_until_up
 
     runs_dir: Path = arguments.runs_dir.resolve()
     if not runs_dir.is_dir():
         raise FileNotFoundError(
             f"--runs-dir {arguments.runs_dir}: no such folder. Start a run first: python pipeline.py run --sample"
         )
-    python, port, store = server_python(), free_port(arguments.port), runs_dir / STORE
-    url = f"http://{HOST}:{port}"
+    store = runs_dir / STORE
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))  # a closed terminal ends the server, too
-    with claimed(store), contextlib.suppress(KeyboardInterrupt), served(python, store, port) as server:
+    with contextlib.suppress(KeyboardInterrupt), served(store, arguments.port) as (server, url):
         print(f"starting MLflow over {runs_dir}", flush=True)
         if wait_until_up(server, url):
             keep_up_to_date(server, url, runs_dir, store)

@@ -36,8 +36,8 @@ class Backend(Protocol):
     hint: str  # how to start a first run there
     wiring: Wiring  # of the pipeline that is run there
 
-    def check(self, plan: Plan) -> None:
-        """Asks all that can be asked before anything runs or is sent.
+    def check(self, plan: Plan) -> Any:
+        """Asks all that can be asked before anything runs or is sent, and returns what `submit` takes.
 
         Raises:
             ValueError: something about the plan that cannot be there.
@@ -45,8 +45,8 @@ class Backend(Protocol):
             BackendError: the place does not answer, or says no.
         """
 
-    def submit(self, plan: Plan) -> Any:
-        """Makes a run of the plan, says where it is to be seen, and returns what `follow` follows."""
+    def submit(self, checked: Any) -> Any:
+        """Makes a run of a plan that was checked, says where it is to be seen, and returns what `follow` follows."""
 
     def follow(self, handle: Any) -> int:
         """Tells each change of a run until it ends, and how it ended; returns the exit status."""
@@ -113,8 +113,7 @@ class FollowedRun:
 
 def execute(backend: Backend, plan: Plan, *, wait: bool = True) -> int:
     """Checks and submits a plan, follows it where that is wanted, and returns the exit status."""
-    backend.check(plan)
-    handle = backend.submit(plan)
+    handle = backend.submit(backend.check(plan))
     return backend.follow(handle) if wait else 0
 
 

@@ -75,7 +75,6 @@ class ClusterBackend(Backend, abc.ABC):
         """Args: the pipeline's wiring, and what the command line says of the target; see launch/cli/options.py."""
         self.wiring, self.flags = wiring, flags
         self.hint = f"python pipeline.py submit --target {self.name}"
-        self.prepared: Prepared | None = None
 
     @functools.cached_property
     def connection(self) -> Any:
@@ -149,12 +148,8 @@ class ClusterBackend(Backend, abc.ABC):
         check_notified(to, self.sends_emails)
         return dataclasses.replace(cluster, notified=Notified(to=tuple(to), link=self.link_of("JOB"), job=self.job))
 
-    def check(self, plan: Plan) -> None:
+    def check(self, plan: Plan) -> Prepared:
         """As `Backend`: parameters, raw data, checkpoint, pipeline_root and images; says what could not be asked."""
-        self.prepared = self.prepare(plan)
-
-    def prepare(self, plan: Plan) -> Prepared:
-        """Returns the plan, checked; raises as `check`."""
         earlier = plan.earlier
         if len(plan.steps) > 1:
             raise ValueError(
@@ -209,22 +204,21 @@ class ClusterBackend(Backend, abc.ABC):
 
         What lies in the raw data may be other photos each time: nothing of an earlier run's is taken for theirs.
         """
-        prepared = self.prepare(plan)
+        prepared = self.check(plan)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "verdelta.yaml")
             compile_pipeline(prepared.pipeline, prepared.cluster, self.target, {}, file, read_anew=True)
             return self.create_schedule(file, prepared, cron)
 
-    def submit(self, plan: Plan) -> FollowedRun:
+    def submit(self, checked: Prepared) -> FollowedRun:
         """As `Backend`; prints the run's link."""
-        prepared = self.prepared or self.prepare(plan)
-        if plan.earlier:
-            print("\n  ".join(prepared.plan.lines()), flush=True)
+        if checked.plan.earlier:
+            print("\n  ".join(checked.plan.lines()), flush=True)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "verdelta.yaml")
-            compile_pipeline(prepared.pipeline, prepared.cluster, self.target, {}, file)
-            run = self.create(file, prepared)
-        print(f"run {prepared.name} of experiment {prepared.experiment}\n  {run.link}", flush=True)
+            compile_pipeline(checked.pipeline, checked.cluster, self.target, {}, file)
+            run = self.create(file, checked)
+        print(f"run {checked.name} of experiment {checked.experiment}\n  {run.link}", flush=True)
         return run
 
     def follow(self, handle: FollowedRun) -> int:

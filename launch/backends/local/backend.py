@@ -50,7 +50,7 @@ class LocalBackend:
         self.in_containers, self.parallel = runner == DOCKER, parallel
         self.inspected: InspectedRaw | None = None  # what `check` has looked at
 
-    def check(self, plan: Plan) -> None:
+    def check(self, plan: Plan) -> Plan:
         """As `Backend`: raw data that is complete; an engine and images, or packages, for the plan's stages."""
         raw = None if plan.raw == SAMPLE else plan.raw
         if raw:
@@ -61,13 +61,14 @@ class LocalBackend:
         if self.in_containers:
             require_images(connect(), map(image_for, plan.stages))
             linked_places(raw or "")
-            return
+            return plan
         require_packages(flavour_of(stage, "gpu" if computes_on_gpu() else "none") for stage in plan.stages)
+        return plan
 
-    def submit(self, plan: Plan) -> tuple[Plan, RunRecord]:
+    def submit(self, checked: Plan) -> tuple[Plan, RunRecord]:
         """As `Backend`: a run that has its folder and its record, and nothing else yet; raises as `claim_folder`."""
-        if "train" in plan.stages:
-            plan = plan.with_parameters(pin_checkpoint(plan.parameters))
+        pinned = pin_checkpoint(checked.parameters) if "train" in checked.stages else {}
+        plan = checked.with_parameters(pinned)
         folder = claim_folder(self.runs_dir, plan)
         return plan, RunRecord(folder, plan.preset, plan.parameters, plan.parent.as_dict() if plan.parent else None)
 

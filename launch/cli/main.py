@@ -46,15 +46,10 @@ def main(pipeline: Callable[..., Any], arguments: Sequence[str] | None = None) -
         with contextlib.redirect_stdout(Screen(sys.stdout)), contextlib.redirect_stderr(Screen(sys.stderr)):
             return act(pipeline, arguments)
     finally:
-        flush()
-
-
-def flush() -> None:
-    """Writes what is left for standard output; where nobody reads it any more, as after `| head`, it is dropped."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter would complain at its end
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:  # nobody reads it any more, as after `| head`: the interpreter would complain at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def act(pipeline: Callable[..., Any], arguments: Sequence[str] | None) -> int:

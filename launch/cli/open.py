@@ -26,17 +26,15 @@ def add_parser(commands: Any) -> None:
 
 
 def open_run(arguments: argparse.Namespace, pipeline: Any) -> int:
-    """Shows the run and returns the exit status."""
-    page = cluster_backend_from(arguments, pipeline).page_of(arguments.run) if arguments.target else report_of(arguments)
+    """Shows the run and returns the exit status. Raises FileNotFoundError: a run of this machine has no report."""
+    if arguments.target:
+        page = cluster_backend_from(arguments, pipeline).page_of(arguments.run)
+    else:
+        path = (arguments.runs_dir / arguments.run / REPORT).absolute()
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: missing. Expected a run that has ended well. See: python pipeline.py list")
+        page = path.as_uri()
     print(page)
     if sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         webbrowser.open(page)
     return 0
-
-
-def report_of(arguments: argparse.Namespace) -> str:
-    """Returns the address of the report of a run of this machine. Raises FileNotFoundError: there is none."""
-    path = (arguments.runs_dir / arguments.run / REPORT).absolute()
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: missing. Expected a run that has ended well. See: python pipeline.py list")
-    return path.as_uri()

@@ -93,7 +93,9 @@ def read(field: dataclasses.Field[Any], text: str, option: str = "--set ") -> An
             return text
         if field.type is float or field.type is int:
             return field.type(text)
-        if nesting(text) > DEEPEST_VALUE:
+        # brackets that are open at once, those in the JSON text's strings too; its parser fails at 1000
+        open_at = itertools.accumulate((character in "[{") - (character in "]}") for character in text)
+        if max(open_at, default=0) > DEEPEST_VALUE:
             raise ValueError("deeper than any parameter is")
         value = json.loads(text)
     except ValueError:
@@ -102,12 +104,6 @@ def read(field: dataclasses.Field[Any], text: str, option: str = "--set ") -> An
         deepest = f", of at most {DEEPEST_VALUE} brackets within one another" if field.type is list else ""
         raise ValueError(f"{option}{field.name}={cut(text)}: expected {expected[field.type]}{deepest}.")  # type: ignore[index]
     return value
-
-
-def nesting(text: str) -> int:
-    """Returns how many brackets of a JSON text, those in its strings too, are open at once at most; its parser fails at 1000."""
-    depth = itertools.accumulate((character in "[{") - (character in "]}") for character in text)
-    return max(depth, default=0)
 
 
 def cut(text: str, most: int = 80) -> str:

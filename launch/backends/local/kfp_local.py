@@ -136,7 +136,7 @@ class LocalRun:
                 inputs=kfp_tasks.recorded_inputs(task["components"][task["task_spec"].component_ref.name], inputs),
                 outputs={name: kfp_tasks.uri_of(value) for name, value in outputs.items()},
             )
-            self.terminal.stage_ended(label, state, entry.seconds)
+            self.terminal.stage_state(label, state if state == CACHED else f"{state}  {entry.seconds:.1f} s")
             self.record.add(entry)
             self.outputs[stage] = entry.outputs
             self.digests |= kfp_tasks.single_digests(outputs)
@@ -216,7 +216,7 @@ class LocalRun:
         label, watched = self.task.label, Watched()
         lines: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
         self.task.state = EXECUTED
-        self.terminal.stage_started(label)
+        self.terminal.stage_state(label, "started")
         with self.task.log.open("w", encoding="utf-8", buffering=1) as log:
 
             def on_line(line: str) -> None:

@@ -60,7 +60,7 @@ def recorded_run(record: ClusterRecord, read: Callable[[str], ClusterRecord], wi
     if parent and parent.kind == RERUN:
         older = recorded_run(read(parent.run), read, wiring)
         parent = dataclasses.replace(parent, folds=folds_among(record.parameters) or None)
-        inherited = taken_over(parent, lambda _: older, wiring)
+        inherited = taken_over(parent, older, wiring)
         parameters = older.parameters | {name: value for name, value in parameters.items() if name != FOLDS}
     elif not parent:
         missing = [name for name in fields() if name not in parameters]

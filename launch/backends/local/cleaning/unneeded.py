@@ -4,6 +4,7 @@ BESIDE is the table of it: for each folder that runs share, what finds the paths
 the table is left alone.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -37,7 +38,9 @@ def dead_entries(folder: Path, remaining: Remaining) -> Iterator[Path]:
     """Yields the cache's entries of artifacts that are gone, or go with their run, and what a killed process was writing."""
     for path in sorted(folder.iterdir()):
         if ENTRY.fullmatch(path.name):
-            used = paths_in(content_or_none(path))
+            used: list[Path] = []
+            with contextlib.suppress(OSError, ValueError):  # one that cannot be read names nothing
+                used = list(paths_in(json.loads(path.read_text(encoding="utf-8"))))
             if any(not each.exists() or any(map(each.is_relative_to, remaining.deleted)) for each in used):
                 yield path
         elif path.name.startswith(UNFINISHED if remaining.folders else (*UNFINISHED, INSPECTED)) and not remaining.going_on:
@@ -100,14 +103,6 @@ def scratch_in(folder: Path) -> list[Path]:
         found += [Path(place, name) for name in (*folders, *files) if name.startswith(SCRATCH)]
         folders[:] = [name for name in folders if not name.startswith(SCRATCH)]
     return sorted(found)
-
-
-def content_or_none(path: Path) -> Any:
-    """Returns what a JSON file says; nothing of one that cannot be read."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 def paths_in(value: Any) -> Iterator[Path]:

@@ -1,4 +1,7 @@
-"""The command line: each command is a module, here or in a room, which reads its arguments and returns its exit status."""
+"""The command line: each command is a module, here or in a room, which reads its arguments and returns its exit status.
+
+What `--help` says of a command is its module's own first words.
+"""
 
 import argparse
 import contextlib
@@ -28,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in COMMANDS:
-        module.add_parser(commands)
+        name, _, text = " ".join((module.__doc__ or "").split()).partition(": ")  # `stop`: ends a run, ...
+        module.add_flags(commands.add_parser(name.strip("`"), help=module.HELP, description=text[:1].upper() + text[1:]))
     return top
 
 

@@ -1,4 +1,8 @@
-"""`profile`: what is the same for every run on a cluster, kept in verdelta.toml, so that no command needs to say it."""
+"""`profile`: keeps what is the same for every run on a cluster in verdelta.toml, which is looked for in this folder and those
+above.
+
+Flags win over it; --profile NAME, or $VERDELTA_PROFILE, chooses one of several.
+"""
 
 import argparse
 import json
@@ -12,18 +16,13 @@ from launch.backends.table import CLUSTERS
 from launch.cli.options import HERE, add_connection, add_machines, add_sending, add_target
 from launch.runs.parameters import did_you_mean
 
+HELP = "keep the flags of a cluster in verdelta.toml"
 FILE, VARIABLE, DEFAULT = "verdelta.toml", "VERDELTA_PROFILE", "default"
 NOT_KEPT = {"help", "wait"}  # what each command says for itself
 OF_TRAINING = ("submit", "compile")  # `raw` is what a run is trained on; score has photos of its own
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "profile",
-        help="keep the flags of a cluster in verdelta.toml",
-        description=f"Keeps what is the same for every run on a cluster in {FILE}, which is looked for in this folder and those "
-        f"above. Flags win over it; --profile NAME, or ${VARIABLE}, chooses one of several.",
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     init = actions.add_parser("init", help="write a profile of these flags")
     add_kept(init)

@@ -1,4 +1,4 @@
-"""`submit`: the whole pipeline on Kubeflow or Vertex AI."""
+"""`submit`: checks all that can be checked, then runs the pipeline on Kubeflow or Vertex AI and prints the run's link."""
 
 import argparse
 import re
@@ -17,15 +17,11 @@ from launch.cli.options import (
 )
 from launch.runs.plans.plan import training_plan
 
+HELP = "run the pipeline on Kubeflow or Vertex AI"
 CRON = re.compile(r"[^\s]+( [^\s]+){4}")
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "submit",
-        help="run the pipeline on Kubeflow or Vertex AI",
-        description="Checks all that can be checked, then runs the pipeline on Kubeflow or Vertex AI and prints the run's link.",
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
     add_target(parser, "what runs the pipeline", required=True)
     add_parameters(parser, "the defaults below")
     add_machines(parser)

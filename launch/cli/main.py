@@ -62,17 +62,13 @@ def act(pipeline: Callable[..., Any], arguments: Sequence[str] | None) -> int:
     What a command raises of what it was asked is status 2: ValueError, and a file or run that is missing, or there already. What
     goes wrong meanwhile, in a place of execution or on a disk, is status 1.
     """
-    top = parser()
-    try:
-        parsed = top.parse_args(with_profile(sys.argv[1:] if arguments is None else arguments, commands_of(top)))
-    except ValueError as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        return 2
-    if getattr(parsed, "target", None) == HERE:
-        parsed.target = None
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
         signal.signal(number, interrupt)
+    top, parsed = parser(), None
     try:
+        parsed = top.parse_args(with_profile(sys.argv[1:] if arguments is None else arguments, commands_of(top)))
+        if getattr(parsed, "target", None) == HERE:
+            parsed.target = None
         return parsed.command(parsed, pipeline)
     except (ValueError, FileNotFoundError, FileExistsError) as error:
         print(f"ERROR: {error}", file=sys.stderr)

@@ -207,14 +207,9 @@ class KubeflowBackend(ClusterBackend):
         ]
 
     def change_schedule(self, schedule: str, action: str) -> None:
-        client = self.connection
-        does = {
-            "pause": client.disable_recurring_run,
-            "resume": client.enable_recurring_run,
-            "delete": client.delete_recurring_run,
-        }
+        verb = {"pause": "disable", "resume": "enable"}.get(action, action)  # kfp's
         with talking_to(self.host, f"{action} schedule {schedule}"):
-            does[action](schedule)
+            getattr(self.connection, f"{verb}_recurring_run")(schedule)
 
     def end(self, run: Any) -> None:
         with talking_to(self.host, f"stop run {run.run_id}"):

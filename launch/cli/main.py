@@ -64,7 +64,8 @@ def act(pipeline: Callable[..., Any], arguments: Sequence[str] | None) -> int:
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
         signal.signal(number, interrupt)
-    top, parsed = parser(), None
+    top = parser()
+    parsed: argparse.Namespace | None = None
     try:
         parsed = top.parse_args(with_profile(sys.argv[1:] if arguments is None else arguments, commands_of(top)))
         if getattr(parsed, "target", None) == HERE:

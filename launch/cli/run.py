@@ -24,12 +24,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, pipeline: Any) -> int:
     """Runs the pipeline as the command line says and returns the exit status."""
     preset = arguments.preset or ("smoke" if arguments.sample else None)  # the defaults, B7 at 512 px, would take days there
-    plan = training_plan(
-        pipeline,
-        parameters_of(arguments, preset),
-        raw=SAMPLE if arguments.sample else arguments.raw,
-        preset=preset,
-        title=preset or "run",
-        name=arguments.name,
-    )
+    raw = SAMPLE if arguments.sample else arguments.raw
+    plan = training_plan(pipeline, parameters_of(arguments, preset), raw=raw, preset=preset, name=arguments.name)
     return execute(backend_from(arguments, pipeline), plan)

@@ -9,7 +9,6 @@ from launch.backends.cluster.records import ClusterRecord, ClusterTask, defaults
 from launch.backends.kubeflow.copying import ADDRESS, COPY, copy_artifact
 from launch.runs.summary import RunSummary, local_time
 
-END_STATES = {"SUCCEEDED": True, "FAILED": False, "SKIPPED": False, "CANCELED": False}
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -21,7 +20,6 @@ def record_of(run: Any, experiment: str, spec: Any, stored: Sequence[ClusterTask
     return ClusterRecord(
         run=run.run_id,
         state=run.state or "PENDING",
-        finished=run.state in END_STATES,
         parameters=defaults_of(spec) | given_to(run),
         about=words_of(run),
         experiment=experiment,

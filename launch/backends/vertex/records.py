@@ -17,7 +17,6 @@ from launch.backends.cluster.records import (
 from launch.runs.parameters import LOOP, SHARD
 from launch.runs.summary import RunSummary, headline, local_time
 
-END_STATES = {"SUCCEEDED": True, "FAILED": False, "CANCELLED": False}
 PARAMETER = "input:"  # begins the names of a task's parameters in the metadata of its execution
 METRIC = re.compile(r"fold_(\d+)_")  # how train names its scores
 GOOD = ("SUCCEEDED", "SKIPPED")  # the latter from the cache
@@ -25,12 +24,10 @@ GOOD = ("SUCCEEDED", "SKIPPED")  # the latter from the cache
 
 def record_of(job: Any, experiment: str) -> ClusterRecord:
     """Returns a job, as the service has it, for going on from it; `experiment` is empty for none."""
-    state = state_of(job)
     given = defaults_of(plain(job.pipeline_spec)) | dict(job.runtime_config.parameter_values)
     return ClusterRecord(
         run=job.name.rpartition("/")[2],
-        state=state,
-        finished=state in END_STATES,
+        state=state_of(job),
         parameters={name: as_declared(name, value) for name, value in given.items()},
         about=dict(job.labels),
         experiment=experiment,

@@ -14,7 +14,7 @@ RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 def record_of(run: Any, experiment: str, spec: Any, stored: Sequence[ClusterTask]) -> ClusterRecord:
     """Returns a run, as kfp's client has it, for going on from it: with its experiment's name, its pipeline, its stored tasks."""
-    copies = [each for each in stored if each.name.startswith(copy_artifact.component_spec.name)]  # of what a rerun reads
+    copies = (each for each in stored if each.name.startswith(copy_artifact.component_spec.name))  # of what a rerun reads
     originals = {uri: each.parameters[ADDRESS] for each in copies for uri in each.outputs.get(COPY, ())}
     read = [{name: [originals.get(uri, uri) for uri in uris] for name, uris in each.inputs.items()} for each in stored]
     return ClusterRecord(

@@ -65,14 +65,14 @@ def task_of(detail: Any) -> ClusterTask:
     return ClusterTask(
         name=detail.task_name,
         succeeded=detail.state.name in GOOD,
-        parameters=part_of(detail),
+        parameters=part_told(detail),
         inputs=uris(detail.inputs),
         outputs=uris(detail.outputs),
     )
 
 
-def part_of(detail: Any) -> dict[str, Any]:
-    """Returns the fold or the shard that a task was told: a parameter of its execution, and in its artifacts' metadata."""
+def part_told(detail: Any) -> dict[str, Any]:
+    """Returns the fold or the shard that a task was told, by its name: as its execution, or its artifacts' metadata, has it."""
     given = (detail.execution.metadata if detail.execution else None) or {}
     told = {name: given[PARAMETER + name] for name in (LOOP, SHARD) if PARAMETER + name in given}
     if told:

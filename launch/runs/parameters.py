@@ -153,14 +153,17 @@ def table() -> str:
 
 
 def entry(field: dataclasses.Field[Any]) -> str:
-    """Returns the lines of such a table about a field, its unit and bounds as in "[px, at least 16]"."""
+    """Returns the lines of such a table about a field."""
     shown = json.dumps(default(field)) if field.type is not str else default(field)
+    return f"  {field.name}={shown}{describe(field)}\n      {field.metadata['help']}"
+
+
+def describe(field: dataclasses.Field[Any]) -> str:
+    """Returns a field's unit and bounds, such as "  [px, at least 16]", or nothing."""
     low, high, choices = (field.metadata[key] for key in ("at_least", "at_most", "choices"))
     bounds = [field.metadata["unit"]] if field.metadata["unit"] else []
     if low is not None and high is not None:
         bounds.append(f"{plain(low)} to {plain(high)}")
     elif low is not None:
         bounds.append(f"at least {plain(low)}")
-    bounds += [f"one of {', '.join(choices)}"] if choices else []
-    within = f"  [{', '.join(bounds)}]" if bounds else ""
-    return f"  {field.name}={shown}{within}\n      {field.metadata['help']}"
+    return f"  [{', '.join([*bounds, *(['one of ' + ', '.join(choices)] if choices else [])])}]" if bounds or choices else ""

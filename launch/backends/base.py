@@ -6,10 +6,11 @@ A further target is a folder beside local/, kubeflow/ and vertex/ with a class l
 import collections
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from components.settings import STAGES
+from launch.runs.dag.wiring import Wiring
 from launch.runs.lineage import RecordedRun
 from launch.runs.plans.plan import Plan
 from launch.runs.summary import RunSummary
@@ -33,9 +34,10 @@ class Backend(Protocol):
 
     note: str  # what to say below a list of its runs
     hint: str  # how to start a first run there
+    wiring: Wiring  # of the pipeline that is run there
 
-    def check(self, plan: Plan) -> None:
-        """Asks all that can be asked before anything runs or is sent.
+    def check(self, plan: Plan) -> Any:
+        """Asks all that can be asked before anything runs or is sent, and returns what `submit` takes.
 
         Raises:
             ValueError: something about the plan that cannot be there.
@@ -43,8 +45,8 @@ class Backend(Protocol):
             BackendError: the place does not answer, or says no.
         """
 
-    def submit(self, plan: Plan) -> Any:
-        """Makes a run of the plan, says where it is to be seen, and returns what `follow` follows."""
+    def submit(self, checked: Any) -> Any:
+        """Makes a run of a plan that was checked, says where it is to be seen, and returns what `follow` follows."""
 
     def follow(self, handle: Any) -> int:
         """Tells each change of a run until it ends, and how it ended; returns the exit status."""
@@ -111,8 +113,7 @@ class FollowedRun:
 
 def execute(backend: Backend, plan: Plan, *, wait: bool = True) -> int:
     """Checks and submits a plan, follows it where that is wanted, and returns the exit status."""
-    backend.check(plan)
-    handle = backend.submit(plan)
+    handle = backend.submit(backend.check(plan))
     return backend.follow(handle) if wait else 0
 
 
@@ -164,12 +165,7 @@ def say_end(run: FollowedRun, progress: Progress) -> int:
     return 1
 
 
-def stages_among(tasks: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, str]]:
-    """Returns id to (stage, state) of those (id, name, state) that run a stage: loops and what targets add are tasks, too."""
-    return {task: (stage, state) for task, name, state in tasks if (stage := stage_of(name))}
-
-
 def stage_of(task: str) -> str | None:
-    """Returns the stage that a task of this name runs, or None."""
+    """Returns the stage that a task of this name runs, or None: loops and what targets add are tasks, too."""
     name = task.replace("-", "_").replace(" ", "_")
     return name if name in STAGES else None

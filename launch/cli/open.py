@@ -1,4 +1,5 @@
-"""`open`: shows a run: its page on a cluster, or the report of one of this machine."""
+"""`open`: prints where a run is to be seen, its page on a cluster or its report here, and opens that in a browser where there is
+a display."""
 
 import argparse
 import os
@@ -8,16 +9,11 @@ from typing import Any
 
 from launch.cli.options import add_connection, add_runs_dir, add_target, cluster_backend_from
 
+HELP = "show a run's page or report"
 REPORT = "report.html"
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "open",
-        help="show a run's page or report",
-        description="Prints where a run is to be seen, its page on a cluster or its report here, and opens that in a browser "
-        "where there is a display.",
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="the run's name; on Vertex AI its id, on Kubeflow either")
     add_runs_dir(parser)
     add_target(parser, "where the run is (default: this machine)")
@@ -26,17 +22,15 @@ def add_parser(commands: Any) -> None:
 
 
 def open_run(arguments: argparse.Namespace, pipeline: Any) -> int:
-    """Shows the run and returns the exit status."""
-    page = cluster_backend_from(arguments, pipeline).page_of(arguments.run) if arguments.target else report_of(arguments)
+    """Shows the run and returns the exit status. Raises FileNotFoundError: a run of this machine has no report."""
+    if arguments.target:
+        page = cluster_backend_from(arguments, pipeline).page_of(arguments.run)
+    else:
+        path = (arguments.runs_dir / arguments.run / REPORT).absolute()
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: missing. Expected a run that has ended well. See: python pipeline.py list")
+        page = path.as_uri()
     print(page)
     if sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         webbrowser.open(page)
     return 0
-
-
-def report_of(arguments: argparse.Namespace) -> str:
-    """Returns the address of the report of a run of this machine. Raises FileNotFoundError: there is none."""
-    path = (arguments.runs_dir / arguments.run / REPORT).absolute()
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: missing. Expected a run that has ended well. See: python pipeline.py list")
-    return path.as_uri()

@@ -1,4 +1,4 @@
-"""`rerun`: one stage of an earlier run again, with other parameters, alone or with all that depends on it."""
+"""`rerun`: runs one stage of an earlier run again, on exactly the artifacts that it had there, as a new run."""
 
 import argparse
 from typing import Any
@@ -6,17 +6,13 @@ from typing import Any
 from components.settings import STAGES
 from launch.backends.base import execute
 from launch.cli.options import add_continuing, backend_from
-from launch.runs.dag.wiring import read_wiring
 from launch.runs.plans.rerun import rerun_plan, wanted
 
+HELP = "run one stage of a run again, with other parameters"
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "rerun",
-        help="run one stage of a run again, with other parameters",
-        description="Runs one stage of an earlier run again, on exactly the artifacts that it had there, as a new run.",
-        allow_abbrev=False,
-    )
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.allow_abbrev = False
     parser.add_argument(
         "run", metavar="RUN", help="name of the earlier run, as list shows it (Kubeflow: or its id); it need not have succeeded"
     )
@@ -33,7 +29,7 @@ def add_parser(commands: Any) -> None:
 
 def rerun(arguments: argparse.Namespace, pipeline: Any) -> int:
     """Runs the stage as the command line says and returns the exit status."""
-    backend, wiring = backend_from(arguments, pipeline), read_wiring(pipeline)
-    what = wanted(wiring, arguments.stage, arguments.assignments, downstream=arguments.downstream, fold=arguments.fold)
-    plan = rerun_plan(wiring, backend.read(arguments.run), what, arguments.name)
+    backend = backend_from(arguments, pipeline)
+    what = wanted(backend.wiring, arguments.stage, arguments.assignments, downstream=arguments.downstream, fold=arguments.fold)
+    plan = rerun_plan(backend.wiring, backend.read(arguments.run), what, arguments.name)
     return execute(backend, plan, wait=arguments.target is None or arguments.wait)

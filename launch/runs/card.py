@@ -18,46 +18,7 @@ from launch.runs.summary import headline
 
 NETWORK = ("encoder", "head", "dim", "image_size", "checkpoint")
 TRAINING = ("epochs", "steps_per_epoch", "learning_rate", "mixed_precision", "seed")
-CARD = """# verdelta: {name}
-
-How many days lie between two photos of one plant.
-
-## For what
-
-Photos of plants as it was trained on, of one plant, from one place, the earlier one first. Beyond {longest} days, and for other
-species, cameras or light, nothing was measured: take its answers for guesses there. It says nothing of a plant's health, and is
-no ground for a decision that cannot be undone.
-
-## Learned from
-
-{raw}
-
-Models of fold {fold_numbers}, {folds}; held out were {pairs} pairs of {series} series, each scored by a model
-that had not seen its photos.
-Preset {preset}; {parameters}.
-
-## How well it does (root mean squared error in days)
-
-| | days |
-|---|---|
-{scores}
-
-| held-out species | series | pairs | raw | calibrated |
-|---|---|---|---|---|
-{species}
-
-Calibration: {calibration}.
-
-{sure}
-
-## Not measured
-
-{unmeasured}
-
-## Licence
-
-verdelta is under the MIT licence. What may be done with these models depends on the terms of the photos, too: ask whose they are.
-"""
+CARD = Path(__file__).with_name("card.md")
 MEASURED = (
     "Drift but by colours: who asks is warned of photos whose colours are unlike those of all plants trained on, and of no other "
     "way in which photos may differ."
@@ -75,7 +36,7 @@ def model_card(run: RecordedRun, bundle: Bundle, scores: Mapping[str, float], sc
     columns = ("pair_id", "species", "series", "time_delta_days", "prediction_days", schema.CALIBRATED_DAYS)
     pairs = read_table(file_of(run.artifacts[SUBMISSION, None], schema.OUT_OF_FOLD_CALIBRATED_CSV, scratch), columns)
     calibration = bundle.calibration
-    return CARD.format(
+    return CARD.read_text(encoding="utf-8").format(
         name=bundle.name,
         longest=f"{bundle.longest_days:g}",
         raw=run.raw or "photos of which the record does not say where they lay",

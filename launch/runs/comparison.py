@@ -1,8 +1,7 @@
 """Tells which of two models does better on the same labelled test photos, those of a recorded run."""
 
-import csv
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,28 +10,17 @@ from components.raw.storage import find_photos, open_raw
 from components.serve.models.predictor import Photo, Predictor
 from launch.runs.dag.wiring import Source, Wiring
 from launch.runs.lineage import RecordedRun
-from launch.runs.serving import file_of
+from launch.runs.serving import rows_of
 
 CATALOG, PAIRS = Source("generate_pairs", "catalog"), Source("generate_pairs", "pairs")
 PHOTOS_AT_A_TIME = 64
 
 
 @dataclasses.dataclass(frozen=True)
-class LabelledPair:
-    """Two photos, by their ids, and the days that lie between them."""
-
-    before: str
-    after: str
-    species: str
-    series: str
-    days: float
-
-
-@dataclasses.dataclass(frozen=True)
 class LabelledPairs:
     """What both models are tried on."""
 
-    pairs: Sequence[LabelledPair]  # of the test set, all of them
+    pairs: Sequence[Mapping[str, Any]]  # of the test set: the rows of its table, and the `days` of each
     source: Any  # of the raw photos, listed
     paths: dict[str, PurePosixPath]  # id of each photo in the pairs to its place there
 
@@ -54,24 +42,15 @@ def labelled_pairs(run: RecordedRun, wiring: Wiring, scratch: Path) -> LabelledP
             f"{run.name}: its test photos have no labels ({schema.TEST_LABELS_CSV}), so models cannot be compared on them; leave "
             "out --if-better, or publish a run whose test set has them."
         ) from error
-    found = [
-        LabelledPair(row["before_image_id"], row["after_image_id"], row["species"], row["series"], labels[row["idx"]])
-        for row in rows_of(pairs, schema.TEST_PAIRS_CSV, scratch)
-    ]
+    found: list[dict[str, Any]] = [{**row, "days": labels[row["idx"]]} for row in rows_of(pairs, schema.TEST_PAIRS_CSV, scratch)]
     source = open_raw(run.raw or "")
     there = {path.with_suffix(""): path for path in find_photos(source, (schema.TEST,)).test}
     stored = {row["image_id"]: PurePosixPath(row["path"]).with_suffix("") for row in rows_of(catalog, schema.IMAGES_CSV, scratch)}
-    wanted = {photo for pair in found for photo in (pair.before, pair.after)}
+    wanted = {pair[photo] for pair in found for photo in schema.PHOTO_IDS}
     gone = sorted(photo for photo in wanted if stored[photo] not in there)
     if gone:
         raise ValueError(f"{run.raw}: {len(gone)} of the run's test photos are gone, {gone[0]} first.")
     return LabelledPairs(found, source, {photo: there[stored[photo]] for photo in wanted})
-
-
-def rows_of(artifact: str, name: str, scratch: Path) -> list[dict[str, str]]:
-    """Returns the rows of an artifact's table; raises as `file_of`."""
-    with file_of(artifact, name, scratch).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def rmse_of(predictor: Predictor, tried: LabelledPairs) -> float:
@@ -82,8 +61,9 @@ def rmse_of(predictor: Predictor, tried: LabelledPairs) -> float:
         some = names[start : start + PHOTOS_AT_A_TIME]
         photos = predictor.photos([(name, tried.source.read(tried.paths[name])) for name in some])
         seen |= dict(zip(some, photos, strict=True))
-    squares = [
-        (predictor.between([(seen[pair.before], seen[pair.after])], pair.species, pair.series)[0].days - pair.days) ** 2
-        for pair in tried.pairs
-    ]
+    squares = []
+    for pair in tried.pairs:
+        before, after = (seen[pair[photo]] for photo in schema.PHOTO_IDS)
+        (answer,) = predictor.between([(before, after)], pair["species"], pair["series"])
+        squares.append((answer.days - pair["days"]) ** 2)
     return float((sum(squares) / len(squares)) ** 0.5)

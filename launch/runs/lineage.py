@@ -5,7 +5,7 @@ None where it is of the whole run.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +125,8 @@ def artifacts_of(tasks: Sequence[Task], wiring: Wiring) -> Artifacts:
     return found
 
 
-def taken_over(parent: Parent, read: Callable[[str], RecordedRun], wiring: Wiring) -> Artifacts:
+def taken_over(parent: Parent, older: RecordedRun, wiring: Wiring) -> Artifacts:
     """Returns the artifacts of its parent that a rerun took over: but those of the stage it reran and of what depends on it."""
-    if parent.kind != RERUN or parent.stage is None:
+    if parent.stage is None:
         return {}
-    older = read(parent.run)
     return older.without(wiring.onward(parent.stage), older.folds if parent.folds is None else parent.folds, wiring)

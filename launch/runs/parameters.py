@@ -93,7 +93,9 @@ def read(field: dataclasses.Field[Any], text: str, option: str = "--set ") -> An
             return text
         if field.type is float or field.type is int:
             return field.type(text)
-        if nesting(text) > DEEPEST_VALUE:
+        # brackets that are open at once, those in the JSON text's strings too; its parser fails at 1000
+        open_at = itertools.accumulate((character in "[{") - (character in "]}") for character in text)
+        if max(open_at, default=0) > DEEPEST_VALUE:
             raise ValueError("deeper than any parameter is")
         value = json.loads(text)
     except ValueError:
@@ -104,12 +106,6 @@ def read(field: dataclasses.Field[Any], text: str, option: str = "--set ") -> An
     return value
 
 
-def nesting(text: str) -> int:
-    """Returns how many brackets of a JSON text, those in its strings too, are open at once at most; its parser fails at 1000."""
-    depth = itertools.accumulate((character in "[{") - (character in "]}") for character in text)
-    return max(depth, default=0)
-
-
 def cut(text: str, most: int = 80) -> str:
     """Returns a text for a message, of at most so many characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
@@ -118,15 +114,12 @@ def cut(text: str, most: int = 80) -> str:
 def resolve(preset: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Returns every parameter of a run: the defaults, the preset over them, what was given over both; all checked together.
 
+    They are as the settings classes hold them: 1 as 1.0 where a number is meant.
+
     Raises:
         ValueError: a value that its settings class refuses, or a fold that num_folds does not have.
     """
     values = {name: default(field) for name, field in fields().items()} | dict(preset) | dict(given)
-    return check(values)
-
-
-def check(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns `values` as the settings classes hold them (1 as 1.0 where a number is meant). Raises ValueError: as `resolve`."""
     run = RunSettings(folds=values["folds"])
     beyond = [fold for fold in run.folds if fold >= values["num_folds"]]
     if beyond:

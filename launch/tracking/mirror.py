@@ -115,7 +115,8 @@ class Mirror:
         if status == "RUNNING":
             self.client.update_run(run_id, status=status)
         else:
-            self.client.set_terminated(run_id, status, end_time=ended(folder))
+            record = folder / RUN_JSON  # written last: when that was is when the run ended, in ms since 1970
+            self.client.set_terminated(run_id, status, int(1000 * record.stat().st_mtime) if record.is_file() else None)
         return [f"{run['name']}: {problem}" for problem in problems]
 
     def delete(self, there: "Run") -> None:
@@ -191,9 +192,3 @@ def link_files(folder: Path, view: Path) -> None:
             os.link(source, target)
         except OSError:
             shutil.copyfile(source, target)
-
-
-def ended(folder: Path) -> int | None:
-    """Returns when a run ended, in ms since 1970: its record is written last."""
-    record = folder / RUN_JSON
-    return int(1000 * record.stat().st_mtime) if record.is_file() else None

@@ -11,7 +11,7 @@ from typing import Any
 from components.images import ROOT
 from components.report.mlflow_log import EXPERIMENT, connect, experiment_id, without_password
 from components.serve.models.bundle import BUNDLE_JSON, Bundle, read_bundle
-from launch.tracking.server import HOST, STORE, claimed, free_port, served, server_python, wait_until_up
+from launch.tracking.server import STORE, served, wait_until_up
 
 MODEL = "verdelta"  # its name in the registry
 MODELS = "models:/"  # how addresses there begin
@@ -36,10 +36,8 @@ def registry(runs_dir: Path) -> Iterator[str]:
     if there:
         yield there
         return
-    store, port = runs_dir.resolve() / STORE, free_port(0)
-    store.parent.mkdir(parents=True, exist_ok=True)
-    with claimed(store), served(server_python(), store, port) as server:
-        url = f"http://{HOST}:{port}"
+    store = runs_dir.resolve() / STORE
+    with served(store, 0) as (server, url):
         if not wait_until_up(server, url):
             raise ValueError(f"MLflow's server ended or does not answer; {store / 'server.log'} says more.")
         yield url

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from components.images import ROOT
 from components.report.mlflow_log import QUIET, connect
-from launch.backends.local.isolation.processes import GRACE_SECONDS, ProcessGroup
+from launch.backends.local.isolation.processes import GRACE_SECONDS, kill_group
 
 HOST = "127.0.0.1"
 STORE = ".mlflow"  # below the folder of runs: MLflow's database and what else can be made anew at any time
@@ -76,7 +76,7 @@ def free_port(port: int) -> int:
 @contextlib.contextmanager
 def claimed(store: Path) -> Iterator[None]:
     """Within the block no other `ui` serves these runs: two would show each twice. Raises ValueError: another one does."""
-    store.mkdir(exist_ok=True)
+    store.mkdir(parents=True, exist_ok=True)
     with (store / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -89,26 +89,31 @@ def claimed(store: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def served(python: str, store: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """Within the block MLflow's server is running, and no proxy is asked for it; all it has started ends with the block."""
+def served(store: Path, port: int) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """Within the block MLflow's server is running, which it yields with its address; all it has started ends with the block.
+
+    No proxy is asked for it. Raises as `server_python`, `free_port` and `claimed`.
+    """
+    python, port = server_python(), free_port(port)
     without_proxy = [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), HOST]
     os.environ["no_proxy"] = ",".join(filter(None, without_proxy))
     command = [python, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{store / 'mlflow.db'}", "--artifacts-destination", str(store / "artifacts")]
     environment = {**os.environ, **QUIET, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (store / "server.log").open("wb") as log:
-        server = subprocess.Popen(
-            command, cwd=store, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        yield server
-    finally:
-        ProcessGroup(server).kill(signal.SIGTERM)
+    with claimed(store):
+        with (store / "server.log").open("wb") as log:
+            server = subprocess.Popen(
+                command, cwd=store, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
         try:
-            server.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            ProcessGroup(server).kill(signal.SIGKILL)
-            server.wait()
+            yield server, f"http://{HOST}:{port}"
+        finally:
+            kill_group(server, signal.SIGTERM)
+            try:
+                server.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                kill_group(server, signal.SIGKILL)
+                server.wait()
 
 
 def wait_until_up(server: "subprocess.Popen[bytes]", url: str) -> bool:

@@ -5,14 +5,13 @@ import argparse
 import dataclasses
 import functools
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from components.contract.shown import one_line
 from components.images import ACCELERATORS
-from launch.backends.base import Flag, FollowedRun, Schedule, follow
+from launch.backends.base import Backend, Flag, FollowedRun, Schedule, follow
 from launch.backends.cluster.checks import check_images, check_pipeline_root, raw_inputs
 from launch.backends.cluster.cluster import Cluster, cluster_from
 from launch.backends.cluster.compile import check_parameters, compile_pipeline
@@ -26,7 +25,6 @@ from launch.runs.dag.wiring import Wiring
 from launch.runs.inspection import inspect_raw
 from launch.runs.lineage import RecordedRun
 from launch.runs.plans.plan import Plan
-from launch.runs.summary import RunSummary
 
 EXPERIMENT = "verdelta"
 MOST_LISTED = 100  # runs that are listed, the latest
@@ -58,14 +56,17 @@ class Prepared:
         return words | {"parent": parent.run, "kind": parent.kind} | ({"stage": parent.stage} if parent.stage else {})
 
 
-class ClusterBackend(abc.ABC):
-    """A `launch.backends.base.Backend` that is talked to; what targets differ in is in their folders."""
+class ClusterBackend(Backend, abc.ABC):
+    """A place of execution that is talked to; what targets differ in is in their folders."""
 
     name: str  # of the target, as --target has it
     target: ModuleType  # says what a stage is there
     flags_there: Sequence[Flag]  # that only this target has
     site: Site  # how plans import artifacts there
-    job: str  # kfp's placeholder of what a run's page is found by
+    key: str  # the attribute of a run, as `find` returns it, that its page is found by
+    job: str  # kfp's placeholder of that
+    # returns a client, by the flags; raises ValueError where one cannot be, BackendError where the target cannot be talked to
+    connect: Callable[[argparse.Namespace], Any]
     sends_emails: bool = False  # whether it can tell by e-mail how a run ended
     note: str = ONLY_LATEST
 
@@ -73,21 +74,16 @@ class ClusterBackend(abc.ABC):
         """Args: the pipeline's wiring, and what the command line says of the target; see launch/cli/options.py."""
         self.wiring, self.flags = wiring, flags
         self.hint = f"python pipeline.py submit --target {self.name}"
-        self.prepared: Prepared | None = None
 
     @functools.cached_property
     def connection(self) -> Any:
         """The client that the target is talked to with, connected."""
-        return self.connect()
+        return self.connect(self.flags)
 
     @property
     def experiment(self) -> str:
         """The experiment that the flags name."""
         return self.flags.experiment or EXPERIMENT
-
-    @abc.abstractmethod
-    def connect(self) -> Any:
-        """Returns a client; raises ValueError where a flag cannot be, BackendError where the target cannot be talked to."""
 
     @abc.abstractmethod
     def create(self, file: Path, prepared: Prepared) -> FollowedRun:
@@ -96,10 +92,6 @@ class ClusterBackend(abc.ABC):
     @abc.abstractmethod
     def record(self, name: str) -> ClusterRecord:
         """Returns what the target knows of a run; raises as `read`."""
-
-    @abc.abstractmethod
-    def runs(self) -> Sequence[RunSummary]:
-        """As `Backend`."""
 
     @abc.abstractmethod
     def create_schedule(self, file: Path, prepared: Prepared, cron: str) -> str:
@@ -118,10 +110,6 @@ class ClusterBackend(abc.ABC):
         """Returns a run as the target has it; raises as `read`."""
 
     @abc.abstractmethod
-    def key_of(self, run: Any) -> str:
-        """Returns what the page of a run, as `find` returns it, is found by."""
-
-    @abc.abstractmethod
     def end(self, run: Any) -> None:
         """Ends a run, as `find` returns it; raises BackendError where the target says no."""
 
@@ -130,30 +118,26 @@ class ClusterBackend(abc.ABC):
         """Returns the page of a run."""
 
     @abc.abstractmethod
-    def check_values(self, values: Mapping[str, Any]) -> None:
-        """Refuses a parameter of a pipeline that only this target cannot use; raises ValueError."""
+    def check_values(self, values: Mapping[str, Any]) -> Sequence[str]:
+        """Returns the stages, beside a pipeline's, in whose images something runs there.
+
+        Raises:
+            ValueError: a parameter of the pipeline that only this target cannot use.
+        """
 
     def page_of(self, name: str) -> str:
         """Returns the page of a run."""
-        return self.link_of(self.key_of(self.find(name)))
+        return self.link_of(getattr(self.find(name), self.key))
 
     def stop(self, name: str) -> str:
         """Ends a run and returns its page."""
         run = self.find(name)
         self.end(run)
-        return self.link_of(self.key_of(run))
+        return self.link_of(getattr(run, self.key))
 
-    def check_names(self, _name: str, _experiment: str) -> None:
-        """Refuses names of a run and an experiment that cannot be there, and missing flags of sending; raises ValueError."""
+    def check_sent(self, _name: str, _experiment: str, _cluster: Cluster, _stages: Sequence[str]) -> None:
+        """Refuses names of a run and an experiment, machines of `stages`, and flags that cannot be there; raises ValueError."""
         return
-
-    def check_cluster(self, _cluster: Cluster, _stages: Sequence[str]) -> None:
-        """Refuses machines of `stages` that only this target cannot give as they are asked for; raises ValueError."""
-        return
-
-    def stages_beside(self, _values: Mapping[str, Any]) -> Sequence[str]:
-        """Returns the stages, beside the plan's, in whose images something runs there."""
-        return []
 
     def cluster(self, accelerator: str | None = None, preset: str | None = None) -> Cluster:
         """Returns on what stages run there, by the flags; `accelerator` is for where no flag says."""
@@ -163,12 +147,8 @@ class ClusterBackend(abc.ABC):
         check_notified(to, self.sends_emails)
         return dataclasses.replace(cluster, notified=Notified(to=tuple(to), link=self.link_of("JOB"), job=self.job))
 
-    def check(self, plan: Plan) -> None:
+    def check(self, plan: Plan) -> Prepared:
         """As `Backend`: parameters, raw data, checkpoint, pipeline_root and images; says what could not be asked."""
-        self.prepared = self.prepare(plan)
-
-    def prepare(self, plan: Plan) -> Prepared:
-        """Returns the plan, checked; raises as `check`."""
         earlier = plan.earlier
         if len(plan.steps) > 1:
             raise ValueError(
@@ -187,20 +167,16 @@ class ClusterBackend(abc.ABC):
             print(f"doubtful: {doubt}", flush=True)
         if "train" in plan.stages and not cluster.keeps_trainings:
             print(NOTHING_KEPT, flush=True)
-        self.check_values(values)
-        self.check_names(name, experiment)
-        self.check_cluster(cluster, plan.stages)
+        beside = [*self.check_values(values), *([TELLS_AS] if cluster.notified else [])]
+        self.check_sent(name, experiment, cluster, plan.stages)
         _ = self.connection
         if earlier and self.flags.accelerator is None:
             print(f"accelerator {cluster.accelerator}, as {earlier.name} had", flush=True)
-        beside = [*self.stages_beside(values), *([TELLS_AS] if cluster.notified else [])]
         self.check_surroundings(cluster, [*plan.stages, *beside])
         pinned = pin_checkpoint(plan.parameters, must_exist=True) if "train" in plan.stages else {}
         data = raw_inputs(plan.raw, plan.splits) if plan.raw else {}
         if plan.raw:
-            found = inspect_raw(plan.raw, plan.parameters, plan.splits)
-            print("\n".join(map(one_line, found.lines)), flush=True)
-            found.refuse()
+            inspect_raw(plan.raw, plan.parameters, plan.splits).tell_or_refuse()
         return Prepared(
             plan=plan.with_parameters(pinned),
             pipeline=pipeline,
@@ -225,22 +201,21 @@ class ClusterBackend(abc.ABC):
 
         What lies in the raw data may be other photos each time: nothing of an earlier run's is taken for theirs.
         """
-        prepared = self.prepare(plan)
+        prepared = self.check(plan)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "verdelta.yaml")
             compile_pipeline(prepared.pipeline, prepared.cluster, self.target, {}, file, read_anew=True)
             return self.create_schedule(file, prepared, cron)
 
-    def submit(self, plan: Plan) -> FollowedRun:
+    def submit(self, checked: Prepared) -> FollowedRun:
         """As `Backend`; prints the run's link."""
-        prepared = self.prepared or self.prepare(plan)
-        if plan.earlier:
-            print("\n  ".join(prepared.plan.lines()), flush=True)
+        if checked.plan.earlier:
+            print("\n  ".join(checked.plan.lines()), flush=True)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "verdelta.yaml")
-            compile_pipeline(prepared.pipeline, prepared.cluster, self.target, {}, file)
-            run = self.create(file, prepared)
-        print(f"run {prepared.name} of experiment {prepared.experiment}\n  {run.link}", flush=True)
+            compile_pipeline(checked.pipeline, checked.cluster, self.target, {}, file)
+            run = self.create(file, checked)
+        print(f"run {checked.name} of experiment {checked.experiment}\n  {run.link}", flush=True)
         return run
 
     def follow(self, handle: FollowedRun) -> int:

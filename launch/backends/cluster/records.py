@@ -5,21 +5,29 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from components.settings import STAGES
+from launch.backends.base import stage_of
 from launch.runs.dag.replay import imported_in_loops, shards_of
 from launch.runs.dag.wiring import Artifacts, Wiring
 from launch.runs.lineage import RERUN, Parent, RecordedRun, Task, artifacts_of, taken_over
-from launch.runs.parameters import FOLDS, LOOP, SHARDS, default, fields
+from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS, default, fields
+
+END_STATES = {"SUCCEEDED": True, "FAILED": False, "SKIPPED": False, "CANCELED": False, "CANCELLED": False}  # whether it went well
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClusterTask:
-    """A stage that a cluster ran."""
+    """A task as its cluster knows it."""
 
-    stage: str  # its name
+    name: str  # in the pipeline
     succeeded: bool  # whether it ended well, or came from the cache
-    part: int | None  # what it was told as its fold, as only train is, or as its shard, as the stages that fan out are
+    parameters: Mapping[str, Any]  # what it was given, as far as the cluster tells
     inputs: Mapping[str, Sequence[str]]  # name to the URIs of the artifacts that it read
     outputs: Mapping[str, Sequence[str]]  # name to the URIs of the artifacts that it wrote
+
+    @property
+    def part(self) -> int | None:
+        """What it was told as its fold, as only train is, or as its shard, as the stages that fan out are."""
+        return next((int(self.parameters[name]) for name in (LOOP, SHARD) if name in self.parameters), None)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,11 +36,10 @@ class ClusterRecord:
 
     run: str  # its id, by which it is found again
     state: str  # the target's own word
-    finished: bool  # whether it has ended, well or not
     parameters: dict[str, Any]  # what the pipeline was given
     about: Mapping[str, str]  # the words that `submit` said of it: preset, accelerator and, where it has one, parent, kind, stage
     experiment: str  # the name of its experiment; empty for none
-    tasks: Sequence[ClusterTask]  # its stages
+    tasks: Sequence[ClusterTask]  # its stages, and what is none
 
 
 def recorded_run(record: ClusterRecord, read: Callable[[str], ClusterRecord], wiring: Wiring) -> RecordedRun:
@@ -45,7 +52,7 @@ def recorded_run(record: ClusterRecord, read: Callable[[str], ClusterRecord], wi
         ValueError: it has not ended, or its record lacks something.
         FileNotFoundError: its parent is gone.
     """
-    if not record.finished:
+    if record.state not in END_STATES:
         raise ValueError(f"{record.run}: the run is {record.state}. Expected one that has ended: wait for it, or end it there.")
     parent = parent_of(record.about)
     own = artifacts_of(tasks_of(record, wiring), wiring)
@@ -54,7 +61,7 @@ def recorded_run(record: ClusterRecord, read: Callable[[str], ClusterRecord], wi
     if parent and parent.kind == RERUN:
         older = recorded_run(read(parent.run), read, wiring)
         parent = dataclasses.replace(parent, folds=folds_among(record.parameters) or None)
-        inherited = taken_over(parent, lambda _: older, wiring)
+        inherited = taken_over(parent, older, wiring)
         parameters = older.parameters | {name: value for name, value in parameters.items() if name != FOLDS}
     elif not parent:
         missing = [name for name in fields() if name not in parameters]
@@ -88,13 +95,13 @@ def tasks_of(record: ClusterRecord, wiring: Wiring) -> list[Task]:
     alone = parts_alone(record.parameters, wiring)
     part_of = imported_in_loops(record.parameters)
     found = []
-    order = list(STAGES)
-    for task in sorted(record.tasks, key=lambda task: order.index(task.stage)):
-        part = alone.get(task.stage)
-        if part is None and task.stage in in_parts:
-            part = part_of_task(task, wiring, part_of, record.run)
+    stages = [(stage, task) for task in record.tasks if (stage := stage_of(task.name))]
+    for stage, task in sorted(stages, key=lambda each: list(STAGES).index(each[0])):
+        part = alone.get(stage)
+        if part is None and stage in in_parts:
+            part = part_of_task(stage, task, wiring, part_of, record.run)
         inputs: dict[str, dict[int | None, str]] = {}
-        for name, source in wiring.inputs[task.stage].items():
+        for name, source in wiring.inputs[stage].items():
             uris = task.inputs.get(name, ())
             if source.stage in alone:
                 inputs[name] = dict(zip([alone[source.stage]], uris, strict=False))
@@ -103,7 +110,7 @@ def tasks_of(record: ClusterRecord, wiring: Wiring) -> list[Task]:
         if part is not None:
             part_of |= {uris[0]: part for uris in task.outputs.values()} if task.succeeded else {}
         outputs = {name: uris[0] for name, uris in task.outputs.items()}
-        found.append(Task(stage=task.stage, part=part, succeeded=task.succeeded, inputs=inputs, outputs=outputs))
+        found.append(Task(stage=stage, part=part, succeeded=task.succeeded, inputs=inputs, outputs=outputs))
     return found
 
 
@@ -121,18 +128,18 @@ def complete(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return known | ({FOLDS: folds_among(parameters)} if LOOP in parameters and FOLDS not in parameters else {})
 
 
-def part_of_task(task: ClusterTask, wiring: Wiring, part_of: Mapping[str, int], run: str) -> int | None:
-    """Returns the fold or the shard of a task, or None where it wrote nothing. Raises ValueError: it cannot be told.
+def part_of_task(stage: str, task: ClusterTask, wiring: Wiring, part_of: Mapping[str, int], run: str) -> int | None:
+    """Returns the fold or the shard of a stage's task, or None where it wrote nothing. Raises ValueError: it cannot be told.
 
     Train knows its fold, a stage that fans out its shard; another stage of the loop over the folds has the fold of what it reads:
     a URI is of one fold only, by `part_of` where it is known.
     """
     if task.part is not None or not task.outputs:
         return task.part
-    wrote = f"{run}: one of its tasks {task.stage} wrote {next(iter(task.outputs.values()))[0]}, and nothing"
-    if task.stage in wiring.per_shard:
+    wrote = f"{run}: one of its tasks {stage} wrote {next(iter(task.outputs.values()))[0]}, and nothing"
+    if stage in wiring.per_shard:
         raise ValueError(f"{wrote} says which shard that is. Expected a run of this version of verdelta; submit a new one.")
-    names = [name for name, source in wiring.inputs[task.stage].items() if source.stage in wiring.per_fold]
+    names = [name for name, source in wiring.inputs[stage].items() if source.stage in wiring.per_fold]
     fold = next((part_of[uri] for name in names for uri in task.inputs.get(name, ()) if uri in part_of), None)
     if fold is None:
         raise ValueError(

@@ -15,11 +15,11 @@ from kfp import dsl
 from launch.backends.base import Flag, FollowedRun, Progress, Schedule
 from launch.backends.cluster.backend import MOST_LISTED, ONLY_LATEST, ClusterBackend, Prepared
 from launch.backends.cluster.cluster import Cluster
-from launch.backends.cluster.records import ClusterRecord, folds_among
+from launch.backends.cluster.records import END_STATES, ClusterRecord, folds_among
 from launch.backends.kubeflow import target
 from launch.backends.kubeflow.client import KUBECONFIG, NO_HOST, connect, host_of, talking_to
 from launch.backends.kubeflow.copying import RUNS_AS, copied_addresses, copied_item
-from launch.backends.kubeflow.records import END_STATES, RUN_ID, record_of, summary_of
+from launch.backends.kubeflow.records import RUN_ID, record_of, summary_of
 from launch.backends.kubeflow.retries import retry_warning
 from launch.backends.kubeflow.tasks import stage_states
 from launch.runs.dag.replay import Site
@@ -36,9 +36,10 @@ NO_STORE = (
 class KubeflowBackend(ClusterBackend):
     """Runs plans on Kubeflow Pipelines."""
 
-    name, target, job = "kubeflow", target, dsl.PIPELINE_JOB_ID_PLACEHOLDER
+    name, target, key, job = "kubeflow", target, "run_id", dsl.PIPELINE_JOB_ID_PLACEHOLDER
     note = f"Kubeflow's API tells no scores: its Compare runs page shows them, for up to 10 runs. {ONLY_LATEST}"
     site = Site(content=lambda _: "by its URI", in_loop=copied_item)  # each execution writes to a URI of its own
+    connect = staticmethod(connect)
     flags_there = (
         Flag("host", "URL", "address of Kubeflow Pipelines (default: $KF_PIPELINES_ENDPOINT, pod or kubeconfig)"),
         Flag("namespace", "NAME", "your namespace, where there are several users"),
@@ -47,10 +48,6 @@ class KubeflowBackend(ClusterBackend):
         Flag("secret-mount", "SECRET=/PATH", "a secret as a folder in every stage", True, connects=False),
         Flag("pull-secret", "SECRET", "a secret that images are pulled with", True, connects=False),
     )
-
-    def connect(self) -> Any:
-        """As `ClusterBackend`: kfp's client."""
-        return connect(self.flags)
 
     @property
     def host(self) -> str:
@@ -210,29 +207,21 @@ class KubeflowBackend(ClusterBackend):
         ]
 
     def change_schedule(self, schedule: str, action: str) -> None:
-        client = self.connection
-        does = {
-            "pause": client.disable_recurring_run,
-            "resume": client.enable_recurring_run,
-            "delete": client.delete_recurring_run,
-        }
+        verb = {"pause": "disable", "resume": "enable"}.get(action, action)  # kfp's
         with talking_to(self.host, f"{action} schedule {schedule}"):
-            does[action](schedule)
+            getattr(self.connection, f"{verb}_recurring_run")(schedule)
 
     def end(self, run: Any) -> None:
         with talking_to(self.host, f"stop run {run.run_id}"):
             self.connection.terminate_run(run.run_id)
 
-    def key_of(self, run: Any) -> str:
-        return str(run.run_id)
-
     def link_of(self, key: str) -> str:
         pages = os.environ.get(PAGES_VARIABLE) or host_of(self.flags) or "/pipeline"
         return f"{pages.rstrip('/')}/#/runs/details/{key}"
 
-    def check_values(self, values: Mapping[str, Any]) -> None:
-        """As `ClusterBackend`: what would have to be copied and cannot be."""
-        copied_addresses(values)
+    def check_values(self, values: Mapping[str, Any]) -> Sequence[str]:
+        """As `ClusterBackend`: what belongs to one of several folds is copied by a container, where it can be."""
+        return [RUNS_AS] if copied_addresses(values) else []
 
     def check_surroundings(self, cluster: Cluster, stages: Sequence[str]) -> None:
         """As `ClusterBackend`; of the cluster that a kubeconfig names, also what it does with stages that fail."""
@@ -240,7 +229,3 @@ class KubeflowBackend(ClusterBackend):
         retried = any(cluster.resources[stage].retries for stage in stages)
         if retried and KUBECONFIG.expanduser().exists() and (warning := retry_warning()):
             print(warning, flush=True)
-
-    def stages_beside(self, values: Mapping[str, Any]) -> Sequence[str]:
-        """As `ClusterBackend`: what belongs to one of several folds is copied by a container."""
-        return [RUNS_AS] if copied_addresses(values) else []

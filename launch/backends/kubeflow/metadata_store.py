@@ -5,15 +5,17 @@ Pipelines ask ML Metadata, over gRPC-Web at their own address. This asks the sam
 only: a Kubeflow of several users answers no others.
 """
 
+import email
 import json
-import re
 import struct
 import urllib.parse
 from collections import defaultdict
-from typing import Any, NamedTuple
+from typing import Any
 
 import proto
 from google.protobuf import struct_pb2
+
+from launch.backends.cluster.records import ClusterTask
 
 SERVICE = "/ml_metadata.MetadataStoreService/"
 CONTENT_TYPE = "application/grpc-web+proto"
@@ -64,17 +66,7 @@ Artifacts = message("Artifacts", artifacts=many(Artifact, 1))  # GetArtifactsByI
 # fmt: on
 
 
-class StoredTask(NamedTuple):
-    """A task as ML Metadata knows it."""
-
-    name: str  # the task's name in the pipeline
-    succeeded: bool  # whether it ended well, or came from the cache
-    parameters: dict[str, Any]  # what it was given
-    inputs: dict[str, list[str]]  # name to the URIs of the artifacts that it read
-    outputs: dict[str, list[str]]  # name to the URIs of the artifacts that it wrote
-
-
-def stored_tasks(client: Any, run_id: str) -> list[StoredTask]:
+def stored_tasks(client: Any, run_id: str) -> list[ClusterTask]:
     """Returns the tasks of a run in the order of their start; none where the run ended before its first. Raises as `call`."""
     context = call(client, "GetContextByTypeAndName", ContextByName(type_name=RUN_CONTEXT, context_name=run_id), OneContext)
     if not context.context.id:
@@ -96,7 +88,7 @@ def stored_tasks(client: Any, run_id: str) -> list[StoredTask]:
         if event.artifact_id in uris and event.path.steps:
             by_task[event.execution_id, event.type_][event.path.steps[0].key].append(uris[event.artifact_id])
     return [
-        StoredTask(
+        ClusterTask(
             name=each.custom_properties["task_name"].string_value if "task_name" in each.custom_properties else "",
             succeeded=each.last_known_state in (COMPLETE, CACHED),
             parameters=dict(each.custom_properties["inputs"].struct_value) if "inputs" in each.custom_properties else {},
@@ -118,16 +110,15 @@ def call(client: Any, method: str, question: Any, answer: Any) -> Any:
     api.update_params_for_auth(headers, [], ["Bearer"])
     place = urllib.parse.urlsplit(api.configuration.host)
     content = type(question).serialize(question)
-    response = api.rest_client.request(
-        "POST", f"{place.scheme}://{place.netloc}{SERVICE}{method}", headers=headers, body=frame(DATA, content)
-    )
+    url, body = f"{place.scheme}://{place.netloc}{SERVICE}{method}", struct.pack(">BI", DATA, len(content)) + content
+    response = api.rest_client.request("POST", url, headers=headers, body=body)
     code, message = response.getheader("grpc-status"), response.getheader("grpc-message") or ""
     found = b""
     try:
         for kind, part in frames(response.data):
             if kind == TRAILER:
-                text = part.decode()
-                code, message = (trailer(text, name) or before for name, before in (("status", code), ("message", message)))
+                said = email.message_from_bytes(part)  # lines of names and values, as of HTTP
+                code, message = said.get("grpc-status", code), said.get("grpc-message", message)
             else:
                 found += part
     except struct.error:
@@ -142,19 +133,8 @@ def call(client: Any, method: str, question: Any, answer: Any) -> Any:
     return answer.deserialize(found)
 
 
-def trailer(text: str, name: str) -> str:
-    """Returns a value of gRPC's trailer, or nothing."""
-    found = re.search(rf"grpc-{name}:[ ]*([^\r\n]*)", text, re.IGNORECASE)
-    return found[1] if found else ""
-
-
-def frame(kind: int, content: bytes) -> bytes:
-    """Returns a gRPC-Web frame: its kind, its length in four bytes, its content."""
-    return struct.pack(">BI", kind, len(content)) + content
-
-
 def frames(body: bytes) -> list[tuple[int, bytes]]:
-    """Returns kind and content of each frame. Raises struct.error: not made of frames."""
+    """Returns kind and content of each frame: a byte, the length in four bytes, the content. Raises struct.error: no frames."""
     found, at = [], 0
     while at < len(body):
         kind, length = struct.unpack_from(">BI", body, at)

@@ -1,42 +1,30 @@
 """Turns what Kubeflow Pipelines and its ML Metadata know of a run into what every cluster tells of one."""
 
+import dataclasses
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from launch.backends.base import stage_of
 from launch.backends.cluster.records import ClusterRecord, ClusterTask, defaults_of, listed_parameters, parent_of
 from launch.backends.kubeflow.copying import ADDRESS, COPY, copy_artifact
-from launch.runs.parameters import LOOP, SHARD
 from launch.runs.summary import RunSummary, local_time
 
-if TYPE_CHECKING:
-    from launch.backends.kubeflow.metadata_store import StoredTask
-
-END_STATES = {"SUCCEEDED": True, "FAILED": False, "SKIPPED": False, "CANCELED": False}
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def record_of(run: Any, experiment: str, spec: Any, stored: Sequence["StoredTask"]) -> ClusterRecord:
+def record_of(run: Any, experiment: str, spec: Any, stored: Sequence[ClusterTask]) -> ClusterRecord:
     """Returns a run, as kfp's client has it, for going on from it: with its experiment's name, its pipeline, its stored tasks."""
     copies = (each for each in stored if each.name.startswith(copy_artifact.component_spec.name))  # of what a rerun reads
     originals = {uri: each.parameters[ADDRESS] for each in copies for uri in each.outputs.get(COPY, ())}
+    read = [{name: [originals.get(uri, uri) for uri in uris] for name, uris in each.inputs.items()} for each in stored]
     return ClusterRecord(
         run=run.run_id,
         state=run.state or "PENDING",
-        finished=run.state in END_STATES,
         parameters=defaults_of(spec) | given_to(run),
         about=words_of(run),
         experiment=experiment,
-        tasks=[task_of(each, stage, originals) for each in stored if (stage := stage_of(each.name))],
+        tasks=[dataclasses.replace(each, inputs=inputs) for each, inputs in zip(stored, read, strict=True)],
     )
-
-
-def task_of(stored: "StoredTask", stage: str, originals: Mapping[str, str]) -> ClusterTask:
-    """Returns a task as lineage wants it, with the originals of copies by URI; ML Metadata has one kind of number."""
-    part = next((int(stored.parameters[name]) for name in (LOOP, SHARD) if name in stored.parameters), None)
-    inputs = {name: [originals.get(uri, uri) for uri in uris] for name, uris in stored.inputs.items()}
-    return ClusterTask(stage=stage, succeeded=stored.succeeded, part=part, inputs=inputs, outputs=stored.outputs)
 
 
 def summary_of(run: Any) -> RunSummary:

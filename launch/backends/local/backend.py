@@ -6,9 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.contract.shown import one_line
 from components.contract.verdict import VERDICT, in_short, sentences, verdict_headline
-from components.images import ACCELERATED, flavour_of, image_for
+from components.images import flavour_of, image_for
 from components.raw.storage import content_digest, locate_raw
 from launch.backends.local.cache.inspected import InspectedRaw
 from launch.backends.local.cache.packages import require_packages
@@ -16,7 +15,7 @@ from launch.backends.local.cache.stage_cache import content_of_uri
 from launch.backends.local.cleaning.leftovers import among_runs
 from launch.backends.local.isolation.containers import connect, remove_abandoned, require_images
 from launch.backends.local.isolation.places import linked_places
-from launch.backends.local.keras_backend import JAX, TENSORFLOW, can_use_gpu, keras_backend, remarks
+from launch.backends.local.keras_backend import TENSORFLOW, computes_on_gpu, keras_backend, remarks
 from launch.backends.local.kfp_local import LocalRun
 from launch.backends.local.records import read_recorded_run, recorded_tasks
 from launch.backends.local.results import collect_results, score_table, shown_results, validation_scores
@@ -50,25 +49,23 @@ class LocalBackend:
         self.in_containers, self.parallel = runner == DOCKER, parallel
         self.inspected: InspectedRaw | None = None  # what `check` has looked at
 
-    def check(self, plan: Plan) -> None:
+    def check(self, plan: Plan) -> Plan:
         """As `Backend`: raw data that is complete; an engine and images, or packages, for the plan's stages."""
         raw = None if plan.raw == SAMPLE else plan.raw
         if raw:
             self.inspected = InspectedRaw(raw, plan.parameters, plan.splits, self.runs_dir / CACHE)
-            found = self.inspected.look()
-            print("\n".join(map(one_line, found.lines)), flush=True)
-            found.refuse()
+            self.inspected.look().tell_or_refuse()
         if self.in_containers:
             require_images(connect(), map(image_for, plan.stages))
             linked_places(raw or "")
-            return
-        on_gpu = keras_backend() == JAX and can_use_gpu()
-        require_packages(flavour_of(stage, "gpu" if on_gpu and stage in ACCELERATED else "none") for stage in plan.stages)
+            return plan
+        require_packages(flavour_of(stage, "gpu" if computes_on_gpu() else "none") for stage in plan.stages)
+        return plan
 
-    def submit(self, plan: Plan) -> tuple[Plan, RunRecord]:
+    def submit(self, checked: Plan) -> tuple[Plan, RunRecord]:
         """As `Backend`: a run that has its folder and its record, and nothing else yet; raises as `claim_folder`."""
-        if "train" in plan.stages:
-            plan = plan.with_parameters(pin_checkpoint(plan.parameters))
+        pinned = pin_checkpoint(checked.parameters) if "train" in checked.stages else {}
+        plan = checked.with_parameters(pinned)
         folder = claim_folder(self.runs_dir, plan)
         return plan, RunRecord(folder, plan.preset, plan.parameters, plan.parent.as_dict() if plan.parent else None)
 

@@ -29,6 +29,11 @@ def keras_backend() -> str:
     return backend
 
 
+def computes_on_gpu() -> bool:
+    """Whether train and predict compute on a GPU here."""
+    return keras_backend() == JAX and can_use_gpu()
+
+
 def kept_environment(runs: Path) -> dict[str, str]:
     """Returns the variables of the folders of compiled programs and of trainings' states: this process's, or below `runs`."""
     places = {COMPILE_CACHE: ".programs", CHECKPOINTS: ".training"}

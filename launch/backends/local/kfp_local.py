@@ -22,31 +22,13 @@ from kfp import local
 from components.contract.full_disk import naming_full_disk
 from components.contract.shown import shown
 from components.raw.storage import GS
+from launch.backends.local import keras_backend, kfp_tasks
 from launch.backends.local.cache.computed_by import computed_by
 from launch.backends.local.cache.stage_cache import StageCache
 from launch.backends.local.isolation.code import copy_code, require_same_code
 from launch.backends.local.isolation.containers import connect, run_container
 from launch.backends.local.isolation.places import place_of
 from launch.backends.local.isolation.processes import RunningStages, run_process, stop_on_signal
-from launch.backends.local.keras_backend import (
-    CHECKPOINTS,
-    JAX,
-    can_use_gpu,
-    kept_environment,
-    keras_backend,
-    share_of_gpus,
-    shown_gpus,
-)
-from launch.backends.local.kfp_tasks import (
-    loop_part,
-    missing_outputs,
-    recorded_inputs,
-    single_digests,
-    stage_environment,
-    stage_name,
-    uri_of,
-    write_metrics,
-)
 from launch.backends.local.stage_output import OUT_OF_MEMORY, Watched, failure_reason
 from launch.backends.local.terminal import Terminal, stage_label
 from launch.runs.dag.kfp_internals import Status, load_dispatcher, replacing, task_arguments
@@ -81,7 +63,7 @@ class LocalRun:
         self.folder, self.record, self.terminal, self.containers = folder, record, terminal, containers
         self.running = RunningStages()
         self.runs = cache_folder.parent
-        self.gpus = shown_gpus() if not containers and keras_backend() == JAX and can_use_gpu() else []
+        self.gpus = keras_backend.shown_gpus() if not containers and keras_backend.computes_on_gpu() else []
         self.cache = StageCache(str(cache_folder), computed_by(containers, self.gpus, parallel), self.say_of_stage)
         self.slots: queue.SimpleQueue[int] = queue.SimpleQueue()  # a number for each stage that may run at a time
         self.parallel = parallel
@@ -124,14 +106,14 @@ class LocalRun:
 
     def execute_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:
         """Stands in for kfp's `execute_single_task`: the same, and its record."""
-        stage = stage_name(task)
+        stage = kfp_tasks.stage_name(task)
         if stage is None:  # the importer
             return original(**task)
         with self.slot():
             if self.running.stopped_by:
                 return {}, Status.FAILURE
             inputs = task_arguments(task)
-            fold, shard = loop_part(task["io_store"], FOLDS, LOOP), loop_part(task["io_store"], SHARDS, SHARD)
+            fold, shard = kfp_tasks.loop_part(task["io_store"], FOLDS, LOOP), kfp_tasks.loop_part(task["io_store"], SHARDS, SHARD)
             several = inputs.get("num_shards", 1) > 1  # else there is nothing to tell apart
             part = fold if fold is not None else shard if several else None
             self.task.stage, self.task.label = stage, (label := stage_label(stage, part))
@@ -151,13 +133,13 @@ class LocalRun:
                 shard=shard,
                 state=state,
                 seconds=round(time.monotonic() - start, 3),
-                inputs=recorded_inputs(task["components"][task["task_spec"].component_ref.name], inputs),
-                outputs={name: uri_of(value) for name, value in outputs.items()},
+                inputs=kfp_tasks.recorded_inputs(task["components"][task["task_spec"].component_ref.name], inputs),
+                outputs={name: kfp_tasks.uri_of(value) for name, value in outputs.items()},
             )
-            self.terminal.stage_ended(label, state, entry.seconds)
+            self.terminal.stage_state(label, state if state == CACHED else f"{state}  {entry.seconds:.1f} s")
             self.record.add(entry)
             self.outputs[stage] = entry.outputs
-            self.digests |= single_digests(outputs)
+            self.digests |= kfp_tasks.single_digests(outputs)
             if state == STAGE_FAILED and not self.running.stopped_by:
                 self.failures.append(Failure(stage, fold, shard if several else None, self.task.reason, self.task.log))
             return outputs, status
@@ -183,17 +165,17 @@ class LocalRun:
         outputs, status = original(**task)
         if status != Status.SUCCESS:
             return outputs, status
-        write_metrics(outputs)
-        if missing := missing_outputs(task["component_spec"], outputs):
+        kfp_tasks.write_metrics(outputs)
+        if missing := kfp_tasks.missing_outputs(task["component_spec"], outputs):
             self.task.reason = f"it ended without an error, but did not write {', '.join(missing)}, which it declares as output."
             return {}, Status.FAILURE
         return outputs, status
 
     def run_process(self, full_command: list[str], env_vars: dict[str, str] | None = None) -> int:
         """Stands in for kfp's `run_local_subprocess`."""
-        share = share_of_gpus(self.task.slot, self.parallel, self.gpus)
+        share = keras_backend.share_of_gpus(self.task.slot, self.parallel, self.gpus)
         require_same_code(self.task.image, code := self.copied_code())
-        environment = {**stage_environment(self.scratch, self.runs, code), **share, **(env_vars or {})}
+        environment = {**kfp_tasks.stage_environment(self.scratch, self.runs, code), **share, **(env_vars or {})}
         return self.follow(lambda on_line: (run_process(self.running, full_command, environment, on_line), False))
 
     def copied_code(self) -> Path:
@@ -219,11 +201,11 @@ class LocalRun:
 
     def kept_by_container(self) -> dict[str, str]:
         """Returns the variable of the folder that a container of train keeps its state in, made where it is not there yet."""
-        place = kept_environment(self.runs)[CHECKPOINTS]
+        place = keras_backend.kept_environment(self.runs)[keras_backend.CHECKPOINTS]
         if self.task.stage != "train" or place.startswith(GS):  # a container without network reaches no bucket
             return {}
         Path(place).mkdir(parents=True, exist_ok=True)
-        return {CHECKPOINTS: str(Path(place).resolve())}
+        return {keras_backend.CHECKPOINTS: str(Path(place).resolve())}
 
     def follow(self, run: Callable[[Callable[[str], None]], tuple[int, bool]]) -> int:
         """Executes a stage with `run`: its lines go to its log and, most of them, to the terminal; returns its exit status.
@@ -234,7 +216,7 @@ class LocalRun:
         label, watched = self.task.label, Watched()
         lines: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
         self.task.state = EXECUTED
-        self.terminal.stage_started(label)
+        self.terminal.stage_state(label, "started")
         with self.task.log.open("w", encoding="utf-8", buffering=1) as log:
 
             def on_line(line: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from launch.runs.dag.wiring import Artifacts, Wiring
-from launch.runs.lineage import Parent, RecordedRun, Task, artifacts_of, taken_over
+from launch.runs.lineage import RERUN, Parent, RecordedRun, Task, artifacts_of, taken_over
 from launch.runs.record import BROKEN, STAGE_FAILED, read_run, run_folders
 
 
@@ -28,8 +28,8 @@ def read_recorded_run(runs_dir: Path, name: str, wiring: Wiring) -> RecordedRun:
         raise ValueError(f"{folder}: its run.json is missing or cannot be read. Choose another run: python pipeline.py list")
     parent = Parent(**record["parent"]) if record.get("parent") else None
     older: Artifacts = {}
-    if parent and (runs_dir / parent.run).is_dir():
-        older = taken_over(parent, lambda run: read_recorded_run(runs_dir, run, wiring), wiring)
+    if parent and parent.kind == RERUN and (runs_dir / parent.run).is_dir():
+        older = taken_over(parent, read_recorded_run(runs_dir, parent.run, wiring), wiring)
     return RecordedRun(
         name=name,
         preset=record.get("preset"),

@@ -42,7 +42,8 @@ def failure_reason(lines: Sequence[str], status: int) -> str:
     """Returns why a stage failed: the exception in its lines, or the signal n that ended it, which a shell reports as 128 + n."""
     number = -status if status < 0 else status - 128
     if number > 0:
-        return killed(number)
+        name = next((each.name for each in signal.Signals if each == number), f"signal {number}")
+        return f"ended by {name}: most often {OUT_OF_MEMORY}" if number == signal.SIGKILL else f"ended by {name}."
     starts = [position for position, line in enumerate(lines) if line.startswith(TRACEBACK)]
     for position in range(starts[-1] + 1 if starts else len(lines), len(lines)):
         if EXCEPTION.match(lines[position]):
@@ -54,14 +55,3 @@ def failure_reason(lines: Sequence[str], status: int) -> str:
             return "\n".join(message) + (FULL_DISK if NO_SPACE in message[0] else "")
     last = next((line for line in reversed(lines) if line.strip()), "it wrote nothing")
     return f"exit status {status}; its last line: {last}"
-
-
-def killed(number: int) -> str:
-    """Returns what to say of a stage that signal `number` ended."""
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        name = f"signal {number}"
-    if number == signal.SIGKILL:
-        return f"ended by {name}: most often {OUT_OF_MEMORY}"
-    return f"ended by {name}."

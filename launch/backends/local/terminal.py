@@ -27,29 +27,21 @@ class Terminal:
     def say(self, text: str) -> None:
         """Writes `text` on lines of its own."""
         with self.lock:
-            self._close_bar()
+            if self.bar_open:
+                print(file=self.stream)
+                self.bar_open = False
             print(text, file=self.stream, flush=True)
 
     def stage_line(self, label: str, line: str) -> None:
         """Writes one line of a stage behind its name."""
         text = f"{label:<{WIDTH}} | {line}"
+        if not (self.stream.isatty() and PROGRESS.search(line)):
+            self.say(text)
+            return
         with self.lock:
-            if self.stream.isatty() and PROGRESS.search(line):
-                print(f"\r\033[K{text}", end="", file=self.stream, flush=True)
-                self.bar_open = True
-            else:
-                self._close_bar()
-                print(text, file=self.stream, flush=True)
+            print(f"\r\033[K{text}", end="", file=self.stream, flush=True)
+            self.bar_open = True
 
-    def stage_started(self, label: str) -> None:
-        """Says that a stage is being executed."""
-        self.say(f"{label:<{WIDTH}}   started")
-
-    def stage_ended(self, label: str, state: str, seconds: float) -> None:
-        """Says how a stage ended, and after how long where it was executed."""
-        self.say(f"{label:<{WIDTH}}   {state}" + ("" if state == "cached" else f"  {seconds:.1f} s"))
-
-    def _close_bar(self) -> None:
-        if self.bar_open:
-            print(file=self.stream)
-            self.bar_open = False
+    def stage_state(self, label: str, state: str) -> None:
+        """Says that a stage is being executed, or how it ended."""
+        self.say(f"{label:<{WIDTH}}   {state}")

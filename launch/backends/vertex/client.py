@@ -56,11 +56,11 @@ def quiet() -> None:
 
 
 @contextlib.contextmanager
-def talking_to(where: dict[str, str], purpose: str, *, uncertain: bool = False) -> Iterator[None]:
+def talking_to(flags: argparse.Namespace, purpose: str, *, uncertain: bool = False) -> Iterator[None]:
     """Within the block, what goes wrong between google-cloud-aiplatform and the service becomes one clear error.
 
     Args:
-        where: project and region.
+        flags: with project and region.
         uncertain: a connection that is lost leaves open whether the thing was done.
 
     Raises:
@@ -70,7 +70,7 @@ def talking_to(where: dict[str, str], purpose: str, *, uncertain: bool = False) 
     from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import GoogleAuthError
 
-    place = f"Vertex AI, {where['project']}, {where['region']}"
+    place = f"Vertex AI, {flags.project}, {flags.region}"
     try:
         try:
             yield
@@ -79,7 +79,7 @@ def talking_to(where: dict[str, str], purpose: str, *, uncertain: bool = False) 
     except GoogleAPICallError as error:
         code = int(error.code or 0)
         message = " ".join(str(error.message).split())
-        hint = HINTS.get(code, "").format(**where)
+        hint = HINTS.get(code, "").format(**vars(flags))
         raise BackendError(
             f"{place}: could not {purpose}: {code} {message}. {hint}".strip(), passing=code == 429 or code >= 500
         ) from error
@@ -88,6 +88,6 @@ def talking_to(where: dict[str, str], purpose: str, *, uncertain: bool = False) 
     except (requests.RequestException, OSError) as error:
         doubt = " It may have been created all the same: look there before you repeat the command." if uncertain else ""
         raise BackendError(
-            f"{place}: could not {purpose}: {error}. Is there a way to the network, and is {where['region']} a region?{doubt}",
+            f"{place}: could not {purpose}: {error}. Is there a way to the network, and is {flags.region} a region?{doubt}",
             passing=True,
         ) from error

@@ -14,7 +14,7 @@ def find(aiplatform: Any, flags: argparse.Namespace, alias: str) -> Any | None:
     """Returns the model's version of an alias, the default one for none; None where there is none. Raises as `talking_to`."""
     from google.api_core.exceptions import NotFound
 
-    with talking_to({"project": flags.project, "region": flags.region}, f"read the model {MODEL}"):
+    with talking_to(flags, f"read the model {MODEL}"):
         try:
             return aiplatform.Model(f"{MODEL}@{alias}" if alias else MODEL)
         except NotFound:
@@ -30,7 +30,7 @@ def register(aiplatform: Any, flags: argparse.Namespace, folder: str, image: str
         card: what is said of it, in Markdown.
     """
     earlier = find(aiplatform, flags, "")
-    with talking_to({"project": flags.project, "region": flags.region}, f"upload a version of the model {MODEL}", uncertain=True):
+    with talking_to(flags, f"upload a version of the model {MODEL}", uncertain=True):
         model = aiplatform.Model.upload(
             display_name=MODEL,
             model_id=None if earlier else MODEL,

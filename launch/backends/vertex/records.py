@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.contract.verdict import VERDICT
-from launch.backends.base import stage_of
 from launch.backends.cluster.records import (
     ClusterRecord,
     ClusterTask,
@@ -18,24 +17,21 @@ from launch.backends.cluster.records import (
 from launch.runs.parameters import LOOP, SHARD
 from launch.runs.summary import RunSummary, headline, local_time
 
-END_STATES = {"SUCCEEDED": True, "FAILED": False, "CANCELLED": False}
-PARAMETERS = (f"input:{LOOP}", f"input:{SHARD}")  # in the metadata of a task's execution
+PARAMETER = "input:"  # begins the names of a task's parameters in the metadata of its execution
 METRIC = re.compile(r"fold_(\d+)_")  # how train names its scores
 GOOD = ("SUCCEEDED", "SKIPPED")  # the latter from the cache
 
 
 def record_of(job: Any, experiment: str) -> ClusterRecord:
     """Returns a job, as the service has it, for going on from it; `experiment` is empty for none."""
-    state = state_of(job)
     given = defaults_of(plain(job.pipeline_spec)) | dict(job.runtime_config.parameter_values)
     return ClusterRecord(
         run=job.name.rpartition("/")[2],
-        state=state,
-        finished=state in END_STATES,
+        state=state_of(job),
         parameters={name: as_declared(name, value) for name, value in given.items()},
         about=dict(job.labels),
         experiment=experiment,
-        tasks=[task_of(each, stage) for each in job.job_detail.task_details if (stage := stage_of(each.task_name))],
+        tasks=list(map(task_of, job.job_detail.task_details)),
     )
 
 
@@ -64,27 +60,27 @@ def summary_of(job: Any) -> RunSummary:
     )
 
 
-def task_of(detail: Any, stage: str) -> ClusterTask:
-    """Returns a task as lineage wants it."""
+def task_of(detail: Any) -> ClusterTask:
+    """Returns a task as every cluster has it."""
     return ClusterTask(
-        stage=stage,
+        name=detail.task_name,
         succeeded=detail.state.name in GOOD,
-        part=part_of(detail),
+        parameters=part_told(detail),
         inputs=uris(detail.inputs),
         outputs=uris(detail.outputs),
     )
 
 
-def part_of(detail: Any) -> int | None:
-    """Returns the fold or the shard that a task was told: a parameter of its execution, and in its artifacts' metadata."""
+def part_told(detail: Any) -> dict[str, Any]:
+    """Returns the fold or the shard that a task was told, by its name: as its execution, or its artifacts' metadata, has it."""
     given = (detail.execution.metadata if detail.execution else None) or {}
-    told = [given[name] for name in PARAMETERS if name in given]
+    told = {name: given[PARAMETER + name] for name in (LOOP, SHARD) if PARAMETER + name in given}
     if told:
-        return int(told[0])
+        return told
     written = [artifact.metadata or {} for found in detail.outputs.values() for artifact in found.artifacts]
-    folds = (found[1] for metadata in written for name in metadata if (found := METRIC.match(name)))
-    shards = (metadata[SHARD] for metadata in written if SHARD in metadata)
-    return next((int(part) for part in (*folds, *shards)), None)
+    folds = [{LOOP: found[1]} for metadata in written for name in metadata if (found := METRIC.match(name))]
+    shards = [{SHARD: metadata[SHARD]} for metadata in written if SHARD in metadata]
+    return next(iter([*folds, *shards]), {})
 
 
 def uris(found: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -1,4 +1,8 @@
-"""`ask`: how many days lie between photos, by the models of a run."""
+"""`ask`: says how many days lie between two photos, by the models and the calibration of a run.
+
+Of more photos of one plant, or a folder of them, the days since the first are said for each, in the order given, a folder's by
+name.
+"""
 
 import argparse
 import json
@@ -9,20 +13,14 @@ from typing import Any
 
 from components.contract.artifacts import atomic_write
 from launch.cli.options import add_connection, add_runs_dir, add_target, backend_from
-from launch.runs.dag.wiring import read_wiring
 
+HELP = "how many days lie between two photos, or a series of them"
 SUFFIXES = (".png", ".jpg", ".jpeg")
 MOST_CADENCE_DAYS = 366  # as in training
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "ask",
-        help="how many days lie between two photos, or a series of them",
-        description="Says how many days lie between two photos, by the models and the calibration of a run. Of more photos of "
-        "one plant, or a folder of them, the days since the first are said for each, in the order given, a folder's by name.",
-        allow_abbrev=False,
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.allow_abbrev = False
     parser.add_argument(
         "arguments", nargs="+", metavar="RUN PHOTO", help="the run, then photos, or one folder; with --model photos alone"
     )
@@ -32,16 +30,11 @@ def add_parser(commands: Any) -> None:
         help="of a series: days from one photo to the next, where they are regular but for a few that are missing",
     )  # fmt: skip
     parser.add_argument("--page", type=Path, metavar="FILE", help="write the photos on their time line as one HTML page")
-    add_plant(parser)
+    parser.add_argument("--species", default="", help="the plant's species, for the run's calibration")
+    parser.add_argument("--series", default="", help="the plant's series, where a calibration rule is for it")
     add_model(parser)
     add_place(parser)
     parser.set_defaults(command=ask)
-
-
-def add_plant(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that say which calibration applies."""
-    parser.add_argument("--species", default="", help="the plant's species, for the run's calibration")
-    parser.add_argument("--series", default="", help="the plant's series, where a calibration rule is for it")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +77,8 @@ def load_bundle(arguments: argparse.Namespace, run: str, pipeline: Any, scratch:
             return published(url, arguments.model, scratch)
     if arguments.model:
         return read_bundle(arguments.model, scratch)
-    return bundle_of(backend_from(arguments, pipeline).read(run), read_wiring(pipeline), scratch)
+    backend = backend_from(arguments, pipeline)
+    return bundle_of(backend.read(run), backend.wiring, scratch)
 
 
 def ask(arguments: argparse.Namespace, pipeline: Any) -> int:

@@ -1,4 +1,9 @@
-"""`publish`: puts what of a run answers questions where others find it: a folder, MLflow's registry, Vertex AI's."""
+"""`publish`: puts the models, the calibration and a card of a run into MLflow's registry of models, the one that
+MLFLOW_TRACKING_URI says or that of the runs on this machine, where ask and serve find them as models:/verdelta@ALIAS.
+
+With --to it writes them into a folder or a bucket, which ask, serve and the serving image take as --model; with --serving-image,
+too, it registers what it wrote to the bucket with Vertex AI.
+"""
 
 import argparse
 import contextlib
@@ -10,25 +15,18 @@ from typing import Any
 from components.contract.artifacts import atomic_write
 from components.raw.source import GS
 from components.serve.models.bundle import BUNDLE_JSON, Bundle, read_bundle, write_bundle
-from launch.cli.answers.ask import add_place, load_bundle
+from launch.cli.answers.ask import add_place
 from launch.cli.options import add_runs_dir, backend_from
-from launch.runs.dag.wiring import read_wiring
+from launch.runs.dag.wiring import Wiring
 from launch.runs.lineage import RecordedRun
 
+HELP = "put a run's models, calibration and card into a registry of models, or a folder"
 CARD = "README.md"  # of a folder
 IsBetter = Callable[[Bundle | None], bool]
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "publish",
-        help="put a run's models, calibration and card into a registry of models, or a folder",
-        description="Puts the models, the calibration and a card of a run into MLflow's registry of models, the one that "
-        "MLFLOW_TRACKING_URI says or that of the runs on this machine, where ask and serve find them as models:/verdelta@ALIAS. "
-        "With --to it writes them into a folder or a bucket, which ask, serve and the serving image take as --model; with "
-        "--serving-image, too, it registers what it wrote to the bucket with Vertex AI.",
-        allow_abbrev=False,
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.allow_abbrev = False
     parser.add_argument("run", metavar="RUN", help="the run")
     parser.add_argument("--to", default="", metavar="DIR_OR_GS", help="a new folder, or an empty one, in place of the registry")
     parser.add_argument("--replace", action="store_true", help="with --to gs://...: in place of what was published there before")
@@ -40,7 +38,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--serving-image", default="", metavar="IMAGE", help="Vertex: what serves the version, by `make images`")
     add_runs_dir(parser)
     add_place(parser)
-    parser.set_defaults(command=publish, model="")
+    parser.set_defaults(command=publish)
 
 
 def publish(arguments: argparse.Namespace, pipeline: Any) -> int:
@@ -54,18 +52,20 @@ def publish(arguments: argparse.Namespace, pipeline: Any) -> int:
         BackendError: the cluster cannot be talked to, or says no.
     """
     from launch.runs.card import model_card, scores_of
+    from launch.runs.serving import bundle_of
 
     check(arguments)
     require_new(arguments)
-    run = backend_from(arguments, pipeline).read(arguments.run)
+    backend = backend_from(arguments, pipeline)
+    run = backend.read(arguments.run)
     with tempfile.TemporaryDirectory(prefix="verdelta-publish-") as temporary:
         scratch = Path(temporary)
-        bundle = load_bundle(arguments, arguments.run, pipeline, scratch / "run")
+        bundle = bundle_of(run, backend.wiring, scratch / "run")
         scores = scores_of(run, scratch / "run")
         card = model_card(run, bundle, scores, scratch / "run")
 
         def is_better(earlier: Bundle | None) -> bool:
-            return not arguments.if_better or earlier is None or better(bundle, earlier, run, pipeline, scratch / "test")
+            return not arguments.if_better or earlier is None or better(bundle, earlier, run, backend.wiring, scratch / "test")
 
         if arguments.serving_image:
             said = to_vertex(arguments, bundle, card, is_better, scratch)
@@ -150,21 +150,16 @@ def to_vertex(arguments: argparse.Namespace, bundle: Bundle, card: str, is_bette
     aiplatform = client.connect(arguments)
     earlier = None
     if arguments.if_better:
+        (scratch / "earlier").mkdir(parents=True)
         found = models.find(aiplatform, arguments, arguments.alias)
-        earlier = read_bundle(found.uri, made(scratch / "earlier")) if found else None
+        earlier = read_bundle(found.uri, scratch / "earlier") if found else None
     if not is_better(earlier):
         return ""
     written(bundle, card, arguments.to, scratch)
     return models.register(aiplatform, arguments, arguments.to, arguments.serving_image, card, arguments.alias)
 
 
-def made(folder: Path) -> Path:
-    """Returns a folder, which it makes."""
-    folder.mkdir(parents=True)
-    return folder
-
-
-def better(bundle: Bundle, earlier: Bundle, run: RecordedRun, pipeline: Any, scratch: Path) -> bool:
+def better(bundle: Bundle, earlier: Bundle, run: RecordedRun, wiring: Wiring, scratch: Path) -> bool:
     """Whether a bundle does better than an earlier one on the test photos of its run; says how both do.
 
     Raises:
@@ -173,7 +168,7 @@ def better(bundle: Bundle, earlier: Bundle, run: RecordedRun, pipeline: Any, scr
     from components.serve.models.predictor import Predictor
     from launch.runs.comparison import labelled_pairs, rmse_of
 
-    tried = labelled_pairs(run, read_wiring(pipeline), scratch)
+    tried = labelled_pairs(run, wiring, scratch)
     now, then = (rmse_of(Predictor(each), tried) for each in (bundle, earlier))
     print(f"{len(tried.pairs)} test pairs: {now:.3f} days of error by {bundle.name}, {then:.3f} by {earlier.name}", flush=True)
     if now >= then:

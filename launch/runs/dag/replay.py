@@ -171,15 +171,10 @@ def key(source: Source) -> str:
 
 
 def imported(uri: Any, content: Any, source: Source) -> Any:
-    """Returns the channel of a recorded artifact."""
-    task = dsl.importer(artifact_uri=uri, artifact_class=artifact_class(source), reimport=False, metadata={"content": content})
-    return task.output
-
-
-def artifact_class(source: Source) -> type[dsl.Artifact]:
-    """Returns the class of an artifact, as the stage that writes it declares it."""
+    """Returns the channel of a recorded artifact, of the class that the stage which writes it declares."""
     title = face_of(source.stage).component_spec.outputs[source.output].type  # such as system.Model@0.0.1
-    return getattr(dsl, title.partition("@")[0].removeprefix("system."))
+    kind = getattr(dsl, title.partition("@")[0].removeprefix("system."))
+    return dsl.importer(artifact_uri=uri, artifact_class=kind, reimport=False, metadata={"content": content}).output
 
 
 def called(stage: str, wiring: Wiring, known: Mapping[Source, Any], given: Mapping[str, Any]) -> dict[Source, Any]:

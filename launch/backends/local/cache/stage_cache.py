@@ -52,7 +52,8 @@ class StageCache(LocalCache):
             return None
         stored = outputs.pop(FINGERPRINT, None)
         try:
-            changed = "" if fingerprint(outputs, verify=True) == stored else f"{places(outputs)}: changed since it was cached."
+            places = ", ".join(each.path for each in outputs.values() if isinstance(each, dsl.Artifact))
+            changed = "" if fingerprint(outputs, verify=True) == stored else f"{places}: changed since it was cached."
         except (ChangedError, OSError) as error:
             changed = str(error)
         if changed:
@@ -73,11 +74,6 @@ def by_content(value: Any) -> Any:
         return {"content": content_of_uri(value.path), "type": value.schema_title, "metadata": value.metadata}
     except (ChangedError, OSError):
         return value
-
-
-def places(outputs: Mapping[str, Any]) -> str:
-    """Returns where the outputs of a stage lie."""
-    return ", ".join(each.path for each in outputs.values() if isinstance(each, dsl.Artifact))
 
 
 def fingerprint(outputs: Mapping[str, Any], *, verify: bool) -> str:

@@ -7,6 +7,7 @@ followed, waited for, looked at and only then removed.
 
 import codecs
 import contextlib
+import functools
 import io
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,18 +32,12 @@ WITH_SECRET = f"""umask 077; IFS= read -r secret && printf %s "$secret" > {SECRE
 {GUARD}"""
 
 
-class RunningContainer:
-    """A container that can be told to end, from any thread."""
+def kill_container(container: "Container", number: signal.Signals) -> None:
+    """Sends a signal to a container, from any thread; one that has ended is left as it is."""
+    import docker
 
-    def __init__(self, container: "Container") -> None:
-        self.container = container
-
-    def kill(self, number: signal.Signals) -> None:
-        """As `launch.backends.local.isolation.processes.Running`; a container that has ended is left as it is."""
-        import docker
-
-        with contextlib.suppress(docker.errors.APIError, OSError):  # which requests raises
-            self.container.kill(signal=number.name)
+    with contextlib.suppress(docker.errors.APIError, OSError):  # which requests raises
+        container.kill(signal=number.name)
 
 
 def connect() -> "docker.DockerClient":
@@ -120,7 +115,7 @@ def run_container(
             container.start()
             if place.secret:
                 stdin._sock.sendall(place.secret.encode() + b"\n")
-            with stages.keep(RunningContainer(container)):
+            with stages.keep(functools.partial(kill_container, container)):
                 for line in lines(output):
                     on_line(line)
                 status = container.wait()["StatusCode"]

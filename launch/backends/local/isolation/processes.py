@@ -1,13 +1,14 @@
 """Runs a stage as a process of its own, which never outlives the run."""
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 STOPPED = -signal.SIGTERM  # the status of a stage that was not started because the run is being stopped
 GRACE_SECONDS = 20  # in which a training saves its state
@@ -18,13 +19,7 @@ GUARD = """exec 3<&0 </dev/null
 exec "$@" 3<&-
 """
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Running(Protocol):
-    """A stage that is running, as a process or in a container."""
-
-    def kill(self, number: signal.Signals) -> None:
-        """Sends a signal to the stage and all it has started; nothing happens where none of it is left."""
+Kill = Callable[[signal.Signals], None]  # sends a signal to a stage and all it has started; does nothing where none is left
 
 
 class RunningStages:
@@ -32,18 +27,18 @@ class RunningStages:
 
     def __init__(self) -> None:
         self.stopped_by: signal.Signals | None = None
-        self.running: set[Running] = set()
+        self.running: set[Kill] = set()
 
     @contextlib.contextmanager
-    def keep(self, stage: Running) -> Iterator[None]:
-        """Within the block `stage` is running, and told so if the run is being stopped."""
-        self.running.add(stage)
+    def keep(self, kill: Kill) -> Iterator[None]:
+        """Within the block a stage is running, as a process or in a container, and told so if the run is being stopped."""
+        self.running.add(kill)
         if self.stopped_by:  # the signal came while the stage was being started
-            stage.kill(signal.SIGTERM)
+            kill(signal.SIGTERM)
         try:
             yield
         finally:
-            self.running.discard(stage)
+            self.running.discard(kill)
 
     def stop(self, number: int, _frame: FrameType | None = None) -> None:
         """Ends all stages: politely the first time, at once the second time or after a grace period. A signal handler."""
@@ -58,20 +53,14 @@ class RunningStages:
 
     def kill(self, number: signal.Signals) -> None:
         """Sends a signal to every running stage."""
-        for stage in tuple(self.running):
-            stage.kill(number)
+        for kill in tuple(self.running):
+            kill(number)
 
 
-class ProcessGroup:
-    """A process and all that it starts."""
-
-    def __init__(self, process: subprocess.Popen[Any]) -> None:
-        self.process = process
-
-    def kill(self, number: signal.Signals) -> None:
-        """As `Running`."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, number)
+def kill_group(process: subprocess.Popen[Any], number: signal.Signals) -> None:
+    """Sends a signal to the leader of a process group and all it has started; nothing happens where none of it is left."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
 
 
 def run_process(
@@ -100,14 +89,13 @@ def run_process(
         start_new_session=True,
     )
     assert process.stdin is not None and process.stdout is not None
-    group = ProcessGroup(process)
     errors: list[OSError] = []
     reader = threading.Thread(target=read_lines, args=(process.stdout, on_line, errors), daemon=True)
-    with stages.keep(group):
+    with stages.keep(functools.partial(kill_group, process)):
         reader.start()
         status = process.wait()
         reader.join(timeout=2)
-        group.kill(signal.SIGKILL)  # the guard, and workers left behind, which may hold the output open
+        kill_group(process, signal.SIGKILL)  # the guard, and workers left behind, which may hold the output open
         reader.join()
     process.stdout.close()
     process.stdin.close()

@@ -5,7 +5,8 @@ It has to hold what each layer puts out: of B7 at 512 px with 16 images in 16-bi
 
 # What the layers of a variant put out for one pixel of an image, and its parameters: Keras's, at 256 px.
 VALUES_OF_A_PIXEL = {"B0": 500, "B1": 687, "B2": 720, "B3": 952, "B4": 1237, "B5": 1693, "B6": 2162, "B7": 2884}
-# The same where a step computes twice: what it keeps, one result of each block, and all that the largest block puts out.
+# The same where a step computes twice: what it keeps, one result of each block, and all that the largest block puts out. This has
+# not been measured on an accelerator.
 KEPT_OF_A_PIXEL = {"B0": 135, "B1": 143, "B2": 143, "B3": 212, "B4": 218, "B5": 234, "B6": 308, "B7": 332}
 MILLION_PARAMETERS = {"B0": 4.0, "B1": 6.6, "B2": 7.8, "B3": 10.8, "B4": 17.7, "B5": 28.5, "B6": 41.0, "B7": 64.1}
 STATE_BYTES = 16  # of a parameter, in float32: itself, its gradient, and Adam's two averages

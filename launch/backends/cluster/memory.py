@@ -44,7 +44,7 @@ def check_memory(resources: Resources, parameters: Mapping[str, Any]) -> str:
     most = most_images(*network, usable, arithmetic, parameters["rematerialize"]) * devices // parameters["clique_size"]
     fitting = f"set cliques_per_batch={most // devices * devices or most}" if most else "choose a smaller encoder or dim"
     if not parameters["rematerialize"] and step_bytes(*network, images, arithmetic, True) <= usable:
-        fitting = f"set rematerialize=true, or {fitting.removeprefix('set ')}"
+        fitting = f"try rematerialize=true, or {fitting}"
     return (
         f"training EfficientNet-{network[0]} at {network[1]} px with {images:g} images on a device needs about "
         f"{needed / 1e9:.0f} GB, and {name.split()[0]} has {gigabytes}; {fitting}, or ask for more devices or larger ones."

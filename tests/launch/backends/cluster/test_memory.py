@@ -34,7 +34,7 @@ def test_what_fits_is_sent_without_a_word(machine: dict, changed: dict) -> None:
     ],
 )
 def test_what_may_not_fit_is_told_with_what_would(machine: dict, words: str) -> None:
-    assert f"needs about 25 GB, and {words}; set rematerialize=true, or cliques_per_batch=1, or" in check_memory(
+    assert f"needs about 25 GB, and {words}; try rematerialize=true, or set cliques_per_batch=1, or" in check_memory(
         Resources(**machine), FAST
     )
 

@@ -32,6 +32,7 @@ def train(
     reestimate_batchnorm: bool,
     augmentations: int,
     mixed_precision: str,
+    rematerialize: bool,
     shuffle_buffer: int,
     memory_budget_gb: float,
     seed: int,

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from components.train.rematerialize import rematerialize
 from components.train.settings import TrainSettings
 
 
@@ -26,6 +27,8 @@ def compile_model(network: keras.Model, settings: TrainSettings) -> None:
         optimizer = inner_optimizer(network)
         rate.warmup_steps = optimizer.add_variable((), "ones", "float32", name="warmup_steps")
         rate.decay_steps = optimizer.add_variable((), "ones", "float32", name="decay_steps")
+    if settings.rematerialize:
+        rematerialize(network)
     # Made while TensorFlow traces the first step, the optimizer's variables would have it trace that step twice.
     network.optimizer.build(network.trainable_variables)
 

@@ -42,6 +42,10 @@ class TrainSettings(NetworkSettings):
     augmentations: int = parameter(
         5, "Train images get one of transforms 1..n with probability one half; 0 is none.", at_least=0, at_most=TRANSFORMS - 1
     )
+    rematerialize: bool = parameter(
+        False,
+        "Keep less of a training step in an accelerator's memory and compute it twice: more images fit, a step takes longer.",
+    )
     shuffle_buffer: int = parameter(
         1024,
         "Pairs held while shuffling the stored order, as tf.data counts them; 0 shuffles all pairs.",

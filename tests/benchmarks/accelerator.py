@@ -1,9 +1,16 @@
 """How fast the winner's network trains and predicts on this machine's accelerator: `python -m tests.benchmarks.accelerator`.
 
-Needs JAX, Keras, NumPy and pandas, and makes its own photos. Each row is a process of its own: XLA reads its flags and takes its
-memory when a process begins. Rows are printed as they come, in order of importance, and in one table at the end. After the first
-one fold of preset fast is run whole (accelerator_job.py). What `--minutes` leaves no time for is named. Compiled programs stay
-in `--cache`, so that a second run has its rows at once. Shrunk, it runs on a CPU: `--encoder B0 --dim 64 --minutes 5`.
+Needs JAX, Keras, NumPy and pandas, and makes its own photos. In order, each printed as it comes; what `--minutes` leaves no time
+for is named:
+
+1. one fold of preset fast whole, as train and predict run it, then again with what the first has compiled (accelerator_job.py);
+2. that job's training step by itself, which is compiled by now: its speed, its share of a matrix product's and of a copy's;
+3. the same in PyTorch and timm, where they are installed (accelerator_peer.py; `--peer-python` for another environment);
+4. what XLA's flags do to compiling and to the step, each from nothing, by a network small enough to compile ten times;
+5. other types, other numbers of images, rematerialization.
+
+Each row is a process of its own: XLA reads its flags and takes its memory when a process begins. Compiled programs stay in
+`--cache`. Shrunk, it runs on a CPU: `--encoder B0 --dim 32 --steps 1 --minutes 60`.
 """
 
 import argparse
@@ -23,19 +30,27 @@ TRAIN_PAIRS = 11_691  # the challenge's, fold 0 held out
 CLIQUE_SIZES = (2, int(fast()["clique_size"]))
 BASE: dict[str, Any] = {
     "mixed_precision": "mixed_float16",
-    "images": 16,
+    "images": CLIQUE_SIZES[1] * int(fast()["cliques_per_batch"]),
     "clique_size": CLIQUE_SIZES[1],
+    "dense_units": 300,  # TrainSettings' own, for the peer
+    "rematerialize": False,
     "flags": "",
     "more": False,
+    "traced": False,
 }
-GPU_FLAGS = (
-    "--xla_gpu_exclude_nondeterministic_ops=true",  # what the same bytes from the same seed cost
-    "--xla_gpu_enable_command_buffer=",  # no CUDA graphs
-    "--xla_gpu_enable_triton_gemm=false",
-    "--xla_gpu_enable_cublaslt=true",
-    "--xla_gpu_cudnn_gemm_fusion_level=1",
-)
-CPU_FLAGS = ("--xla_cpu_use_fusion_emitters=false",)
+SMALL = {"encoder": "B0", "cache": "", "traced": True}  # what flags are tried on
+FLAGS = {
+    "gpu": (
+        "",
+        "--xla_gpu_autotune_level=1",  # kernels are tried but not checked; of 0, which tries none, a step is 100 times slower
+        "--xla_gpu_enable_triton_gemm=false",
+        "--xla_gpu_autotune_max_solutions=4",
+        "--xla_gpu_enable_llvm_module_compilation_parallelism=true",
+        "--xla_gpu_exclude_nondeterministic_ops=true",  # what the same bytes from the same seed cost
+        "--xla_gpu_enable_command_buffer=",  # no CUDA graphs
+    ),
+    "cpu": ("", "--xla_cpu_use_fusion_emitters=false"),
+}
 HEADER = (
     "what", "XLA flag", "images per step", "images/s", "of the product's peak", "of a copy's bandwidth", "memory, GB",
     "compiling, s", *(f"epoch at K = {size}, s" for size in CLIQUE_SIZES),
@@ -46,55 +61,62 @@ EMPTY = "-"
 def variants(first: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Changes to BASE, the most important first; `first` holds the first one's result when the second is asked for."""
     yield {"more": True}
-    flags = CPU_FLAGS if first.get("device") == "cpu" else GPU_FLAGS
+    yield {"compiled": False}
+    yield from ({**SMALL, "flags": flag} for flag in FLAGS["cpu" if first.get("device") == "cpu" else "gpu"])
+    yield {"compiled": True}
+    yield {"rematerialize": True}
     yield {"mixed_precision": "mixed_bfloat16"}
     yield {"images": 32}
-    yield from ({"flags": flag} for flag in flags[:2])
     yield {"images": 64}
     yield {"mixed_precision": "float32"}
-    yield from ({"flags": flag} for flag in flags[2:])
     yield {"images": 8}
 
 
-def main(encoder: str, dim: int, minutes: float) -> int:
-    """Runs what fits into the minutes, prints the table, and returns the exit status: 1 if the first variant failed."""
-    deadline = time.monotonic() + 60 * minutes
+def main(options: argparse.Namespace) -> int:
+    """Runs what fits into the minutes, prints the table, and returns the exit status: 1 if our first step failed."""
+    started = time.monotonic()
+    deadline = started + 60 * options.minutes
+    print("One fold of preset fast whole, on random photos:", flush=True)
+    job = [sys.executable, "-m", "tests.benchmarks.accelerator_job", "--steps", str(options.steps)]
+    subprocess.run([*job, "--encoder", options.encoder, "--dim", str(options.dim)], cwd=ROOT, check=False)
     first: dict[str, Any] = {}
-    rows, left_out, longest, failed_images = [], [], 0.0, 10_000
+    rows, left_out, failed_images = [], [], 10_000
     for change in variants(first):
-        variant = {**BASE, **change, "encoder": encoder, "dim": dim}
-        if variant["images"] >= failed_images or time.monotonic() + longest > deadline:
+        variant = {**BASE, "encoder": options.encoder, "dim": options.dim, **change}
+        if variant["images"] >= failed_images or time.monotonic() > deadline:
             reason = "fewer did not fit" if variant["images"] >= failed_images else "no time"
             left_out.append(f"{name_of(change)} ({reason})")
             continue
-        print(f"{minutes * 60 - (deadline - time.monotonic()):4.0f} s  {name_of(change)} ...", flush=True)
-        started = time.monotonic()
-        result = run(variant, deadline - started)
-        longest = max(longest, time.monotonic() - started if first else (time.monotonic() - started) * 0.7)  # the first does more
+        print(f"{time.monotonic() - started:4.0f} s  {name_of(change)} ...", flush=True)
+        result = run(variant, options.peer_python, deadline - time.monotonic())
         if result.get("failed") == "out of memory":
             failed_images = min(failed_images, variant["images"])
-        beginning = not first
-        if beginning:
+        if not first:
             first.update(result)
         new = table_rows(variant, change, result, first)
         print("\n".join("        " + "  ".join(row) for row in new), flush=True)
         rows += new
-        if beginning and "failed" not in result:
-            print("        One fold of preset fast whole, on random photos:", flush=True)
-            job = [sys.executable, "-m", "tests.benchmarks.accelerator_job", "--folds", "1", "--encoder", encoder]
-            subprocess.run([*job, "--dim", str(dim)], cwd=ROOT, check=False)
+        if result.get("phases"):
+            spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in result["phases"].items())
+            print(f"        XLA: {spent}", flush=True)
+        if "peer" in result:
+            print(
+                f"        {result['peer']}; parameters: {result['parameters']:,}, ours {first.get('parameters', 0):,}", flush=True
+            )
     print_table(rows)
-    print(f"\n{encoder} at {dim} px on {first.get('device', 'no device')}; {load_average()}.")
+    print(f"\n{options.encoder} at {options.dim} px on {first.get('device', 'no device')}; {load_average()}.")
     if left_out:
         print(f"Left out: {'; '.join(left_out)}. --minutes sets the time.")
     return int("failed" in first)
 
 
-def run(variant: dict[str, Any], seconds: float) -> dict[str, Any]:
+def run(variant: dict[str, Any], peer_python: str, seconds: float) -> dict[str, Any]:
     """Measures one variant in a process of its own; what goes wrong comes back under "failed"."""
+    python, module = (peer_python, "accelerator_peer") if "compiled" in variant else (sys.executable, "accelerator_step")
     flags = f"{os.environ.get('XLA_FLAGS', '')} {variant['flags']}".strip()
     environment = {**os.environ, "XLA_FLAGS": flags, "KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", "tests.benchmarks.accelerator_step", json.dumps(variant)]
+    environment["VERDELTA_COMPILE_CACHE"] = variant.get("cache", environment["VERDELTA_COMPILE_CACHE"])
+    command = [python, "-m", f"tests.benchmarks.{module}", json.dumps(variant)]
     try:
         ended = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=max(1.0, seconds)
@@ -103,6 +125,8 @@ def run(variant: dict[str, Any], seconds: float) -> dict[str, Any]:
         return {"failed": f"not ready after {seconds:.0f} s"}
     if ended.returncode == 0:
         return json.loads(ended.stdout.splitlines()[-1])
+    if "compiled" in variant and "ModuleNotFoundError" in ended.stderr:
+        return {"failed": "PyTorch and timm are not installed here"}
     return {"failed": (ended.stderr.strip().splitlines() or [f"status {ended.returncode}"])[-1][-90:]}
 
 
@@ -110,7 +134,7 @@ def table_rows(
     variant: dict[str, Any], change: dict[str, Any], result: dict[str, Any], first: dict[str, Any]
 ) -> list[tuple[str, ...]]:
     """The lines of one variant; those of the first tell more."""
-    name, images = f"train, {variant['mixed_precision']}", variant["images"]
+    name, images = name_of(change), variant["images"]
     if "failed" in result:
         return [(name, variant["flags"] or EMPTY, str(images), result["failed"], *[EMPTY] * (len(HEADER) - 4))]
 
@@ -120,9 +144,9 @@ def table_rows(
             variant["flags"] or EMPTY,
             str(images),
             f"{images / seconds:.1f}",
-            f"{result['flops'] / seconds / first['peak']:.1%}" if "peak" in first else EMPTY,
-            f"{result['bytes'] / seconds / first['bandwidth']:.1%}" if "bandwidth" in first and result["bytes"] else EMPTY,
-            f"{result['memory'] / 1e9:.1f}" if result["memory"] else EMPTY,
+            f"{result['flops'] / seconds / first['peak']:.1%}" if "flops" in result and "peak" in first else EMPTY,
+            f"{result['bytes'] / seconds / first['bandwidth']:.1%}" if result.get("bytes") and "bandwidth" in first else EMPTY,
+            f"{(result['memory'] or result.get('temporaries', 0)) / 1e9:.1f}",
             f"{result['compile_seconds']:.0f}",
             *(f"{epoch_images(size, images) * seconds / images:.0f}" for size in CLIQUE_SIZES),
         )
@@ -131,7 +155,7 @@ def table_rows(
     if change.get("more"):
         rows.append(trained(f"{name}, photos from the host", result["host_step_seconds"]))
         speed, compiling = f"{1 / result['predict_seconds']:.1f}", f"{result['predict_compile_seconds']:.0f}"
-        rows.append((f"predict, {variant['mixed_precision']}", EMPTY, "16", speed, EMPTY, EMPTY, EMPTY, compiling, EMPTY, EMPTY))
+        rows.append(("predict", EMPTY, "16", speed, EMPTY, EMPTY, EMPTY, compiling, EMPTY, EMPTY))
         for name, ceiling in (
             ("copy", f"{result['bandwidth'] / 1e12:.3g} TB/s"),
             ("matrix product", f"{result['peak'] / 1e12:.3g} TFLOP/s"),
@@ -147,9 +171,10 @@ def epoch_images(clique_size: int, images: int) -> int:
 
 
 def name_of(change: dict[str, Any]) -> str:
-    """What is special about a variant, for people."""
-    special = ", ".join(f"{name} {value}".strip() for name, value in change.items() if name != "more")
-    return special or f"{BASE['mixed_precision']}, {BASE['images']} images per step, and prediction"
+    """What is measured, for people."""
+    step = {None: "train", False: "train, PyTorch", True: "train, PyTorch, torch.compile"}[change.get("compiled")]
+    told = ("encoder", "images", "mixed_precision", "rematerialize")
+    return ", ".join([step, *(f"{name} {change[name]}" for name in told if name in change)])
 
 
 def print_table(rows: list[tuple[str, ...]]) -> None:
@@ -169,8 +194,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.accelerator", description=__doc__)
     parser.add_argument("--encoder", default="B7", help="EfficientNet variant, B0 to B7")
     parser.add_argument("--dim", type=int, default=512, help="width and height of the photos, px")
-    parser.add_argument("--minutes", type=float, default=15, help="after which it ends")
+    parser.add_argument("--steps", type=int, default=0, help="steps per epoch of the whole job; 0 is the challenge's number")
+    parser.add_argument("--minutes", type=float, default=12, help="after which nothing more begins")
     parser.add_argument("--cache", default=str(ROOT / "runs/.programs"), help="where compiled programs are kept")
-    options = parser.parse_args()
-    os.environ.setdefault("VERDELTA_COMPILE_CACHE", options.cache)
-    sys.exit(main(options.encoder, options.dim, options.minutes))
+    parser.add_argument("--peer-python", default=sys.executable, help="the Python that has PyTorch and timm")
+    chosen = parser.parse_args()
+    os.environ.setdefault("VERDELTA_COMPILE_CACHE", chosen.cache)
+    sys.exit(main(chosen))

@@ -1,8 +1,8 @@
 """Runs one fold of preset fast whole on random photos, as train and predict run it, and says where its seconds go.
 
-`python -m tests.benchmarks.accelerator_job` is one fold, then the same again, which finds the programs that the first has left:
-cold and warm. `--folds 5 --parallel 2` is five folds, two at a time. Each stage is a process of its own, as in a real run. Needs
-JAX, Keras, NumPy and pandas; without TensorFlow, NumPy brings the batches (random_photos.py).
+`python -m tests.benchmarks.accelerator_job` is one fold, then the same again, which finds the programs that the first has left.
+`--folds 5 --parallel 2` is five folds, two at a time. Each stage is a process of its own, as in a real run. Needs JAX, Keras,
+NumPy and pandas; without TensorFlow, NumPy brings the batches (random_photos.py).
 """
 
 import argparse
@@ -20,7 +20,6 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 VIEWS = 6
-COLUMNS = ("imports", "build_model", "load_model", "compile_programs", "compile_forward", "fit", "encode", "save", "whole")
 
 
 def main(options: argparse.Namespace) -> None:
@@ -28,28 +27,32 @@ def main(options: argparse.Namespace) -> None:
     os.environ |= {"KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3")}
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault("VERDELTA_COMPILE_CACHE", str(Path(folder, "programs")))
-        names = [f"fold {number}" for number in range(options.folds)] if options.folds else ["cold", "warm"]
+        names = [f"fold {number}" for number in range(options.folds)] if options.folds else ["first", "again"]
         started = time.monotonic()
         with ThreadPoolExecutor(options.parallel) as pool:
-            for lines in pool.map(
-                lambda number: fold(Path(folder, str(number)), names[number], number, options), range(len(names))
-            ):
-                print("\n".join(lines), flush=True)
+            list(pool.map(lambda number: fold(Path(folder, str(number)), names[number], number, options), range(len(names))))
         print(f"all: {time.monotonic() - started:.1f} s", flush=True)
 
 
-def fold(folder: Path, name: str, number: int, options: argparse.Namespace) -> list[str]:
-    """Trains and predicts one fold, and returns a line for each."""
-    lines, beginning = [], time.monotonic()
+def fold(folder: Path, name: str, number: int, options: argparse.Namespace) -> None:
+    """Trains and predicts one fold; prints a line when its programs are ready, for each stage, and for both."""
+    beginning = time.monotonic()
     for stage in ("train", "predict"):
         words = {"stage": stage, "folder": str(folder), "fold": number, "encoder": options.encoder, "dim": options.dim}
         words |= {"started": time.time(), "steps_per_epoch": options.steps}
         command = [sys.executable, "-m", "tests.benchmarks.accelerator_job", "--stage", json.dumps(words)]
-        ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-        if ended.returncode:
-            return [*lines, f"{name}, {stage}: failed: {ended.stdout[-2000:]}"]
-        lines.append(f"{name:8s} {stage:8s} {ended.stdout.splitlines()[-1]}")
-    return [*lines, f"{name:8s} both     {time.monotonic() - beginning:.1f} s"]
+        said: list[str] = []
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            for line in process.stdout:
+                said.append(line.rstrip())
+                if "programs are ready" in line:
+                    print(f"{name:8s} {stage:8s} {said[-1]}", flush=True)
+        if process.returncode:
+            print(f"{name}, {stage}: failed: {' / '.join(said[-5:])}", flush=True)
+            return
+        print(f"{name:8s} {stage:8s} {said[-1]}", flush=True)
+    print(f"{name:8s} both     {time.monotonic() - beginning:.1f} s", flush=True)
 
 
 def run_stage(words: dict[str, Any]) -> None:
@@ -81,22 +84,27 @@ def execute(words: dict[str, Any], seconds: dict[str, float]) -> dict[str, float
     from components.predict.predict import predict
     from components.predict.settings import PredictSettings
     from components.train.fit import train
-    from components.train.settings import TrainSettings
-    from launch.runs.presets import fast
     from tests.benchmarks.random_photos import below
 
     folders = below(Path(words["folder"]))
     if words["stage"] == "train":
-        names = {field.name for field in dataclasses.fields(TrainSettings)}
-        preset = {name: value for name, value in fast().items() if name in names}
         own = {name: words[name] for name in ("encoder", "dim", "fold", "steps_per_epoch")}
-        record = train(examples=Path(), settings=TrainSettings(**preset | own | {"checkpoint": "none"}), **folders)
+        record = train(examples=Path(), settings=preset_fast(**own), **folders)
         seconds["steps"] = record["counts"]["steps"]
     else:
         settings = PredictSettings(tta_views=VIEWS)
         predict(examples=Path(), model=folders["model"], predictions=Path(words["folder"], "predictions"), settings=settings)
     seconds["whole"] = time.time() - words["started"]
     return seconds
+
+
+def preset_fast(**own: Any) -> Any:
+    """The TrainSettings of preset fast, from random weights, but for those that are given."""
+    from components.train.settings import TrainSettings
+    from launch.runs.presets import fast
+
+    known = {field.name for field in dataclasses.fields(TrainSettings)}
+    return TrainSettings(**{name: value for name, value in fast().items() if name in known} | {"checkpoint": "none"} | own)
 
 
 def timed(module: Any, name: str, seconds: dict[str, float]) -> None:

@@ -4,11 +4,16 @@
 takes its memory when a process begins. C cliques, K images per clique, P pairs.
 """
 
+import collections
+import contextlib
 import json
+import math
 import os
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 os.environ["KERAS_BACKEND"] = "jax"
@@ -25,24 +30,24 @@ from components.train.ahead import lower_step
 from components.train.cliques import pair_positions
 from components.train.optimizer import compile_model
 from components.train.settings import TrainSettings
+from tests.benchmarks.accelerator_job import preset_fast
+from tests.benchmarks.timing import seconds_per_call
 
 PHOTOS = 753  # the challenge's
-SECONDS, FEWEST_STEPS = 4.0, 3  # how long each speed is measured, at least
 PREDICTED = 16  # images per batch: the default of prediction_batch_size
+PHASES = 12  # of XLA's that are told
 
 
 def measure(variant: dict[str, Any]) -> dict[str, Any]:
     """Compiles and runs the step.
 
     Args:
-        variant: encoder, dim, mixed_precision, images (per step), clique_size, and whether to measure `more` than the step: the
-            device's matrix product, feeding from the host, and prediction.
+        variant: encoder, dim, mixed_precision, images (per step), clique_size, rematerialize, whether to say what XLA's seconds
+            went to (`traced`), and whether to measure `more` than the step: the device's matrix product, feeding from the host,
+            and prediction.
     """
-    settings = TrainSettings(
-        **{name: variant[name] for name in ("encoder", "dim", "mixed_precision", "clique_size")},
-        schedule="cosine",  # as preset fast, whose program this is, then
-        cliques_per_batch=variant["images"] // variant["clique_size"],
-    )
+    own = {name: variant[name] for name in ("encoder", "dim", "mixed_precision", "clique_size", "rematerialize")}
+    settings = preset_fast(cliques_per_batch=variant["images"] // variant["clique_size"], **own)
     device = jax.devices()[0]
     keep_programs()
     result: dict[str, Any] = {"device": device.device_kind}
@@ -52,8 +57,8 @@ def measure(variant: dict[str, Any]) -> dict[str, Any]:
     on_device = jax.device_put(photos)
     network = build_model(settings)
     started = time.monotonic()
-    step, state, costs = compile_step(network, settings)
-    result |= {"compile_seconds": time.monotonic() - started, **costs}
+    step, state, costs = compile_step(network, settings, variant["traced"])
+    result |= {"compile_seconds": time.monotonic() - started, "parameters": count(network.trainable_variables), **costs}
     gather = jax.jit(lambda photos, rows: photos[rows])  # closed over, the photos would be a constant in the program
     seconds, state = seconds_per_step(step, state, settings, lambda rows: gather(on_device, rows))
     result |= {"step_seconds": seconds}
@@ -82,16 +87,46 @@ def copied_bytes(platform: str) -> float:
     return 2 * 4 * size / repeat(lambda: copy(values))
 
 
-def compile_step(network: keras.Model, settings: TrainSettings) -> tuple[Any, tuple[list[Any], ...], dict[str, float]]:
-    """Training's own step as it is compiled there: (the step, the state it starts from, its operations and bytes)."""
+def count(variables: Iterable[Any]) -> int:
+    """How many numbers there are in variables."""
+    return sum(math.prod(variable.shape) for variable in variables)
+
+
+def compile_step(
+    network: keras.Model, settings: TrainSettings, traced: bool
+) -> tuple[Any, tuple[list[Any], ...], dict[str, Any]]:
+    """Training's own step as it is compiled there: (the step, the state it starts from, what is known of it)."""
     compile_model(network, settings)
     lowered = lower_step(network, settings)
     state = network._get_jax_state(
         trainable_variables=True, non_trainable_variables=True, optimizer_variables=True, metrics_variables=True
     )
-    compiled = lowered.compile()
-    costs = compiled.cost_analysis() or {}
-    return compiled, state, {"flops": count_operations(lowered), "bytes": costs.get("bytes accessed", 0.0)}
+    with phases_of_xla() if traced else contextlib.nullcontext({}) as phases:
+        compiled = lowered.compile()
+    costs, needed = compiled.cost_analysis() or {}, compiled.memory_analysis()
+    known = {"flops": count_operations(lowered), "bytes": costs.get("bytes accessed", 0.0), "phases": phases}
+    return compiled, state, known | {"temporaries": needed.temp_size_in_bytes if needed else 0}
+
+
+@contextlib.contextmanager
+def phases_of_xla() -> Iterator[dict[str, float]]:
+    """Fills what it gives, when the block ends, with the names of the longest things that XLA did in it, and their seconds.
+
+    One may be a part of another, and seconds are those of all threads.
+    """
+    phases: dict[str, float] = {}
+    options = jax.profiler.ProfileOptions()
+    options.python_tracer_level, options.host_tracer_level = 0, 2
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder, profiler_options=options):
+            yield phases
+        seconds: collections.Counter[str] = collections.Counter()
+        (path,) = Path(folder).rglob("*.xplane.pb")
+        for plane in jax.profiler.ProfileData.from_file(str(path)).planes:
+            if plane.name.startswith("/host"):
+                for event in (event for line in plane.lines for event in line.events):
+                    seconds[event.name.partition(" (")[0]] += event.duration_ns / 1e9
+    phases.update(seconds.most_common(PHASES))
 
 
 def count_operations(lowered: Any) -> float:
@@ -142,16 +177,8 @@ def prediction(network: keras.Model, photos: Any) -> dict[str, float]:
 
 
 def repeat(function: Callable[[], Any]) -> float:
-    """Seconds per call where calls are started four at a time, as a training loop runs ahead; the first two do not count."""
-    for _ in range(2):
-        jax.block_until_ready(function())
-    calls, started = 0, time.monotonic()
-    while calls < FEWEST_STEPS or time.monotonic() - started < SECONDS:
-        result, calls = function(), calls + 1
-        if calls % 4 == 0:
-            jax.block_until_ready(result)  # a slow device must not be given minutes of work
-    jax.block_until_ready(result)
-    return (time.monotonic() - started) / calls
+    """Seconds per call of what computes on the device."""
+    return seconds_per_call(function, jax.block_until_ready)
 
 
 if __name__ == "__main__":

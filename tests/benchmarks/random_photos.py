@@ -36,8 +36,8 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """(table of images; pairs to train on; pairs of the fold that is held out), as `components.train.fit.FoldData` has them."""
     names = [f"BC_{number:02d}" for number in range(len(SERIES_SIZES))]
     table = pd.DataFrame(
-        [(f"{name}_{day}", name, day) for name, size in zip(names, SERIES_SIZES, strict=True) for day in range(size)],
-        columns=["image_id", "series", "day"],
+        [(f"{name}_{day}", "BC", name, day) for name, size in zip(names, SERIES_SIZES, strict=True) for day in range(size)],
+        columns=["image_id", "species", "series", "day"],
     )
     pairs = []
     for name, rows in table.groupby("series").groups.items():
@@ -46,6 +46,8 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         ]
     columns = ["pair_id", "species", "series", "fold", "time_delta_days", "before", "after"]
     all_pairs = pd.DataFrame(pairs, columns=columns)
+    for side in ("before", "after"):
+        all_pairs[f"{side}_image_id"] = table["image_id"].to_numpy()[all_pairs[side]]
     held_out = all_pairs["series"].isin(names[:HELD_OUT])
     return table, all_pairs[~held_out].reset_index(drop=True), all_pairs[held_out].reset_index(drop=True)
 
@@ -94,7 +96,7 @@ def batches_by_numpy() -> types.ModuleType:
     module.PROGRESS = {"file": sys.stdout, "mininterval": 10, "ncols": 90}
     module.load_images = None
 
-    def training_batches(images: Any, cliques: Any, *, cliques_per_batch: int, augmentations: int) -> Iterator[Any]:  # noqa: ARG001
+    def training_batches(images: Any, cliques: Any, *, cliques_per_batch: int, **_: Any) -> Iterator[Any]:
         def batch(first: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             rows = slice(first, first + cliques_per_batch)
             moved = [view_of(images[of], view) for of, view in zip(cliques.images[rows], cliques.views[rows], strict=True)]

@@ -37,12 +37,15 @@ def check_memory(resources: Resources, parameters: Mapping[str, Any]) -> str:
     of_machine = re.search(r"-(\d+)[tg]$", resources.machine_type)  # ct5lp-hightpu-4t has four
     devices = int(of_machine[1]) if of_machine and not resources.count and not resources.topology else resources.devices
     images = parameters["clique_size"] * parameters["cliques_per_batch"] / devices
-    needed = step_bytes(*network, images, parameters["mixed_precision"]) / 1e9
-    if needed <= USABLE * gigabytes:
+    arithmetic, usable = parameters["mixed_precision"], USABLE * gigabytes * 1e9
+    needed = step_bytes(*network, images, arithmetic, parameters["rematerialize"])
+    if needed <= usable:
         return ""
-    most = most_images(*network, USABLE * gigabytes * 1e9, parameters["mixed_precision"]) * devices // parameters["clique_size"]
+    most = most_images(*network, usable, arithmetic, parameters["rematerialize"]) * devices // parameters["clique_size"]
     fitting = f"set cliques_per_batch={most // devices * devices or most}" if most else "choose a smaller encoder or dim"
+    if not parameters["rematerialize"] and step_bytes(*network, images, arithmetic, True) <= usable:
+        fitting = f"try rematerialize=true, or {fitting}"
     return (
-        f"training EfficientNet-{network[0]} at {network[1]} px with {images:g} images on a device needs about {needed:.0f} GB, "
-        f"and {name.split()[0]} has {gigabytes}; {fitting}, or ask for more devices or larger ones."
+        f"training EfficientNet-{network[0]} at {network[1]} px with {images:g} images on a device needs about "
+        f"{needed / 1e9:.0f} GB, and {name.split()[0]} has {gigabytes}; {fitting}, or ask for more devices or larger ones."
     )

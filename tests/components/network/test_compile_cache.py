@@ -3,6 +3,7 @@
 import ast
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,13 @@ print([events["cache_misses"], events["cache_hits"]])
 """
 
 
-def start(place: Path | str, **variables: str) -> subprocess.Popen:
+def start(place: Path | str, *, within: Sequence[str] = (), **variables: str) -> subprocess.Popen:
     if not JAX_PYTHON.exists():
         pytest.skip(f"no {JAX_PYTHON}: make .venv-jax/done")
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
     environment |= {"VERDELTA_COMPILE_CACHE": str(place), **variables}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([JAX_PYTHON, "-c", COMPUTE], env=environment, **pipes)
+    return subprocess.Popen([*within, JAX_PYTHON, "-c", COMPUTE], env=environment, **pipes)
 
 
 def finish(process: subprocess.Popen) -> tuple[list[float], list[int], list[str]]:
@@ -95,6 +96,17 @@ def test_a_place_that_cannot_be_written_is_said_once(filled: tuple[Path, list[fl
     results, _, said = finish(start(place))
     assert results == filled[1]
     assert len(said) == 1 and said[0].startswith(f"warning: VERDELTA_COMPILE_CACHE={place} cannot be used")
+
+
+def test_a_place_that_can_only_be_read_is_said_once_and_ignored(filled: tuple[Path, list[float], int]) -> None:
+    """XLA must write its notes on autotuning beside the programs, so that none is taken from there."""
+    place, results, compiled = filled
+    kept = {path.name: path.stat().st_mtime_ns for path in programs(place)}
+    mount = f'mount --bind {place} {place} && mount -o remount,bind,ro {place} && exec "$@"'  # as nothing else keeps root out
+    found, counts, said = finish(start(place, within=("unshare", "--mount", "--map-root-user", "sh", "-c", mount, "sh")))
+    assert (found, counts) == (results, [compiled, 0])
+    assert len(said) == 1 and "compiled programs cannot be kept" in said[0] and "Read-only file system" in said[0]
+    assert {path.name: path.stat().st_mtime_ns for path in programs(place)} == kept
 
 
 def test_without_a_place_nothing_is_kept(filled: tuple[Path, list[float], int]) -> None:

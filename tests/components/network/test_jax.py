@@ -22,6 +22,7 @@ from components.network.infer import encode, pair_days
 from components.network.model import split_model
 from components.predict.predict import predict
 from components.train.fit import load_fold
+from tests.benchmarks.accelerator import BASE
 
 JAX_PYTHON = ROOT / ".venv-jax/bin/python"
 QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
@@ -38,9 +39,9 @@ ON_A_DEVICE = """
 import json, sys
 from jax._src import xla_bridge
 from shallow_encoder import shallow_encoders
-from tests.benchmarks import accelerator_step
+from tests.benchmarks import accelerator_step, timing
 xla_bridge.using_pjrt_c_api = lambda _: True
-accelerator_step.PHOTOS, accelerator_step.SECONDS = 8, 0.0
+accelerator_step.PHOTOS, timing.SECONDS = 8, 0.0
 with shallow_encoders():
     print(json.dumps(accelerator_step.measure(json.loads(sys.argv[1]))))
 """
@@ -63,6 +64,41 @@ compiler.compile_or_get_cached = counted
 train_and_predict.PREDICT = train_and_predict.PredictSettings(tta_views=2, prediction_batch_size=12)
 train_and_predict.main(*map(Path, sys.argv[1:]))
 print(json.dumps([named, events["cache_misses"], events["cache_hits"]]))
+"""
+
+
+# Three steps that keep what JAX would, and three that compute twice: their losses, and the bytes that are kept for the way back.
+TWICE = """
+import dataclasses, json
+import jax, keras, numpy
+from jax._src.ad_checkpoint import saved_residuals
+from shallow_encoder import shallow_encoders
+from train_and_predict import TRAIN
+from components.network.model import build_model
+from components.train.ahead import lower_step
+from components.train.optimizer import compile_model
+rng = numpy.random.default_rng(0)
+photos = rng.integers(0, 256, (2, 3, 32, 32, 3), "uint8")
+batch = photos, rng.normal(size=(2, 3, 1)).astype("float32"), numpy.ones((2, 3), "float32")
+for twice in (False, True):
+    keras.utils.set_random_seed(1)
+    settings = dataclasses.replace(TRAIN, rematerialize=twice)
+    with shallow_encoders():
+        network = build_model(settings)
+    compile_model(network, settings)
+    lowered = lower_step(network, settings)
+    names = ("trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables")
+    state = network._get_jax_state(**dict.fromkeys(names, True))
+    trainable, other, optimizer, metrics = state
+    loss = lambda weights: network.compute_loss_and_updates(
+        weights, other, metrics, *batch, training=True, optimizer_variables=optimizer)[0]
+    kept = sum(aval.size * aval.dtype.itemsize for aval, why in saved_residuals(loss, trainable) if "argument" not in why)
+    step, losses = lowered.compile(), []
+    temporaries = step.memory_analysis().temp_size_in_bytes
+    for _ in range(3):
+        logs, state = step(state, batch)
+        losses.append(float(logs["loss"]))
+    print(json.dumps([losses, kept, temporaries]))
 """
 
 
@@ -218,8 +254,20 @@ def test_both_backends_predict_the_same_days_with_an_efficientnet(examples: Path
     np.testing.assert_allclose(ours[numbers], theirs[numbers], atol=1e-3)
 
 
+def test_a_step_that_computes_twice_keeps_less_and_learns_the_same() -> None:
+    process = start("-c", TWICE)
+    output, _ = process.communicate(timeout=900)
+    assert process.returncode == 0, output
+    print(output)
+    (losses, kept, _), (losses_twice, kept_twice, _) = (json.loads(line) for line in output.splitlines()[-2:])
+    assert len(set(losses)) == 3
+    np.testing.assert_allclose(losses_twice, losses, rtol=1e-5)
+    assert kept_twice < kept / 5
+
+
 def test_the_accelerator_benchmark_measures_a_device_whose_client_counts_no_operations() -> None:
-    variant = {"encoder": "B0", "dim": 32, "mixed_precision": "mixed_bfloat16", "images": 4, "clique_size": 2, "more": True}
+    variant = BASE | {"encoder": "B0", "dim": 32, "mixed_precision": "mixed_bfloat16", "images": 4, "clique_size": 2}
+    variant |= {"more": True, "traced": True, "rematerialize": True}
     process = start("-c", ON_A_DEVICE, json.dumps(variant))
     output, _ = process.communicate(timeout=900)
     assert process.returncode == 0, output
@@ -227,3 +275,4 @@ def test_the_accelerator_benchmark_measures_a_device_whose_client_counts_no_oper
     assert result["device"] == "cpu"
     measured = {name: result[name] for name in ("flops", "peak", "step_seconds", "host_step_seconds", "predict_seconds")}
     assert all(value > 0 for value in measured.values()), measured
+    assert max(result["phases"].values()) > 0

@@ -51,14 +51,15 @@ class Photos:
     def __init__(self, folder: Path) -> None:
         """Raises ChangedError where an archive is not what resize_images wrote."""
         self.folder = folder
-        self.archives = [names_first(zipfile.ZipFile)(unchanged(path)) for path in sorted(folder.glob("*.zip"))]
+        self.archives: list[zipfile.ZipFile] = []
         self.number_of: dict[str, int] = {}
         self.places = array.array("Q")  # of each photo: its archive, where it begins there, its bytes and their checksum
-        for number, archive in enumerate(self.archives):
+        for number, path in enumerate(sorted(folder.glob("*.zip"))):
+            self.archives.append(archive := names_first(zipfile.ZipFile)(unchanged(path)))
             for each in archive.infolist():
                 self.number_of[each.filename] = len(self.number_of)
                 self.places.extend((number, each.header_offset, each.file_size, each.CRC))
-            archive.filelist.clear()  # a directory takes five times the memory of what is known of it by now
+            archive.filelist.clear()  # before the next is read: it takes five times the memory of what is known of it by now
             archive.NameToInfo.clear()
 
     def __enter__(self) -> Self:

@@ -1,9 +1,11 @@
 """Reads what stages wrote as they wrote it: each file is verified by the manifest beside it, or refused by its name."""
 
+import contextlib
 import dataclasses
 import hashlib
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +14,7 @@ from components.contract.artifacts import file_digest, manifest_digest
 from components.settings import STAGES
 
 SHOWN_DIGITS = 12  # of a digest
+READ_BYTES = 2**18  # at a time
 said: set[Path] = set()  # folders of which this process has said that nothing in them can be verified
 
 
@@ -93,6 +96,38 @@ def read_bytes(path: Path) -> bytes:
     if manifest := manifest_of(path):
         manifest.require(path, len(content), hashlib.sha256(content).hexdigest())
     return content
+
+
+class Hashed(io.RawIOBase):
+    """A file that is hashed while it is read."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self.file, self.digest = file, hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = self.file.readinto(buffer) or 0
+        self.digest.update(memoryview(buffer)[:size])
+        return size
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator["io.BufferedReader[Hashed]"]:
+    """Yields a file that is too large to be held; what the block made of it counts only where it ends without an error.
+
+    Raises:
+        ChangedError: the bytes were others than were written; whatever the block raised of them.
+    """
+    with path.open("rb", buffering=0) as file, io.BufferedReader(hashed := Hashed(file), READ_BYTES) as buffered:
+        try:
+            yield buffered
+        finally:
+            while buffered.read(READ_BYTES):
+                pass
+            if manifest := manifest_of(path):
+                manifest.require(path, file.tell(), hashed.digest.hexdigest())
 
 
 def read_single(path: Path, digest: str | None, stage: str) -> bytes:

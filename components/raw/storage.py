@@ -18,7 +18,7 @@ from components.contract.cores import available_cores, mapped
 from components.contract.verified import ChangedError
 from components.raw.layout import FOLDERS, LAYOUT, RawListing, list_raw
 from components.raw.source import GS, RawSource
-from components.raw.walk import Found, look_at, scan, walk
+from components.raw.walk import Found, look_at, path_text, scan, walk
 
 NOT_READ, DIGEST = "not read", re.compile("[0-9a-f]{64}")
 WHILE_NOBODY_WRITES = "Repeat the command while nobody writes there."
@@ -126,7 +126,7 @@ def content_digest(raw: str | Path, splits: Sequence[str] = schema.SPLITS) -> st
 
 def digest_of(source: RawSource, paths: Sequence[PurePosixPath]) -> str:
     """Returns the `content_digest` of files of a source; a file that it has read is not read again."""
-    return json_digest((str(path), digest) for path, digest in zip(paths, source.digests(paths), strict=True))
+    return json_digest((path_text(path), digest) for path, digest in zip(paths, source.digests(paths), strict=True))
 
 
 def require_digest(source: RawSource, paths: Sequence[PurePosixPath], digest: str) -> None:

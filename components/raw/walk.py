@@ -103,6 +103,11 @@ def name_trouble(path: PurePosixPath) -> str | None:
     return f"its name has {length} bytes, more than the {MAX_NAME_BYTES} of a file system" if length > MAX_NAME_BYTES else None
 
 
+def path_text(path: PurePosixPath) -> str:
+    """Returns a path as text, which `str` would have the path keep: of many photos that takes much memory."""
+    return "/".join(path.parts)
+
+
 def printable(path: object) -> str:
     """Returns a path's text as it can be written and shown: bytes that are no UTF-8, and control characters, as escapes."""
     text = os.fsencode(str(path)).decode("utf-8", "backslashreplace")

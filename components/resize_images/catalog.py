@@ -21,21 +21,23 @@ def build_catalog(listing: RawListing, day_of: DayOf) -> pd.DataFrame:
     one where they are not (DAT7 before DAT10). `day_of` gives a photo's day, None of a test photo.
     """
     paths = listing.photos()
-    columns = {
-        "image_id": [f"{split_of(path)}/{series_name(path)}/{path.stem}" for path in paths],
-        "split": list(map(split_of, paths)),
-        "species": [path.parts[1] for path in paths],
-        "series": list(map(series_name, paths)),
-        "day": whole_where_all_are(pd.Series(list(map(day_of, paths)))),
-        RAW_PATH: list(paths),
-    }
-    return in_catalog_order(pd.DataFrame(columns))
+    table = pd.DataFrame(
+        {
+            "image_id": [f"{split_of(path)}/{series_name(path)}/{path.stem}" for path in paths],
+            "split": list(map(split_of, paths)),
+            "species": [path.parts[1] for path in paths],
+            "series": list(map(series_name, paths)),
+            "day": whole_where_all_are(pd.Series(list(map(day_of, paths)))),
+            RAW_PATH: list(paths),
+        }
+    )
+    return in_catalog_order(table)
 
 
 def name_problems(listing: RawListing) -> list[str]:
     """Returns what is wrong with names: one series name in two species, photos that cannot be told apart."""
-    train = [(f"{path.parts[2]}/{path.stem}", path) for path in listing.train]
-    test = [(path.stem, path) for path in listing.test]
+    train = ((f"{path.parts[2]}/{path.stem}", path) for path in listing.train)
+    test = ((path.stem, path) for path in listing.test)
     return [
         *shared_series(listing.train, "train"),
         *shared_series(listing.test, "test"),

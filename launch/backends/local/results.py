@@ -8,6 +8,7 @@ from components.contract import schema
 from components.contract.artifacts import atomic_write
 from components.contract.verdict import VERDICT
 from components.contract.verified import read_bytes, read_json, read_single
+from launch.backends.local.cache.stage_cache import GONE
 from launch.runs.record import RESULTS, RunRecord
 
 SCORES = (  # row, (baseline, raw, calibrated, oracle)
@@ -26,9 +27,12 @@ def collect_results(folder: Path, outputs: Mapping[str, Mapping[str, Any]], dige
 
     Raises:
         ChangedError: a file is not what the stage wrote.
+        FileNotFoundError: an artifact is gone.
     """
     for stage, output in RESULTS.keys() & {(stage, output) for stage, written in outputs.items() for output in written}:
         source = Path(outputs[stage][output])
+        if not source.exists():
+            raise FileNotFoundError(f"{source}: {GONE}")
         for name in RESULTS[stage, output]:
             if name == schema.INTERVALS_CSV and not (source / name).exists():
                 continue  # scored with a calibration of an earlier version

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from launch.runs.dag.kfp_internals import LocalCache
 
 FINGERPRINT = "files"
 CHECKPOINT_MINUTES = "checkpoint_minutes"  # train's
+DAMAGED = "damaged"
+GONE = "deleted or changed while the run was using it. Repeat the command: what is missing is made anew."
 
 
 class StageCache(LocalCache):
@@ -74,6 +77,18 @@ def by_content(value: Any) -> Any:
         return {"content": content_of_uri(value.path), "type": value.schema_title, "metadata": value.metadata}
     except (ChangedError, OSError):
         return value
+
+
+def input_contents(arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Returns a digest of each artifact that a stage is given, by its path: DAMAGED in place of one, "" where it is gone."""
+    values = [each for value in arguments.values() for each in (value if isinstance(value, list) else [value])]
+    found = dict.fromkeys([each.path for each in values if isinstance(each, dsl.Artifact)], "")
+    for path in filter(os.path.exists, found):
+        try:
+            found[path] = content_of_uri(path)
+        except (ChangedError, OSError):  # which the stage will refuse
+            found[path] = DAMAGED
+    return found
 
 
 def fingerprint(outputs: Mapping[str, Any], *, verify: bool) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,9 +17,12 @@ from source_tree import copy_source
 
 from components.images import ROOT, image_for
 from components.raw.storage import content_digest
+from components.split_folds.settings import SplitFoldsSettings
+from components.split_folds.split import split_folds
 from launch.backends.cluster.build_images import build
 from launch.backends.local.backend import claim_folder
 from launch.backends.local.isolation.code import copy_code, require_same_code
+from launch.backends.local.results import collect_results
 from launch.runs.plans.plan import Plan
 
 STAGES = ["resize_images", "generate_pairs", "split_folds"]
@@ -121,6 +125,49 @@ def test_a_photo_that_is_replaced_while_a_run_goes_on_ends_it_and_nothing_is_cac
     run(place, "again", raw_digest=digest, **shards)
     assert set(states(place / "runs", "again").values()) == {"executed"}
     record_property("count", f"photo replaced while a run of {num_shards} shards went on: 1 of 1 refused, 0 cached")
+
+
+@pytest.mark.parametrize(
+    ("moment", "lost"),
+    [
+        ("resize_images cached", ""),
+        ("split_folds started", ""),  # its input is found, and not read so far
+        ("split_folds started", "manifest.json"),  # where `rm -r` may have got to
+    ],
+)
+def test_a_cached_run_that_is_deleted_while_it_is_used_ends_in_an_error_or_in_the_right_result(
+    place: Path, moment: str, lost: str, record_property: Callable[..., None]
+) -> None:
+    run(place, "base")
+    pairs = Path(record(place / "runs", "base")["stages"][1]["outputs"]["pairs"])
+    settings = SplitFoldsSettings(num_folds=2, shuffle_seed=7)
+    split_folds(pairs=pairs, folded_pairs=place / "expected", settings=settings)
+    expected, deleted = (place / "expected/train_pairs.csv").read_bytes(), []
+
+    def delete(line: str) -> None:
+        if not deleted and line.split()[:2] == moment.split():
+            (pairs / lost).unlink() if lost else shutil.rmtree(place / "runs/base")
+            deleted.append(line)
+
+    said = run(place, "second", delete, shuffle_seed=7)
+    assert deleted, said
+    ended = record(place / "runs", "second")
+    if ended["state"] == "SUCCEEDED":
+        assert folded(place, "second") == expected
+    else:
+        assert f"{place}/runs/base" in ended["error"]
+        assert "deleted or changed while the run was using it. Repeat the command" in ended["error"]
+    if "started" in moment:
+        assert ended["state"] == "FAILED"
+    run(place, "again", shuffle_seed=7)
+    assert record(place / "runs", "again")["state"] == "SUCCEEDED"
+    assert folded(place, "again") == expected
+    record_property("count", f"cached run deleted while used, {moment}: {ended['state']}, and the repeated command succeeded")
+
+
+def test_results_that_were_deleted_before_they_were_collected_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"/gone/submission: deleted or changed while .* Repeat the command"):
+        collect_results(tmp_path, {"calibrate": {"submission": "/gone/submission"}}, {})
 
 
 def test_of_many_runs_of_one_name_at_once_one_is_made(tmp_path: Path, record_property: Callable[..., None]) -> None:

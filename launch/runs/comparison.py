@@ -43,7 +43,7 @@ def labelled_pairs(run: RecordedRun, wiring: Wiring, scratch: Path) -> LabelledP
             f"{run.name}: its test photos have no labels ({schema.TEST_LABELS_CSV}), so models cannot be compared on them; leave "
             "out --if-better, or publish a run whose test set has them."
         ) from error
-    found = [{**row, "days": labels[row["idx"]]} for row in rows_of(pairs, schema.TEST_PAIRS_CSV, scratch)]
+    found: list[dict[str, Any]] = [{**row, "days": labels[row["idx"]]} for row in rows_of(pairs, schema.TEST_PAIRS_CSV, scratch)]
     source = open_raw(run.raw or "")
     there = {path.with_suffix(""): path for path in find_photos(source, (schema.TEST,)).test}
     stored = {row["image_id"]: PurePosixPath(row["path"]).with_suffix("") for row in rows_of(catalog, schema.IMAGES_CSV, scratch)}

@@ -15,7 +15,7 @@ STAGES = {
     "resize_images": "data",
     "generate_pairs": "data",
     "split_folds": "data",
-    "write_tfrecords": "tensorflow",
+    "write_tfrecords": "data",
     "train": "tensorflow",
     "predict": "tensorflow",
     "calibrate": "data",

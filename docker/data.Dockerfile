@@ -1,4 +1,4 @@
-# The image of the stages without tensors: resize_images, generate_pairs, split_folds, calibrate, report.
+# The image of the stages without tensors: resize_images, generate_pairs, split_folds, write_tfrecords, calibrate, report.
 # `make images` builds it once per stage, from a context that holds just the files that the image's tag is a hash of.
 
 # A plain tag, as a mirror or an air-gapped registry may not know a digest; BASE=python@sha256:... pins it.
@@ -18,7 +18,7 @@ RUN --mount=type=cache,target=/var/cache/uv \
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="verdelta-data" \
-      org.opencontainers.image.description="The image of the stages without tensors: resize_images, generate_pairs, split_folds, calibrate, report." \
+      org.opencontainers.image.description="The image of the stages without tensors: resize_images, generate_pairs, split_folds, write_tfrecords, calibrate, report." \
       org.opencontainers.image.licenses="MIT"
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/verdelta PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # Kubeflow's launcher puts artifacts into these folders; older backends mount no volume there, and the user is not root.

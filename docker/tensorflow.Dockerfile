@@ -1,4 +1,4 @@
-# The image of write_tfrecords, train and predict on CPUs: TensorFlow reads the data and computes.
+# The image of train and predict on CPUs: TensorFlow reads the data and computes.
 # `make images` builds it once per stage, from a context that holds just the files that the image's tag is a hash of.
 
 # A plain tag, as a mirror or an air-gapped registry may not know a digest; BASE=python@sha256:... pins it.
@@ -19,7 +19,7 @@ RUN --mount=type=cache,target=/var/cache/uv \
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="verdelta-tensorflow" \
-      org.opencontainers.image.description="The image of write_tfrecords, train and predict on CPUs: TensorFlow reads the data and computes." \
+      org.opencontainers.image.description="The image of train and predict on CPUs: TensorFlow reads the data and computes." \
       org.opencontainers.image.licenses="MIT"
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/verdelta PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=2

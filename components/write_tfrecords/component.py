@@ -30,7 +30,6 @@ def write_tfrecords(
     """
     from pathlib import Path
 
-    import components.network.keras_alone  # noqa: F401 - the stage begins a second sooner
     from components.contract.shards import joined
     from components.write_tfrecords.settings import WriteTfrecordsSettings
     from components.write_tfrecords.tables import write_tables

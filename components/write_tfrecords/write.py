@@ -6,12 +6,11 @@ record per pair with both photos inside, about 39 times the bytes.
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import tensorflow as tf
 from tqdm import tqdm
 
 from components.contract import schema
@@ -19,6 +18,7 @@ from components.contract.artifacts import atomic_write, file_digest, write_json,
 from components.contract.naming import names_first
 from components.contract.photos import Photos
 from components.contract.tables.stage_tables import read_images, read_table
+from components.write_tfrecords.encoding import encode_example, framed
 from components.write_tfrecords.settings import WriteTfrecordsSettings
 from components.write_tfrecords.tables import copy_tables, sources_of
 
@@ -119,27 +119,22 @@ def require_photos(photos: Photos, paths: Iterable[str]) -> None:
 @names_first
 def write_file(path: Path, records: list[Record], photos: Photos) -> dict[str, Any]:
     """Writes one TFRecord file and returns its entry of dataset.json: name, records, bytes, sha256."""
-    with atomic_write(path) as partial, tf.io.TFRecordWriter(str(partial)) as writer:
+    with atomic_write(path) as partial, partial.open("wb") as file:
         for record in records:
-            writer.write(serialize(record, photos))
+            file.write(framed(serialize(record, photos)))
     return {"name": path.name, "records": len(records), "bytes": path.stat().st_size, "sha256": file_digest(path)}
 
 
 def serialize(record: Record, photos: Photos) -> bytes:
     """One tf.train.Example: image_id and image (one or two JPEGs); for pairs also label_id (text) and label (int64).
 
-    A protobuf map has no order of its own: without `deterministic`, each process would write the features in another one.
+    In the order in which TensorFlow writes these names, where it is asked for an order.
     """
-    feature = {
-        schema.FEATURE_IMAGE_ID: bytes_feature(record.record_id.encode()),
-        schema.FEATURE_IMAGE: bytes_feature(*(photos.read(path) for path in record.paths)),
+    features: dict[str, Sequence[bytes] | int] = {
+        schema.FEATURE_IMAGE_ID: [record.record_id.encode()],
+        schema.FEATURE_IMAGE: [photos.read(path) for path in record.paths],
     }
     if record.label_days is not None:
-        feature[schema.FEATURE_LABEL_ID] = bytes_feature(str(record.label_days).encode())
-        feature[schema.FEATURE_LABEL] = tf.train.Feature(int64_list=tf.train.Int64List(value=[record.label_days]))
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString(deterministic=True)
-
-
-def bytes_feature(*values: bytes) -> tf.train.Feature:
-    """A bytes_list feature."""
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+        features[schema.FEATURE_LABEL_ID] = [str(record.label_days).encode()]
+        features[schema.FEATURE_LABEL] = record.label_days
+    return encode_example(features)

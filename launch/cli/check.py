@@ -1,4 +1,4 @@
-"""`check`: what is understood of raw data, and every problem, before anything trains."""
+"""`check`: shows species, series, days, equal photos, formats and test pairs of raw data, and all that is wrong."""
 
 import argparse
 from typing import Any
@@ -7,13 +7,10 @@ from components.contract.shown import one_line
 from launch.cli.options import add_parameters, parameters_of
 from launch.runs.inspection import inspect_raw
 
+HELP = "show what is understood of raw photos, and every problem, without training"
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "check",
-        help="show what is understood of raw photos, and every problem, without training",
-        description="Shows species, series, days, equal photos, formats and test pairs of raw data, and all that is wrong.",
-    )
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--raw", required=True, metavar="DIR_OR_GS",
         help="the folder or gs://BUCKET/PREFIX that holds train_dataset and test_dataset",

@@ -1,4 +1,8 @@
-"""`clean`: delete runs of this machine, and what no remaining run needs."""
+"""`clean`: deletes the runs that --keep and --older-than leave out, and what no remaining run needs: entries of the cache, sample
+data, compiled programs, what killed stages left.
+
+What a remaining run needs stays, and a run that is going on is not touched. Without --keep and --older-than no run is deleted.
+"""
 
 import argparse
 from collections.abc import Callable
@@ -8,17 +12,11 @@ from typing import Any
 from components.contract.shown import one_line
 from launch.cli.options import add_runs_dir
 
+HELP = "delete runs, and what no remaining run needs"
 WIDTH = 9
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "clean",
-        help="delete runs, and what no remaining run needs",
-        description="Deletes the runs that --keep and --older-than leave out, and what no remaining run needs: entries of the "
-        "cache, sample data, compiled programs, what killed stages left. What a remaining run needs stays, and a run that is "
-        "going on is not touched. Without --keep and --older-than no run is deleted.",
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", type=int, metavar="N", help="delete all runs but the newest N")
     parser.add_argument(
         "--older-than",

@@ -1,4 +1,5 @@
-"""`list`: the runs of this machine or of a cluster, the parameters in which they differ, and their scores."""
+"""`list`: lists the runs of this machine, or of a cluster, oldest first: state, the parameters in which they differ, RMSE in
+days."""
 
 import argparse
 import json
@@ -12,14 +13,10 @@ from launch.cli.screen import aligned
 from launch.runs.parameters import cut
 from launch.runs.summary import RunSummary, differing_parameters
 
+HELP = "list the runs, the parameters in which they differ, and their scores"
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "list",
-        help="list the runs, the parameters in which they differ, and their scores",
-        description="Lists the runs of this machine, or of a cluster, oldest first: state, the parameters in which they differ, "
-        "RMSE in days.",
-    )
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
     add_runs_dir(parser)
     add_target(parser, "list the runs there (default: those of this machine)")
     add_connection(parser, about="Kubeflow: the experiment (default: verdelta)")

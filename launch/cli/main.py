@@ -1,4 +1,7 @@
-"""The command line: each command is a module, here or in a room, which reads its arguments and returns its exit status."""
+"""The command line: each command is a module, here or in a room, which reads its arguments and returns its exit status.
+
+What `--help` says of a command is its module's own first words.
+"""
 
 import argparse
 import contextlib
@@ -28,7 +31,8 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in COMMANDS:
-        module.add_parser(commands)
+        name, _, text = " ".join((module.__doc__ or "").split()).partition(": ")  # `stop`: ends a run, ...
+        module.add_flags(commands.add_parser(name.strip("`"), help=module.HELP, description=text[:1].upper() + text[1:]))
     return top
 
 
@@ -58,17 +62,14 @@ def act(pipeline: Callable[..., Any], arguments: Sequence[str] | None) -> int:
     What a command raises of what it was asked is status 2: ValueError, and a file or run that is missing, or there already. What
     goes wrong meanwhile, in a place of execution or on a disk, is status 1.
     """
-    top = parser()
-    try:
-        parsed = top.parse_args(with_profile(sys.argv[1:] if arguments is None else arguments, commands_of(top)))
-    except ValueError as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        return 2
-    if getattr(parsed, "target", None) == HERE:
-        parsed.target = None
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs begin with it ignored
         signal.signal(number, interrupt)
+    top = parser()
+    parsed: argparse.Namespace | None = None
     try:
+        parsed = top.parse_args(with_profile(sys.argv[1:] if arguments is None else arguments, commands_of(top)))
+        if getattr(parsed, "target", None) == HERE:
+            parsed.target = None
         return parsed.command(parsed, pipeline)
     except (ValueError, FileNotFoundError, FileExistsError) as error:
         print(f"ERROR: {error}", file=sys.stderr)

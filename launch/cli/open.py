@@ -1,4 +1,5 @@
-"""`open`: shows a run: its page on a cluster, or the report of one of this machine."""
+"""`open`: prints where a run is to be seen, its page on a cluster or its report here, and opens that in a browser where there is
+a display."""
 
 import argparse
 import os
@@ -8,16 +9,11 @@ from typing import Any
 
 from launch.cli.options import add_connection, add_runs_dir, add_target, cluster_backend_from
 
+HELP = "show a run's page or report"
 REPORT = "report.html"
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "open",
-        help="show a run's page or report",
-        description="Prints where a run is to be seen, its page on a cluster or its report here, and opens that in a browser "
-        "where there is a display.",
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="the run's name; on Vertex AI its id, on Kubeflow either")
     add_runs_dir(parser)
     add_target(parser, "where the run is (default: this machine)")

@@ -1,4 +1,4 @@
-"""`rerun`: one stage of an earlier run again, with other parameters, alone or with all that depends on it."""
+"""`rerun`: runs one stage of an earlier run again, on exactly the artifacts that it had there, as a new run."""
 
 import argparse
 from typing import Any
@@ -8,14 +8,11 @@ from launch.backends.base import execute
 from launch.cli.options import add_continuing, backend_from
 from launch.runs.plans.rerun import rerun_plan, wanted
 
+HELP = "run one stage of a run again, with other parameters"
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "rerun",
-        help="run one stage of a run again, with other parameters",
-        description="Runs one stage of an earlier run again, on exactly the artifacts that it had there, as a new run.",
-        allow_abbrev=False,
-    )
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.allow_abbrev = False
     parser.add_argument(
         "run", metavar="RUN", help="name of the earlier run, as list shows it (Kubeflow: or its id); it need not have succeeded"
     )

@@ -1,4 +1,4 @@
-"""`run`: the whole pipeline on this machine."""
+"""`run`: runs the whole pipeline on this machine, from raw photos to calibrated submission and report."""
 
 import argparse
 from typing import Any
@@ -7,13 +7,10 @@ from launch.backends.base import execute
 from launch.cli.options import add_local, add_parameters, backend_from, parameters_of
 from launch.runs.plans.plan import SAMPLE, training_plan
 
+HELP = "run the whole pipeline on this machine"
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "run",
-        help="run the whole pipeline on this machine",
-        description="Runs the whole pipeline on this machine, from raw photos to calibrated submission and report.",
-    )
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--sample", action="store_true", help="run on synthetic plants, which are written first")
     data.add_argument(
@@ -27,12 +24,6 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace, pipeline: Any) -> int:
     """Runs the pipeline as the command line says and returns the exit status."""
     preset = arguments.preset or ("smoke" if arguments.sample else None)  # the defaults, B7 at 512 px, would take days there
-    plan = training_plan(
-        pipeline,
-        parameters_of(arguments, preset),
-        raw=SAMPLE if arguments.sample else arguments.raw,
-        preset=preset,
-        title=preset or "run",
-        name=arguments.name,
-    )
+    raw = SAMPLE if arguments.sample else arguments.raw
+    plan = training_plan(pipeline, parameters_of(arguments, preset), raw=raw, preset=preset, name=arguments.name)
     return execute(backend_from(arguments, pipeline), plan)

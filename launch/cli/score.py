@@ -1,4 +1,4 @@
-"""`score`: what the models of an earlier run say about new photos; nothing is trained."""
+"""`score`: predicts new photos with the models and the calibration of an earlier run, as a new run without training."""
 
 import argparse
 from typing import Any
@@ -7,14 +7,11 @@ from launch.backends.base import execute
 from launch.cli.options import add_continuing, backend_from
 from launch.runs.plans.score import score_plan
 
+HELP = "predict new photos with the models of an earlier run, without training"
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "score",
-        help="predict new photos with the models of an earlier run, without training",
-        description="Predicts new photos with the models and the calibration of an earlier run, as a new run without training.",
-        allow_abbrev=False,
-    )
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.allow_abbrev = False
     parser.add_argument("run", metavar="RUN", help="name of the run that trained the models, as list shows it")
     parser.add_argument(
         "--raw", required=True, metavar="DIR_OR_GS",

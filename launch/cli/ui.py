@@ -1,4 +1,8 @@
-"""`ui`: the runs of this machine, side by side in MLflow's own UI, until Ctrl-C."""
+"""`ui`: serves MLflow's UI over the runs of this machine, to this machine alone, until Ctrl-C: parameters, scores, training
+curves and reports, side by side.
+
+Runs that are going on appear as they go.
+"""
 
 import argparse
 import contextlib
@@ -9,14 +13,10 @@ from typing import Any
 
 from launch.cli.options import add_runs_dir
 
+HELP = "compare the runs of this machine in MLflow's UI"
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "ui",
-        help="compare the runs of this machine in MLflow's UI",
-        description="Serves MLflow's UI over the runs of this machine, to this machine alone, until Ctrl-C: parameters, scores, "
-        "training curves and reports, side by side. Runs that are going on appear as they go.",
-    )
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
     add_runs_dir(parser)
     parser.add_argument("--port", type=int, default=5000, metavar="N", help="port of the UI, 0 for any free one (default: 5000)")
     parser.set_defaults(command=ui)

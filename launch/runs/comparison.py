@@ -1,6 +1,5 @@
 """Tells which of two models does better on the same labelled test photos, those of a recorded run."""
 
-import csv
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -11,7 +10,7 @@ from components.raw.storage import find_photos, open_raw
 from components.serve.models.predictor import Photo, Predictor
 from launch.runs.dag.wiring import Source, Wiring
 from launch.runs.lineage import RecordedRun
-from launch.runs.serving import file_of
+from launch.runs.serving import rows_of
 
 CATALOG, PAIRS = Source("generate_pairs", "catalog"), Source("generate_pairs", "pairs")
 PHOTOS_AT_A_TIME = 64
@@ -52,12 +51,6 @@ def labelled_pairs(run: RecordedRun, wiring: Wiring, scratch: Path) -> LabelledP
     if gone:
         raise ValueError(f"{run.raw}: {len(gone)} of the run's test photos are gone, {gone[0]} first.")
     return LabelledPairs(found, source, {photo: there[stored[photo]] for photo in wanted})
-
-
-def rows_of(artifact: str, name: str, scratch: Path) -> list[dict[str, str]]:
-    """Returns the rows of an artifact's table; raises as `file_of`."""
-    with file_of(artifact, name, scratch).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def rmse_of(predictor: Predictor, tried: LabelledPairs) -> float:

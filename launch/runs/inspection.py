@@ -29,8 +29,9 @@ class Inspection:
     lines: list[str]  # what is understood, one thing a line
     problems: list[str]  # everything that would end a run, each with its place and what would help
 
-    def refuse(self) -> None:
-        """Raises ValueError with the problems, if there are any."""
+    def tell_or_refuse(self) -> None:
+        """Prints what is understood. Raises ValueError with the problems, if there are any."""
+        print("\n".join(map(one_line, self.lines)), flush=True)
         more = [f"and {len(self.problems) - SHOWN} more; `check` shows them all"] if len(self.problems) > SHOWN else []
         if self.problems:
             raise ValueError("\n".join([*map(one_line, self.problems[:SHOWN]), *more]))

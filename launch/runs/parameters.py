@@ -114,15 +114,12 @@ def cut(text: str, most: int = 80) -> str:
 def resolve(preset: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Returns every parameter of a run: the defaults, the preset over them, what was given over both; all checked together.
 
+    They are as the settings classes hold them: 1 as 1.0 where a number is meant.
+
     Raises:
         ValueError: a value that its settings class refuses, or a fold that num_folds does not have.
     """
     values = {name: default(field) for name, field in fields().items()} | dict(preset) | dict(given)
-    return check(values)
-
-
-def check(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns `values` as the settings classes hold them (1 as 1.0 where a number is meant). Raises ValueError: as `resolve`."""
     run = RunSettings(folds=values["folds"])
     beyond = [fold for fold in run.folds if fold >= values["num_folds"]]
     if beyond:

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from components.contract import schema
@@ -33,6 +34,7 @@ def bundle_of(run: RecordedRun, wiring: Wiring, scratch: Path) -> Bundle:
     models = [run.artifacts[MODEL, fold] for fold in run.folds]
     submission = run.artifacts[SUBMISSION, None]
     calibration = json.loads(file_of(submission, schema.CALIBRATION_JSON, scratch).read_text(encoding="utf-8"))
+    held_out = rows_of(submission, schema.OUT_OF_FOLD_CALIBRATED_CSV, scratch)
     looks: tuple[Path, ...] = ()
     with contextlib.suppress(FileNotFoundError):  # of a run of an earlier version
         looks = tuple(file_of(model, schema.LOOKS_FILE, scratch / str(number)) for number, model in enumerate(models))
@@ -42,7 +44,7 @@ def bundle_of(run: RecordedRun, wiring: Wiring, scratch: Path) -> Bundle:
         jpeg_quality=run.parameters["jpeg_quality"],
         tta_views=run.parameters["tta_views"],
         calibration={key: calibration[key] for key in SERVED if key in calibration},
-        longest_days=longest_days(file_of(submission, schema.OUT_OF_FOLD_CALIBRATED_CSV, scratch)),
+        longest_days=max(float(pair["time_delta_days"]) for pair in held_out),
         models=tuple(file_of(model, schema.MODEL_FILE, scratch / str(number)) for number, model in enumerate(models)),
         looks=looks,
     )
@@ -69,7 +71,7 @@ def file_of(artifact: str, name: str, scratch: Path) -> Path:
     return unchanged(path)
 
 
-def longest_days(out_of_fold: Path) -> float:
-    """Returns the longest time between the photos of a held-out pair, in days."""
-    with out_of_fold.open(encoding="utf-8", newline="") as file:
-        return max(float(row["time_delta_days"]) for row in csv.DictReader(file))
+def rows_of(artifact: str, name: str, scratch: Path) -> Iterator[dict[str, str]]:
+    """Yields the rows of an artifact's table; raises as `file_of`."""
+    with file_of(artifact, name, scratch).open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)

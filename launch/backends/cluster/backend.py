@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from components.contract.shown import one_line
 from components.images import ACCELERATORS
 from launch.backends.base import Backend, Flag, FollowedRun, Schedule, follow
 from launch.backends.cluster.checks import check_images, check_pipeline_root, raw_inputs
@@ -177,9 +176,7 @@ class ClusterBackend(Backend, abc.ABC):
         pinned = pin_checkpoint(plan.parameters, must_exist=True) if "train" in plan.stages else {}
         data = raw_inputs(plan.raw, plan.splits) if plan.raw else {}
         if plan.raw:
-            found = inspect_raw(plan.raw, plan.parameters, plan.splits)
-            print("\n".join(map(one_line, found.lines)), flush=True)
-            found.refuse()
+            inspect_raw(plan.raw, plan.parameters, plan.splits).tell_or_refuse()
         return Prepared(
             plan=plan.with_parameters(pinned),
             pipeline=pipeline,

@@ -11,6 +11,8 @@ from launch.runs.dag.wiring import Artifacts, Wiring
 from launch.runs.lineage import RERUN, Parent, RecordedRun, Task, artifacts_of, taken_over
 from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS, default, fields
 
+END_STATES = {"SUCCEEDED": True, "FAILED": False, "SKIPPED": False, "CANCELED": False, "CANCELLED": False}  # whether it went well
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClusterTask:
@@ -34,7 +36,6 @@ class ClusterRecord:
 
     run: str  # its id, by which it is found again
     state: str  # the target's own word
-    finished: bool  # whether it has ended, well or not
     parameters: dict[str, Any]  # what the pipeline was given
     about: Mapping[str, str]  # the words that `submit` said of it: preset, accelerator and, where it has one, parent, kind, stage
     experiment: str  # the name of its experiment; empty for none
@@ -51,7 +52,7 @@ def recorded_run(record: ClusterRecord, read: Callable[[str], ClusterRecord], wi
         ValueError: it has not ended, or its record lacks something.
         FileNotFoundError: its parent is gone.
     """
-    if not record.finished:
+    if record.state not in END_STATES:
         raise ValueError(f"{record.run}: the run is {record.state}. Expected one that has ended: wait for it, or end it there.")
     parent = parent_of(record.about)
     own = artifacts_of(tasks_of(record, wiring), wiring)

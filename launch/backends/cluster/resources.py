@@ -58,7 +58,7 @@ STAGE_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 # What a preset needs of other sizes, measured on its sample data.
 PRESET_DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
-    "smoke": {stage: {"cpu": 1.0, "memory": 4 if stage in ("write_tfrecords", *ACCELERATED) else 2} for stage in STAGE_DEFAULTS}
+    "smoke": {stage: {"cpu": 1.0, "memory": 4 if stage in ACCELERATED else 2} for stage in STAGE_DEFAULTS}
 }
 
 

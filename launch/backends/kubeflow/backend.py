@@ -15,11 +15,11 @@ from kfp import dsl
 from launch.backends.base import Flag, FollowedRun, Progress, Schedule
 from launch.backends.cluster.backend import MOST_LISTED, ONLY_LATEST, ClusterBackend, Prepared
 from launch.backends.cluster.cluster import Cluster
-from launch.backends.cluster.records import ClusterRecord, folds_among
+from launch.backends.cluster.records import END_STATES, ClusterRecord, folds_among
 from launch.backends.kubeflow import target
 from launch.backends.kubeflow.client import KUBECONFIG, NO_HOST, connect, host_of, talking_to
 from launch.backends.kubeflow.copying import RUNS_AS, copied_addresses, copied_item
-from launch.backends.kubeflow.records import END_STATES, RUN_ID, record_of, summary_of
+from launch.backends.kubeflow.records import RUN_ID, record_of, summary_of
 from launch.backends.kubeflow.retries import retry_warning
 from launch.backends.kubeflow.tasks import stage_states
 from launch.runs.dag.replay import Site
@@ -207,14 +207,9 @@ class KubeflowBackend(ClusterBackend):
         ]
 
     def change_schedule(self, schedule: str, action: str) -> None:
-        client = self.connection
-        does = {
-            "pause": client.disable_recurring_run,
-            "resume": client.enable_recurring_run,
-            "delete": client.delete_recurring_run,
-        }
+        verb = {"pause": "disable", "resume": "enable"}.get(action, action)  # kfp's
         with talking_to(self.host, f"{action} schedule {schedule}"):
-            does[action](schedule)
+            getattr(self.connection, f"{verb}_recurring_run")(schedule)
 
     def end(self, run: Any) -> None:
         with talking_to(self.host, f"stop run {run.run_id}"):

@@ -5,8 +5,8 @@ Pipelines ask ML Metadata, over gRPC-Web at their own address. This asks the sam
 only: a Kubeflow of several users answers no others.
 """
 
+import email
 import json
-import re
 import struct
 import urllib.parse
 from collections import defaultdict
@@ -110,16 +110,15 @@ def call(client: Any, method: str, question: Any, answer: Any) -> Any:
     api.update_params_for_auth(headers, [], ["Bearer"])
     place = urllib.parse.urlsplit(api.configuration.host)
     content = type(question).serialize(question)
-    response = api.rest_client.request(
-        "POST", f"{place.scheme}://{place.netloc}{SERVICE}{method}", headers=headers, body=frame(DATA, content)
-    )
+    url, body = f"{place.scheme}://{place.netloc}{SERVICE}{method}", struct.pack(">BI", DATA, len(content)) + content
+    response = api.rest_client.request("POST", url, headers=headers, body=body)
     code, message = response.getheader("grpc-status"), response.getheader("grpc-message") or ""
     found = b""
     try:
         for kind, part in frames(response.data):
             if kind == TRAILER:
-                text = part.decode()
-                code, message = (trailer(text, name) or before for name, before in (("status", code), ("message", message)))
+                said = email.message_from_bytes(part)  # lines of names and values, as of HTTP
+                code, message = said.get("grpc-status", code), said.get("grpc-message", message)
             else:
                 found += part
     except struct.error:
@@ -134,19 +133,8 @@ def call(client: Any, method: str, question: Any, answer: Any) -> Any:
     return answer.deserialize(found)
 
 
-def trailer(text: str, name: str) -> str:
-    """Returns a value of gRPC's trailer, or nothing."""
-    found = re.search(rf"grpc-{name}:[ ]*([^\r\n]*)", text, re.IGNORECASE)
-    return found[1] if found else ""
-
-
-def frame(kind: int, content: bytes) -> bytes:
-    """Returns a gRPC-Web frame: its kind, its length in four bytes, its content."""
-    return struct.pack(">BI", kind, len(content)) + content
-
-
 def frames(body: bytes) -> list[tuple[int, bytes]]:
-    """Returns kind and content of each frame. Raises struct.error: not made of frames."""
+    """Returns kind and content of each frame: a byte, the length in four bytes, the content. Raises struct.error: no frames."""
     found, at = [], 0
     while at < len(body):
         kind, length = struct.unpack_from(">BI", body, at)

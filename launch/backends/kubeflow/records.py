@@ -9,19 +9,17 @@ from launch.backends.cluster.records import ClusterRecord, ClusterTask, defaults
 from launch.backends.kubeflow.copying import ADDRESS, COPY, copy_artifact
 from launch.runs.summary import RunSummary, local_time
 
-END_STATES = {"SUCCEEDED": True, "FAILED": False, "SKIPPED": False, "CANCELED": False}
 RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def record_of(run: Any, experiment: str, spec: Any, stored: Sequence[ClusterTask]) -> ClusterRecord:
     """Returns a run, as kfp's client has it, for going on from it: with its experiment's name, its pipeline, its stored tasks."""
-    copies = [each for each in stored if each.name.startswith(copy_artifact.component_spec.name)]  # of what a rerun reads
+    copies = (each for each in stored if each.name.startswith(copy_artifact.component_spec.name))  # of what a rerun reads
     originals = {uri: each.parameters[ADDRESS] for each in copies for uri in each.outputs.get(COPY, ())}
     read = [{name: [originals.get(uri, uri) for uri in uris] for name, uris in each.inputs.items()} for each in stored]
     return ClusterRecord(
         run=run.run_id,
         state=run.state or "PENDING",
-        finished=run.state in END_STATES,
         parameters=defaults_of(spec) | given_to(run),
         about=words_of(run),
         experiment=experiment,

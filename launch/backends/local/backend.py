@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from components.contract.shown import one_line
 from components.contract.verdict import VERDICT, in_short, sentences, verdict_headline
 from components.images import flavour_of, image_for
 from components.raw.storage import content_digest, locate_raw
@@ -55,9 +54,7 @@ class LocalBackend:
         raw = None if plan.raw == SAMPLE else plan.raw
         if raw:
             self.inspected = InspectedRaw(raw, plan.parameters, plan.splits, self.runs_dir / CACHE)
-            found = self.inspected.look()
-            print("\n".join(map(one_line, found.lines)), flush=True)
-            found.refuse()
+            self.inspected.look().tell_or_refuse()
         if self.in_containers:
             require_images(connect(), map(image_for, plan.stages))
             linked_places(raw or "")

@@ -13,10 +13,10 @@ from components.images import ACCELERATED
 from launch.backends.base import BackendError, Flag, FollowedRun, Progress, Schedule, stage_of
 from launch.backends.cluster.backend import MOST_LISTED, ClusterBackend, Prepared
 from launch.backends.cluster.cluster import Cluster
-from launch.backends.cluster.records import ClusterRecord, folds_among
+from launch.backends.cluster.records import END_STATES, ClusterRecord, folds_among
 from launch.backends.vertex import target
 from launch.backends.vertex.client import QUOTAS, connect, talking_to
-from launch.backends.vertex.records import END_STATES, record_of, state_of, summary_of
+from launch.backends.vertex.records import record_of, state_of, summary_of
 from launch.runs.dag.replay import Site, imported_item
 from launch.runs.parameters import FOLDS
 from launch.runs.summary import RunSummary

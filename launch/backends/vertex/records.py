@@ -17,7 +17,6 @@ from launch.backends.cluster.records import (
 from launch.runs.parameters import LOOP, SHARD
 from launch.runs.summary import RunSummary, headline, local_time
 
-END_STATES = {"SUCCEEDED": True, "FAILED": False, "CANCELLED": False}
 PARAMETER = "input:"  # begins the names of a task's parameters in the metadata of its execution
 METRIC = re.compile(r"fold_(\d+)_")  # how train names its scores
 GOOD = ("SUCCEEDED", "SKIPPED")  # the latter from the cache
@@ -25,12 +24,10 @@ GOOD = ("SUCCEEDED", "SKIPPED")  # the latter from the cache
 
 def record_of(job: Any, experiment: str) -> ClusterRecord:
     """Returns a job, as the service has it, for going on from it; `experiment` is empty for none."""
-    state = state_of(job)
     given = defaults_of(plain(job.pipeline_spec)) | dict(job.runtime_config.parameter_values)
     return ClusterRecord(
         run=job.name.rpartition("/")[2],
-        state=state,
-        finished=state in END_STATES,
+        state=state_of(job),
         parameters={name: as_declared(name, value) for name, value in given.items()},
         about=dict(job.labels),
         experiment=experiment,
@@ -68,14 +65,14 @@ def task_of(detail: Any) -> ClusterTask:
     return ClusterTask(
         name=detail.task_name,
         succeeded=detail.state.name in GOOD,
-        parameters=part_of(detail),
+        parameters=part_told(detail),
         inputs=uris(detail.inputs),
         outputs=uris(detail.outputs),
     )
 
 
-def part_of(detail: Any) -> dict[str, Any]:
-    """Returns the fold or the shard that a task was told: a parameter of its execution, and in its artifacts' metadata."""
+def part_told(detail: Any) -> dict[str, Any]:
+    """Returns the fold or the shard that a task was told, by its name: as its execution, or its artifacts' metadata, has it."""
     given = (detail.execution.metadata if detail.execution else None) or {}
     told = {name: given[PARAMETER + name] for name in (LOOP, SHARD) if PARAMETER + name in given}
     if told:

@@ -1,4 +1,8 @@
-"""`ask`: how many days lie between photos, by the models of a run."""
+"""`ask`: says how many days lie between two photos, by the models and the calibration of a run.
+
+Of more photos of one plant, or a folder of them, the days since the first are said for each, in the order given, a folder's by
+name.
+"""
 
 import argparse
 import json
@@ -10,18 +14,13 @@ from typing import Any
 from components.contract.artifacts import atomic_write
 from launch.cli.options import add_connection, add_runs_dir, add_target, backend_from
 
+HELP = "how many days lie between two photos, or a series of them"
 SUFFIXES = (".png", ".jpg", ".jpeg")
 MOST_CADENCE_DAYS = 366  # as in training
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "ask",
-        help="how many days lie between two photos, or a series of them",
-        description="Says how many days lie between two photos, by the models and the calibration of a run. Of more photos of "
-        "one plant, or a folder of them, the days since the first are said for each, in the order given, a folder's by name.",
-        allow_abbrev=False,
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.allow_abbrev = False
     parser.add_argument(
         "arguments", nargs="+", metavar="RUN PHOTO", help="the run, then photos, or one folder; with --model photos alone"
     )

@@ -1,4 +1,9 @@
-"""`publish`: puts what of a run answers questions where others find it: a folder, MLflow's registry, Vertex AI's."""
+"""`publish`: puts the models, the calibration and a card of a run into MLflow's registry of models, the one that
+MLFLOW_TRACKING_URI says or that of the runs on this machine, where ask and serve find them as models:/verdelta@ALIAS.
+
+With --to it writes them into a folder or a bucket, which ask, serve and the serving image take as --model; with --serving-image,
+too, it registers what it wrote to the bucket with Vertex AI.
+"""
 
 import argparse
 import contextlib
@@ -15,20 +20,13 @@ from launch.cli.options import add_runs_dir, backend_from
 from launch.runs.dag.wiring import Wiring
 from launch.runs.lineage import RecordedRun
 
+HELP = "put a run's models, calibration and card into a registry of models, or a folder"
 CARD = "README.md"  # of a folder
 IsBetter = Callable[[Bundle | None], bool]
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "publish",
-        help="put a run's models, calibration and card into a registry of models, or a folder",
-        description="Puts the models, the calibration and a card of a run into MLflow's registry of models, the one that "
-        "MLFLOW_TRACKING_URI says or that of the runs on this machine, where ask and serve find them as models:/verdelta@ALIAS. "
-        "With --to it writes them into a folder or a bucket, which ask, serve and the serving image take as --model; with "
-        "--serving-image, too, it registers what it wrote to the bucket with Vertex AI.",
-        allow_abbrev=False,
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.allow_abbrev = False
     parser.add_argument("run", metavar="RUN", help="the run")
     parser.add_argument("--to", default="", metavar="DIR_OR_GS", help="a new folder, or an empty one, in place of the registry")
     parser.add_argument("--replace", action="store_true", help="with --to gs://...: in place of what was published there before")

@@ -1,4 +1,4 @@
-"""`serve`: a page and an interface that answer how many days lie between photos, by the models of a run."""
+"""`serve`: serves the models and the calibration of a run: a page for people, /docs for programs, until Ctrl-C."""
 
 import argparse
 import tempfile
@@ -8,14 +8,11 @@ from typing import Any
 from components.serve.options import add_server_flags
 from launch.cli.answers.ask import add_model, load_bundle
 
+HELP = "serve a run's models: a page, and an interface for programs"
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "serve",
-        help="serve a run's models: a page, and an interface for programs",
-        description="Serves the models and the calibration of a run: a page for people, /docs for programs, until Ctrl-C.",
-        allow_abbrev=False,
-    )
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.allow_abbrev = False
     parser.add_argument("run", nargs="?", default="", metavar="RUN", help="the run; none with --model")
     add_server_flags(parser, "127.0.0.1", 8080)
     add_model(parser)

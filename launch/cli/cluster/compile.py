@@ -1,4 +1,4 @@
-"""`compile`: the pipeline as one file that Kubeflow or Vertex AI runs."""
+"""`compile`: writes the pipeline as one file that Kubeflow or Vertex AI runs; its parameters' defaults are those given."""
 
 import argparse
 from pathlib import Path
@@ -9,18 +9,14 @@ from launch.backends.cluster.compile import check_parameters, compile_pipeline
 from launch.cli.options import add_machines, add_parameters, add_target, cluster_backend_from, parameters_of
 from launch.runs.parameters import FOLDS, SHARDS, pipeline_inputs
 
+HELP = "write the pipeline as a file for Kubeflow or Vertex AI"
 MORE = {
     FOLDS: ("fold", "folds=[0,1,2,3,4]"),
     SHARDS: ("shard", "num_shards=8"),
 }  # what is fixed without a loop, and what gives one
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "compile",
-        help="write the pipeline as a file for Kubeflow or Vertex AI",
-        description="Writes the pipeline as one file that Kubeflow or Vertex AI runs; its parameters' defaults are those given.",
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
     add_target(parser, "what runs the pipeline", required=True)
     add_parameters(parser, "the defaults below")
     add_machines(parser)

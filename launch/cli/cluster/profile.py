@@ -1,6 +1,11 @@
-"""`profile`: what is the same for every run on a cluster, kept in verdelta.toml, so that no command needs to say it."""
+"""`profile`: keeps what is the same for every run on a cluster in verdelta.toml, which is looked for in this folder and those
+above.
+
+Flags win over it; --profile NAME, or $VERDELTA_PROFILE, chooses one of several.
+"""
 
 import argparse
+import copy
 import json
 import os
 import tomllib
@@ -12,18 +17,13 @@ from launch.backends.table import CLUSTERS
 from launch.cli.options import HERE, add_connection, add_machines, add_sending, add_target
 from launch.runs.parameters import did_you_mean
 
+HELP = "keep the flags of a cluster in verdelta.toml"
 FILE, VARIABLE, DEFAULT = "verdelta.toml", "VERDELTA_PROFILE", "default"
 NOT_KEPT = {"help", "wait"}  # what each command says for itself
 OF_TRAINING = ("submit", "compile")  # `raw` is what a run is trained on; score has photos of its own
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "profile",
-        help="keep the flags of a cluster in verdelta.toml",
-        description=f"Keeps what is the same for every run on a cluster in {FILE}, which is looked for in this folder and those "
-        f"above. Flags win over it; --profile NAME, or ${VARIABLE}, chooses one of several.",
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     init = actions.add_parser("init", help="write a profile of these flags")
     add_kept(init)
@@ -107,9 +107,12 @@ def with_profile(arguments: Sequence[str], commands: Mapping[str, argparse.Argum
     command, rest = (arguments[0], list(arguments[1:])) if arguments else ("", [])
     parser = commands.get(command)
     flags = {action.dest: action for action in parser._actions} if parser else {}
-    if "target" not in flags or {"-h", "--help"} & set(rest):
+    if not parser or "target" not in flags or {"-h", "--help"} & set(rest):
         return list(arguments)
-    given, _ = given_parser(flags).parse_known_args(rest)
+    asked = copy.deepcopy(parser)
+    for action in asked._actions:
+        action.required = False  # the profile may have it
+    given, _ = asked.parse_known_args(rest)
     name, path = given.profile or os.environ.get(VARIABLE), profile_file(Path.cwd())
     if path is None:
         if name:
@@ -130,14 +133,3 @@ def with_profile(arguments: Sequence[str], commands: Mapping[str, argparse.Argum
         texts = [text for text in value if text.partition("=")[0] not in own] if isinstance(value, list) else [value]
         added += [word for text in texts for word in (flags[key].option_strings[0], text)]
     return [command, *added, *rest]
-
-
-def given_parser(flags: Mapping[str, argparse.Action]) -> argparse.ArgumentParser:
-    """Returns a parser of what matters of a command line before it is parsed: which profile, which target, what is repeated."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in ("profile", "target"):
-        parser.add_argument(f"--{name}")
-    for name, action in flags.items():
-        if isinstance(action.default, list) and name in kept():
-            parser.add_argument(*action.option_strings, dest=name, action="append")
-    return parser

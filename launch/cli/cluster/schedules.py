@@ -1,4 +1,4 @@
-"""`schedules`: what starts runs again and again on a cluster: listed, paused, resumed, deleted; `submit --cron` makes them."""
+"""`schedules`: lists the schedules of a cluster, which `submit --cron` makes, or pauses, resumes or deletes one."""
 
 import argparse
 from typing import Any
@@ -6,15 +6,11 @@ from typing import Any
 from launch.cli.options import add_connection, add_target, cluster_backend_from
 from launch.cli.screen import aligned
 
+HELP = "list, pause, resume or delete what starts runs again and again"
 ACTIONS = {"pause": "paused", "resume": "resumed", "delete": "deleted"}
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "schedules",
-        help="list, pause, resume or delete what starts runs again and again",
-        description="Lists the schedules of a cluster, which `submit --cron` makes, or pauses, resumes or deletes one.",
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=["list", *ACTIONS], help="what to do")
     parser.add_argument("schedule", nargs="?", metavar="ID", help="which one, by the id that list shows")
     add_target(parser, "where the schedules are")

@@ -1,17 +1,14 @@
-"""`stop`: ends a run on a cluster."""
+"""`stop`: ends a run on a cluster; what it has finished can be gone on from with rerun. Ctrl-C ends one here."""
 
 import argparse
 from typing import Any
 
 from launch.cli.options import add_connection, add_target, cluster_backend_from
 
+HELP = "end a run on Kubeflow or Vertex AI"
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "stop",
-        help="end a run on Kubeflow or Vertex AI",
-        description="Ends a run on a cluster; what it has finished can be gone on from with rerun. Ctrl-C ends one here.",
-    )
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="the run's id, or on Kubeflow its name")
     add_target(parser, "where the run is")
     add_connection(parser, about="Kubeflow: the experiment that a name is looked for in (default: verdelta)")

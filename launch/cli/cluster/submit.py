@@ -1,4 +1,4 @@
-"""`submit`: the whole pipeline on Kubeflow or Vertex AI."""
+"""`submit`: checks all that can be checked, then runs the pipeline on Kubeflow or Vertex AI and prints the run's link."""
 
 import argparse
 import re
@@ -11,21 +11,16 @@ from launch.cli.options import (
     add_parameters,
     add_sending,
     add_target,
-    backend_from,
     cluster_backend_from,
     parameters_of,
 )
 from launch.runs.plans.plan import training_plan
 
+HELP = "run the pipeline on Kubeflow or Vertex AI"
 CRON = re.compile(r"[^\s]+( [^\s]+){4}")
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "submit",
-        help="run the pipeline on Kubeflow or Vertex AI",
-        description="Checks all that can be checked, then runs the pipeline on Kubeflow or Vertex AI and prints the run's link.",
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
     add_target(parser, "what runs the pipeline", required=True)
     add_parameters(parser, "the defaults below")
     add_machines(parser)
@@ -39,9 +34,9 @@ def add_parser(commands: Any) -> None:
 
 def submit(arguments: argparse.Namespace, pipeline: Any) -> int:
     """Submits the pipeline as the command line says and returns the exit status."""
-    backend, preset = backend_from(arguments, pipeline), arguments.preset
+    backend, preset = cluster_backend_from(arguments, pipeline), arguments.preset
     parameters = parameters_of(arguments, preset)
-    plan = training_plan(pipeline, parameters, raw=arguments.raw, preset=preset, title=preset or "run", name=arguments.name)
+    plan = training_plan(pipeline, parameters, raw=arguments.raw, preset=preset, name=arguments.name)
     if arguments.cron is None:
         return execute(backend, plan, wait=arguments.wait)
     if not CRON.fullmatch(arguments.cron) or arguments.wait:
@@ -49,6 +44,6 @@ def submit(arguments: argparse.Namespace, pipeline: Any) -> int:
             f"--cron {arguments.cron!r}: expected five fields (minute, hour, day of the month, month, day of the week), such as "
             "'0 6 * * 1', and no --wait."
         )
-    schedule = cluster_backend_from(arguments, pipeline).schedule(plan, arguments.cron)
+    schedule = backend.schedule(plan, arguments.cron)
     print(f"schedule {schedule}: {arguments.cron}\nSee: python pipeline.py schedules list --target {arguments.target}")
     return 0

@@ -64,13 +64,11 @@ class Plan:
 SAMPLE = "sample"  # raw data that is drawn where the plan is executed
 
 
-def training_plan(
-    pipeline: Any, parameters: dict[str, Any], *, raw: str, preset: str | None, title: str, name: str | None
-) -> Plan:
+def training_plan(pipeline: Any, parameters: dict[str, Any], *, raw: str, preset: str | None, name: str | None) -> Plan:
     """Returns the plan of the whole pipeline, from raw photos to the report."""
 
     def build(plan: Plan, site: Site, data: Mapping[str, str], _written: Artifacts) -> Built:
         return site.built(pipeline, {**data, **pipeline_inputs(plan.parameters)})
 
-    stages = tuple(STAGES)
+    title, stages = preset or "run", tuple(STAGES)
     return Plan(title=title, name=name, preset=preset, parameters=parameters, stages=stages, steps=[Step(stages, build)], raw=raw)

@@ -161,7 +161,7 @@ def test_runs_are_listed_with_the_first_among_them(local: Place) -> None:
 def test_a_run_whose_stage_fails_ends_with_status_1_and_names_the_stage(capsys: pytest.CaptureFixture[str], place: Place) -> None:
     parameters = place.backend.read(place.first).parameters
     parameters = {**parameters, "checkpoint": "none"}
-    plan = training_plan(verdelta, parameters, raw=place.raw, preset=None, title="run", name=place.name("fails"))
+    plan = training_plan(verdelta, parameters, raw=place.raw, preset=None, name=place.name("fails"))
     assert execute(place.backend, place.fail(plan)) == 1
     assert "resize_images" in capsys.readouterr().out.partition("FAILED")[2]
 

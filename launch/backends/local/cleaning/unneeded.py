@@ -1,7 +1,7 @@
 """Finds what lies beside the runs and within them that no run needs any more.
 
-BESIDE is the table of it: for each folder that runs share, what finds the paths in it that nobody needs. A folder that is not in
-the table is left alone.
+BESIDE is the table of it: for each folder that runs share, what says whether nobody needs a path in it. A folder that is not
+in the table is left alone.
 """
 
 import contextlib
@@ -34,59 +34,43 @@ class Remaining:
     before: float | None = None
 
 
-def dead_entries(folder: Path, remaining: Remaining) -> Iterator[Path]:
-    """Yields the cache's entries of artifacts that are gone, or go with their run, and what a killed process was writing."""
-    for path in sorted(folder.iterdir()):
-        if ENTRY.fullmatch(path.name):
-            used: list[Path] = []
-            with contextlib.suppress(OSError, ValueError):  # one that cannot be read names nothing
-                used = list(paths_in(json.loads(path.read_text(encoding="utf-8"))))
-            if any(not each.exists() or any(map(each.is_relative_to, remaining.deleted)) for each in used):
-                yield path
-        elif path.name.startswith(UNFINISHED if remaining.folders else (*UNFINISHED, INSPECTED)) and not remaining.going_on:
-            yield path
+def is_dead_entry(path: Path, remaining: Remaining) -> bool:
+    """Whether an entry of the cache is of artifacts that are gone, or go with their run, or a killed process was writing it."""
+    if not ENTRY.fullmatch(path.name):
+        return path.name.startswith(UNFINISHED if remaining.folders else (*UNFINISHED, INSPECTED)) and not remaining.going_on
+    used: list[Path] = []
+    with contextlib.suppress(OSError, ValueError):  # one that cannot be read names nothing
+        used = list(paths_in(json.loads(path.read_text(encoding="utf-8"))))
+    return any(not each.exists() or any(map(each.is_relative_to, remaining.deleted)) for each in used)
 
 
-def unused_sample_data(folder: Path, remaining: Remaining) -> Iterator[Path]:
-    """Yields the sample data that no remaining run was made of, and what was not finished."""
-    if remaining.going_on:
-        return
-    for path in sorted(folder.iterdir()):
-        if path not in remaining.used and (KEY.match(path.name) or path.name.startswith(SCRATCH)):
-            yield path
+def is_unused_sample(path: Path, remaining: Remaining) -> bool:
+    """Whether no remaining run was made of sample data, or it was not finished."""
+    known = KEY.match(path.name) or path.name.startswith(SCRATCH)
+    return bool(known) and path not in remaining.used and not remaining.going_on
 
 
-def unused_programs(folder: Path, remaining: Remaining) -> Iterator[Path]:
-    """Yields what XLA has compiled where no run remains: a program does not say who may need it."""
-    if not remaining.folders:
-        yield from sorted(folder.iterdir())
+def is_old_training_state(path: Path, remaining: Remaining) -> bool:
+    """Whether no run remains that an interrupted training could go on for, or its state is old enough to be asked for."""
+    old = remaining.before is not None and path.lstat().st_mtime < remaining.before
+    return not remaining.going_on and (not remaining.folders or old)
 
 
-def old_training_states(folder: Path, remaining: Remaining) -> Iterator[Path]:
-    """Yields the states of interrupted trainings where no run remains, and those that are old enough to be asked for."""
-    if remaining.going_on:
-        return
-    for path in sorted(folder.iterdir()):
-        if not remaining.folders or (remaining.before is not None and path.lstat().st_mtime < remaining.before):
-            yield path
-
-
-BESIDE: Mapping[str, Callable[[Path, Remaining], Iterator[Path]]] = {
-    ".cache": dead_entries,
-    ".sample": unused_sample_data,
-    ".programs": unused_programs,
-    ".training": old_training_states,
-    ".mlflow": lambda _folder, _remaining: iter(()),  # `ui` keeps MLflow's database equal to the runs
+BESIDE: Mapping[str, Callable[[Path, Remaining], bool]] = {
+    ".cache": is_dead_entry,
+    ".sample": is_unused_sample,
+    ".programs": lambda _, remaining: not remaining.folders,  # what XLA has compiled does not say who may need it
+    ".training": is_old_training_state,
+    ".mlflow": lambda _path, _remaining: False,  # `ui` keeps MLflow's database equal to the runs
 }
 
 
 def unneeded(runs_dir: Path, remaining: Remaining) -> dict[str, list[Path]]:
     """Returns by the folder that it is in what nobody needs: beside the runs, within them, and of deletions that were stopped."""
-    there = {path.name: path for path in runs_dir.iterdir() if path.is_dir() and not path.is_symlink()}
-    found = {name: list(find(there[name], remaining)) for name, find in BESIDE.items() if name in there}
+    there = [name for name in BESIDE if (runs_dir / name).is_dir() and not (runs_dir / name).is_symlink()]
+    found = {name: [path for path in sorted((runs_dir / name).iterdir()) if BESIDE[name](path, remaining)] for name in there}
     found |= {path.name: [path] for path in sorted(runs_dir.iterdir()) if path.name.startswith(DELETING)}
-    for folder in remaining.folders:
-        found[folder.name] = scratch_in(folder)
+    found |= {folder.name: scratch_in(folder) for folder in remaining.folders}
     return {name: paths for name, paths in found.items() if paths}
 
 

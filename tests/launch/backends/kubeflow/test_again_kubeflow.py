@@ -4,7 +4,6 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import kfp_server_api as api
@@ -19,6 +18,7 @@ from launch.backends.cluster import checks
 from launch.backends.table import CLUSTERS
 from launch.cli.main import main, parser
 from launch.cli.options import LOCAL, ONLY_CLUSTERS
+from launch.runs.inspection import Inspection
 from launch.runs.parameters import resolve
 from launch.runs.presets import fast
 from pipeline import verdelta
@@ -67,7 +67,7 @@ class FinishedKubeflow(Kubeflow):
 def kubeflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FinishedKubeflow]:
     """The server, raw data whose digest is known, and none of the user's own settings."""
     monkeypatch.setattr(checks, "content_digest", lambda place, splits: f"{'+'.join(splits)} of {place}")
-    monkeypatch.setattr("launch.backends.cluster.backend.inspect_raw", lambda *_: SimpleNamespace(lines=[], refuse=lambda: None))
+    monkeypatch.setattr("launch.backends.cluster.backend.inspect_raw", lambda *_: Inspection([], []))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("kfp.Client._LOCAL_KFP_CONTEXT", str(tmp_path / "context.json"))
     for name in ("KF_PIPELINES_ENDPOINT", "KF_PIPELINES_UI_ENDPOINT", "KUBERNETES_SERVICE_HOST"):

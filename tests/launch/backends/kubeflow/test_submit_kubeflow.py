@@ -5,7 +5,6 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import kfp_server_api as api
@@ -19,6 +18,7 @@ from kfp_rules import RefusedError, outcome_of
 from launch.backends import base
 from launch.backends.cluster import checks
 from launch.cli.main import main
+from launch.runs.inspection import Inspection
 from launch.runs.parameters import resolve
 from launch.runs.presets import fast
 from pipeline import verdelta
@@ -104,7 +104,7 @@ def documents_of(pipeline_spec: dict[str, Any]) -> list[Any]:
 def kubeflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Kubeflow]:
     """The server; raw data whose digest is known; no waiting between questions; none of the user's own settings."""
     monkeypatch.setattr(checks, "content_digest", lambda place, *_: f"digest of {place}")
-    monkeypatch.setattr("launch.backends.cluster.backend.inspect_raw", lambda *_: SimpleNamespace(lines=[], refuse=lambda: None))
+    monkeypatch.setattr("launch.backends.cluster.backend.inspect_raw", lambda *_: Inspection([], []))
     monkeypatch.setattr(base, "POLL_SECONDS", 0.01)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("kfp.Client._LOCAL_KFP_CONTEXT", str(tmp_path / "context.json"))

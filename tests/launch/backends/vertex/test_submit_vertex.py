@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from components.images import ROOT
 from launch.backends import base
 from launch.backends.cluster import backend, checks
 from launch.cli.main import main
+from launch.runs.inspection import Inspection
 from launch.runs.parameters import resolve
 from launch.runs.presets import fast
 from pipeline import verdelta
@@ -116,7 +116,7 @@ def vertex(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     They are those that gcloud auth application-default login writes; the address that their tokens come from is a constant.
     """
     monkeypatch.setattr(checks, "content_digest", lambda place, *_: f"digest of {place}")
-    monkeypatch.setattr("launch.backends.cluster.backend.inspect_raw", lambda *_: SimpleNamespace(lines=[], refuse=lambda: None))
+    monkeypatch.setattr("launch.backends.cluster.backend.inspect_raw", lambda *_: Inspection([], []))
     monkeypatch.setattr(backend, "check_images", lambda *_, **__: [])
     monkeypatch.setattr(base, "POLL_SECONDS", 0.01)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket)

@@ -6,13 +6,14 @@ import re
 import pytest
 
 from components.images import ROOT
-from launch.runs.dag.kfp_internals import REPLACED, USED, replacing
+from launch.runs.dag.kfp_internals import REPLACED, USED, load_dispatcher, replacing
 
 PRIVATE = re.compile(r"^\s*(?:from|import) (kfp\.(?:dsl\.\w+|local\.\w+)[\w.]*)", re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", [*USED, *REPLACED])
 def test_kfp_has_the_name(name: str) -> None:
+    load_dispatcher(containers=True)  # an earlier test's run may have left it without
     assert pkgutil.resolve_name(name) is not None or name.endswith(".instance")
 
 

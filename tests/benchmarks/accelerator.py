@@ -32,7 +32,8 @@ BASE: dict[str, Any] = {
     "mixed_precision": "mixed_float16",
     "images": CLIQUE_SIZES[1] * int(fast()["cliques_per_batch"]),
     "clique_size": CLIQUE_SIZES[1],
-    "dense_units": 300,  # TrainSettings' own, for the peer
+    "lstm_units": 1024,  # TrainSettings' own, for the peer
+    "dense_units": 300,
     "rematerialize": False,
     "flags": "",
     "more": False,

@@ -23,32 +23,34 @@ DROP_CONNECT = 0.2 / 16  # more of it with each block, as in components/network/
 TYPES = {"float32": torch.float32, "mixed_float16": torch.float16, "mixed_bfloat16": torch.bfloat16}
 
 
-class Dates(torch.nn.Module):
-    """Photos [C, K, 3, H, W] in [0, 255] to days [C, P] between the photos of each pair."""
+class PairDays(torch.nn.Module):
+    """Photos [C, K, 3, H, W] in [0, 255] to days [C, P] between the photos of each pair; of a photo D features, made once."""
 
-    def __init__(self, encoder: str, dense_units: int) -> None:
+    def __init__(self, encoder: str, lstm_units: int, dense_units: int) -> None:
         super().__init__()
         self.encoder = timm.create_model(f"tf_efficientnet_{encoder.lower()}", num_classes=0, drop_path_rate=DROP_CONNECT)
         for number, block in enumerate(itertools.chain(*self.encoder.blocks)):
             if hasattr(block.drop_path, "drop_prob"):
                 block.drop_path.drop_prob = DROP_CONNECT * number
-        self.hidden = torch.nn.Linear(self.encoder.num_features, dense_units)
-        self.days = torch.nn.Linear(dense_units, 1, bias=False)
+        self.lstm = torch.nn.LSTM(self.encoder.num_features, lstm_units, batch_first=True)  # with two biases where Keras has one
+        self.hidden = torch.nn.Linear(lstm_units, dense_units)
+        self.days = torch.nn.Linear(dense_units, 1)
 
     def forward(self, photos: torch.Tensor, earlier: torch.Tensor, later: torch.Tensor) -> torch.Tensor:
         cliques, size = photos.shape[:2]
         images = photos.flatten(0, 1).to(memory_format=torch.channels_last) / 255
-        features = self.encoder(images).float()
+        features = self.encoder(images).float().view(cliques, size, -1)
+        pairs = torch.stack([features[:, earlier], features[:, later]], dim=2).flatten(0, 1)  # [C P, 2, D]
         with torch.autocast(photos.device.type, enabled=False):  # the head is float32, as ours
-            dates = self.days(torch.relu(self.hidden(features))).view(cliques, size)
-        return dates[:, later] - dates[:, earlier]
+            last = self.lstm(pairs)[0][:, -1]
+            return self.days(torch.relu(self.hidden(last))).view(cliques, -1)
 
 
 def measure(variant: dict[str, Any]) -> dict[str, Any]:
     """Seconds until the first step is done, and per step afterwards.
 
     Args:
-        variant: as accelerator_step.py's, with dense_units, and whether the network is `compiled`.
+        variant: as accelerator_step.py's, with lstm_units and dense_units, and whether the network is `compiled`.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = TYPES[variant["mixed_precision"]] if device.type == "cuda" else torch.float32  # in 16 bits a CPU takes minutes
@@ -56,7 +58,8 @@ def measure(variant: dict[str, Any]) -> dict[str, Any]:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     size, dim = variant["clique_size"], variant["dim"]
     cliques = variant["images"] // size
-    network = Dates(variant["encoder"], variant["dense_units"]).to(device, memory_format=torch.channels_last).train()
+    network = PairDays(variant["encoder"], variant["lstm_units"], variant["dense_units"])
+    network.to(device, memory_format=torch.channels_last).train()
     parameters = sum(each.numel() for each in network.parameters())
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)

@@ -14,6 +14,7 @@ from finished_run import MetadataStore, Ran, ran, uri
 from google.cloud import storage
 from test_submit_kubeflow import EXPERIMENT, V2, Kubeflow, as_json, sent
 
+from components.settings import STAGES
 from launch.backends.cluster import checks
 from launch.backends.table import CLUSTERS
 from launch.cli.main import main, parser
@@ -310,8 +311,8 @@ def test_no_loop_imports_anything_and_lists_are_collected_of_containers(
     items = values.get("folds", [])
     by_fold = {name for item in items for name, text in item.items() if str(text).startswith("gs://")}
     assert copied_in_loop(spec) == (by_fold if len(folds) > 1 else set())
-    with_data_image = {"generate-pairs", "split-folds", "calibrate", "report"} & stages(spec) or copied_in_loop(spec)
-    assert ("not checked: verdelta-data:" in capsys.readouterr().out) is bool(with_data_image)
+    with_data_image = {name.replace("_", "-") for name, flavour in STAGES.items() if flavour == "data"} & stages(spec)
+    assert ("not checked: verdelta-data:" in capsys.readouterr().out) is bool(with_data_image or copied_in_loop(spec))
     looped = {name for in_loop, name, _ in tasks(spec) if in_loop and not name.startswith("copy-artifact")}
     assert looped == ({"train", "predict"} & stages(spec) if len(folds) > 1 else set())
     assert imported(spec, values) >= {item[name] for item in items for name in by_fold}

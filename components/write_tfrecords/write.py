@@ -54,7 +54,7 @@ def write_tfrecords(
     pair_counts = {"train_pairs": len(train), "test_pairs": len(test)}
     del train, test  # make room for the catalog
     table = read_table(catalog / schema.IMAGES_CSV, ("image_id", "split", "path"))
-    path_of = dict(zip(table["image_id"], table["path"], strict=True))
+    path_of = dict(zip(map(sys.intern, table["image_id"]), table["path"], strict=True))  # whose ids the plan holds, too
     counts = {f"{split}_images": int((table["split"] == split).sum()) for split in schema.SPLITS} | pair_counts
     del table
     files = []

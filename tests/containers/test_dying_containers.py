@@ -22,7 +22,7 @@ DEATHS = {  # shell command, what the run must say, tries
     "killed by a signal": ("kill -KILL $$", "ended by SIGKILL", OTHERS),
     "crashed": ("kill -SEGV $$", "ended by SIGSEGV", 3),
     "out of memory": ("exec tail /dev/zero", "ran out of memory", OTHERS),
-    "a worker out of memory": ("tail /dev/zero; exit 0", "ran out of memory", 3),
+    "a worker out of memory": ("tail /dev/zero; exit 0", "ran out of memory", OTHERS),
     "its output missing": ("exit 0", MISSING, OTHERS),
 }
 

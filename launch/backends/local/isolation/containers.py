@@ -27,9 +27,17 @@ KFP_SHELL, KFP_PYTHON = (
     "_KFP_RUNTIME=true python3 ",
     "_KFP_RUNTIME=true exec python3 ",
 )  # a shell would end at SIGTERM before its stage
-# Takes the credentials from standard input into the container's memory, where nothing outlives it; then as the guard.
-WITH_SECRET = f"""umask 077; IFS= read -r secret && printf %s "$secret" > {SECRET}; unset secret
-{GUARD}"""
+# Takes the credentials from standard input into the container's memory, where nothing outlives it.
+TAKE_SECRET = f"""umask 077; IFS= read -r secret && printf %s "$secret" > {SECRET}; unset secret
+"""
+# Runs the stage, hands SIGTERM on to it, and ends with its status; or as if killed, if the kernel killed a process of the
+# container for want of memory: the engine hears of that by a message which the container's end may overtake, and is then lost.
+FOLLOW = """"$@" 3<&- & stage=$!
+trap 'kill -s TERM $stage' TERM
+while wait $stage; status=$?; kill -s 0 $stage 2>/dev/null; do :; done
+grep -qs '^oom_kill [1-9]' /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control && exit 137
+exit $status
+"""
 
 
 def kill_container(container: "Container", number: signal.Signals) -> None:
@@ -89,7 +97,7 @@ def run_container(
         return STOPPED, False
     mounts = [docker.types.Mount(path, here, type="bind", read_only=True) for path, here in place.readable.items()]
     mounts += [docker.types.Mount(path, path, type="bind") for path in place.writable]
-    guarded = ["sh", "-c", WITH_SECRET if place.secret else GUARD, "sh"]
+    guarded = ["sh", "-c", (TAKE_SECRET if place.secret else "") + GUARD + FOLLOW, "sh"]
     container = client.containers.create(
         image,
         [*guarded, *(part.replace(KFP_SHELL, KFP_PYTHON) for part in command)],

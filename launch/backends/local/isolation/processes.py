@@ -16,7 +16,6 @@ GRACE_SECONDS = 20  # in which a training saves its state
 # its standard input is a pipe that the launcher holds the other end of.
 GUARD = """exec 3<&0 </dev/null
 (trap "" HUP INT TERM; read -r line <&3 || kill -s KILL 0) >/dev/null 2>&1 &
-exec "$@" 3<&-
 """
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Kill = Callable[[signal.Signals], None]  # sends a signal to a stage and all it has started; does nothing where none is left
@@ -77,7 +76,7 @@ def run_process(
     if stages.stopped_by:
         return STOPPED
     process = subprocess.Popen(
-        ["sh", "-c", GUARD, "sh", *command],
+        ["sh", "-c", GUARD + 'exec "$@" 3<&-', "sh", *command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -77,6 +77,13 @@ def test_an_engine_that_does_not_answer_in_the_end_does_not_change_what_became_o
     assert seen == ["done"]
 
 
+def test_a_container_says_itself_that_a_process_of_it_was_killed_for_memory(engine: docker.DockerClient) -> None:
+    """The engine says so too, but for about one container in 300."""
+    place = Place(user="", readable={}, writable=(), network="none", environment={}, memory_bytes=32 * 1024 * 1024)
+    assert run_container(engine, RunningStages(), IMAGE, ["sh", "-c", "tail /dev/zero; exit 0"], place, print)[0] == 137
+    assert run_container(engine, RunningStages(), IMAGE, ["sh", "-c", "exit 3"], place, print) == (3, False)
+
+
 @pytest.mark.usefixtures("engine")
 def test_the_engine_of_a_running_container_has_the_time_that_it_may_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clients: list[docker.DockerClient] = []

@@ -27,6 +27,7 @@ def train(
     steps_per_epoch: int,
     learning_rate: float,
     schedule: str,
+    huber_days: float,
     ema_momentum: float,
     batchnorm_momentum: float,
     reestimate_batchnorm: bool,

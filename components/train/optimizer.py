@@ -1,4 +1,4 @@
-"""Says how a network learns: Adam, squared error in days, and a learning rate over a number of steps that no program holds."""
+"""Says how a network learns: Adam, an error in days, and a learning rate over a number of steps that no program holds."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from components.train.settings import TrainSettings
 
 
 def compile_model(network: keras.Model, settings: TrainSettings) -> None:
-    """Adam, mean squared error over the pairs that count, RMSE in days; a schedule gets its length from `schedule_over`."""
+    """Adam, squared error or Huber's over the pairs that count, RMSE in days; a schedule gets its length from `schedule_over`."""
     rate: Any = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate / 100, 1, warmup_target=rate, warmup_steps=1)
     network.compile(
         optimizer=keras.optimizers.Adam(rate, use_ema=settings.ema_momentum > 0, ema_momentum=settings.ema_momentum or 0.99),
-        loss=keras.losses.MeanSquaredError(reduction="mean_with_sample_weight"),
+        loss=loss_of(settings),
         weighted_metrics=[keras.metrics.RootMeanSquaredError(name="rmse_days")],
         # XLA pays on accelerators; on a CPU it costs a minute to compile and then loses.
         jit_compile=keras.backend.backend() == "jax",
@@ -31,6 +31,13 @@ def compile_model(network: keras.Model, settings: TrainSettings) -> None:
         rematerialize(network)
     # Made while TensorFlow traces the first step, the optimizer's variables would have it trace that step twice.
     network.optimizer.build(network.trainable_variables)
+
+
+def loss_of(settings: TrainSettings) -> keras.losses.Loss:
+    """Mean over the pairs that count: of the squared error in days, or of Huber's."""
+    if settings.huber_days:
+        return keras.losses.Huber(settings.huber_days, reduction="mean_with_sample_weight")
+    return keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")
 
 
 def inner_optimizer(network: keras.Model) -> Any:

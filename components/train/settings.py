@@ -32,6 +32,14 @@ class TrainSettings(NetworkSettings):
         "Learning rate over time: constant, or a linear rise over the first tenth and a cosine fall to zero.",
         choices=("constant", "cosine"),
     )
+    huber_days: float = parameter(
+        0.0,
+        "Errors above this count linearly in the loss (Huber 1964), so that few pairs do not outweigh the others; 0 squares all.",
+        unit="days",
+        at_least=0.0,
+        at_most=100_000.0,
+        why="that squares every error",
+    )
     ema_momentum: float = parameter(
         0.0, "Decay per step of the weights' moving average, which is then what is saved; 0 saves the last weights.",
         at_least=0.0, at_most=0.99999,

@@ -1,14 +1,16 @@
 """Measures how accurate verdelta is on synthetic plants, beside the winner's recipe and beside what is possible.
 
-`make accuracy` trains on several seeds of the sample dataset, and prints the tables of docs/accuracy.md. What was trained is kept
-under --work, so that it can be interrupted.
+`make accuracy` trains on several seeds of the sample dataset, a model on each core at a time, and prints the tables of
+docs/accuracy.md. What was trained is kept under --work, so that it can be interrupted.
 """
 
 import argparse
+import functools
 import json
+import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,18 @@ from components.contract.scores import rmse_days
 from components.contract.tables.stage_tables import read_table
 from components.sample_dataset.plan import SHIFTED_FOLDERS, plan_dataset
 from components.sample_dataset.settings import SampleDatasetSettings
+from launch.runs.parameters import parse
 from launch.runs.presets import winner_calibration
-from tests.benchmarks.accuracy_trainings import Dataset, Trained, equal_passes, equal_seconds, measured_anew, recipe, trained
+from tests.benchmarks.accuracy_trainings import (
+    Dataset,
+    Trained,
+    cores_in_turn,
+    equal_passes,
+    equal_seconds,
+    measured_anew,
+    recipe,
+    trained,
+)
 
 FOLDS = 5
 RESAMPLINGS = 20
@@ -82,7 +94,27 @@ def ablation(dataset: Dataset, ours: Trained) -> dict[str, float]:
         "without cadence": ordinary(dataset, [ours]),
         "one view": ordinary(dataset, [trained(dataset, views=1)], **DAILY),
         "one view, without cadence": ordinary(dataset, [trained(dataset, views=1)]),
-        "the LSTM, without cadence": ordinary(dataset, [trained(dataset, head="lstm")]),
+    }
+
+
+def changed_settings(dataset: Dataset, ours: Trained, changed: Mapping[str, Any]) -> dict[str, float]:
+    """The recommended settings, and the same but for `changed` of train's; a cadence where both heads can have one."""
+    models = {"smoke": ours, "changed": trained(dataset, **changed)}
+    ways = {"test": {}} | ({"test, cadence": DAILY} if changed.get("head", "dates") == "dates" else {})
+    row = {f"validation, {name}": float(model.counts["validation_rmse_days"]) for name, model in models.items()}
+    for way, settings in ways.items():
+        row |= {f"{way}, {name}": ordinary(dataset, [model], **settings) for name, model in models.items()}
+    return row
+
+
+def equal_time(dataset: Dataset, ours: Trained) -> dict[str, float]:
+    """Ordinary series: the recommended settings beside the recipe, which has as many seconds of the processor."""
+    rival = recipe(dataset, equal_seconds(ours, recipe(dataset, equal_passes(ours))))
+    row = {"smoke": ordinary(dataset, [ours], **DAILY), "recipe": ordinary(dataset, [rival])}
+    return {
+        **row,
+        "smoke / recipe": row["smoke"] / row["recipe"],
+        "seconds, recipe / smoke": rival.cpu_seconds / ours.cpu_seconds,
     }
 
 
@@ -164,17 +196,11 @@ def show(title: str, rows: dict[int, dict[str, float]]) -> None:
         print("|".join(["", *values, ""]))
 
 
-def show_first(dataset: Dataset, ours: Trained) -> None:
-    """Prints of one seed: the recipe at equal seconds and to the letter; all folds, and fits on halves of their series."""
-    rival = recipe(dataset, equal_passes(ours))
+def show_all_folds(dataset: Dataset, ours: Trained) -> None:
+    """Prints of one seed: the recipe to the letter; all folds averaged, and fits on halves of their held-out series."""
+    rival = recipe(dataset, equal_passes(ours), to_the_letter=True)
     print(f"\nSeed {dataset.seed}, ordinary test series, RMSE in days")
-    for name, model in (
-        ("at equal passes", rival),
-        ("at equal seconds", recipe(dataset, equal_seconds(ours, rival))),
-        ("at equal passes, to the letter", recipe(dataset, equal_passes(ours), to_the_letter=True)),
-    ):
-        cost = f"{model.steps} steps, {model.cpu_seconds:.0f} s of the processor"
-        print(f"recipe {name}: {ordinary(dataset, [model]):.2f} after {cost}")
+    print(f"recipe at equal passes, to the letter: {ordinary(dataset, [rival]):.2f} after {rival.steps} steps")
     models = [trained(dataset, fold=fold) for fold in range(FOLDS)]
     for settings in ({}, {"calibration": "fit"}, DAILY):
         found, calibration = answers(dataset, models, **settings)
@@ -184,29 +210,59 @@ def show_first(dataset: Dataset, ours: Trained) -> None:
     print(f"calibration=fit / none over {RESAMPLINGS} halves of the held-out series: {told}")
 
 
+def train_everything(datasets: Sequence[Dataset], changes: Sequence[Mapping[str, Any]], options: argparse.Namespace) -> None:
+    """Trains what the tables are about and is not there yet, each model on a core of its own."""
+    with cores_in_turn(options.work / "trainings.log") as pool:
+        ours = [pool.submit(trained, dataset) for dataset in datasets]
+        rivals, rest = [], []
+        for dataset, made in zip(datasets, ours, strict=True):
+            model = made.result()
+            rivals.append(pool.submit(recipe, dataset, equal_passes(model)))
+            rest += [pool.submit(trained, dataset, **changed) for changed in changes]
+            rest += [pool.submit(trained, dataset, views=1), pool.submit(measured_anew, dataset, model)]
+        if options.folds:
+            rest += [pool.submit(trained, datasets[0], fold=fold) for fold in range(1, FOLDS)]
+            rest.append(pool.submit(recipe, datasets[0], equal_passes(ours[0].result()), to_the_letter=True))
+        for dataset, made, rival in zip(datasets, ours, rivals, strict=True):
+            steps = equal_seconds(made.result(), rival.result())
+            rest += [pool.submit(recipe, dataset, steps)] if options.seconds else []
+        for made in rest:
+            made.result()
+
+
 def main() -> None:
     """Trains what is not trained yet, and prints the tables."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.accuracy", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("runs/.accuracy"), help="where trainings are kept")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--style", choices=("top", "side"), default="top", help="the sample's own drawing, or another one")
-    parser.add_argument("--first", action="store_true", help="more of the first seed: all folds; the recipe at equal seconds")
+    parser.add_argument(
+        "--set", nargs="+", action="append", default=[], metavar="NAME=VALUE", help="trains with these changed, too"
+    )
+    parser.add_argument("--seconds", action="store_true", help="the recipe at equal seconds, too")
+    parser.add_argument("--folds", action="store_true", help="all folds of the first seed, too, and the recipe to the letter")
     options = parser.parse_args()
-    started = time.monotonic(), time.process_time()
+    started = time.monotonic()
     datasets = {seed: Dataset(options.work / f"{options.style}-{seed}", options.style, seed) for seed in options.seeds}
+    changes = [parse(texts) for texts in options.set]
+    train_everything(list(datasets.values()), changes, options)
     ours = {seed: trained(dataset) for seed, dataset in datasets.items()}
-    for title, measure in (
+    tables: list[tuple[str, Callable[[Dataset, Trained], dict[str, float]]]] = [
         ("Ordinary test series, RMSE in days", against_the_recipe),
         ("Each step taken away, ordinary test series, RMSE in days", ablation),
         ("BatchNorm's statistics, RMSE in days", batchnorm),
         ("Shifted test series, RMSE in days", shifted_series),
         ("calibration=fit on one fold's held-out series, ordinary test series, RMSE in days", fitted),
-    ):
+    ]
+    tables += [("Ordinary test series at equal seconds, RMSE in days", equal_time)] if options.seconds else []
+    for changed in changes:
+        title = f"`smoke` with {', '.join(f'{name}={value}' for name, value in changed.items())}, RMSE in days"
+        tables.append((title, functools.partial(changed_settings, changed=changed)))
+    for title, measure in tables:
         show(title, {seed: measure(dataset, ours[seed]) for seed, dataset in datasets.items()})
-    if options.first:
-        show_first(datasets[options.seeds[0]], ours[options.seeds[0]])
-    minutes, cpu_minutes = (time.monotonic() - started[0]) / 60, (time.process_time() - started[1]) / 60
-    print(f"\n{minutes:.0f} minutes, {cpu_minutes:.0f} of the processor's")
+    if options.folds:
+        show_all_folds(datasets[options.seeds[0]], ours[options.seeds[0]])
+    print(f"\n{(time.monotonic() - started) / 60:.0f} minutes, {sum(os.times()[:4]) / 60:.0f} of the processor's")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,18 @@ Every dataset and training lies in a folder named by its settings, so that an in
 setting is trained anew. Everything is of preset smoke's size: EfficientNet-B0 at 64 px.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+import multiprocessing
+import os
 import shutil
+import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +24,7 @@ import pandas as pd
 
 from components.contract import schema
 from components.contract.artifacts import write_json
+from components.contract.cores import available_cores
 from components.contract.scores import rmse_days
 from components.contract.shards import joined
 from components.generate_pairs.catalogs import merge_catalogs
@@ -118,6 +126,28 @@ def trained(dataset: Dataset, *, views: int | None = None, **changed: Any) -> Tr
         asked = PredictSettings(tta_views=views, prediction_batch_size=32)
         predict(examples=dataset.place("examples"), model=root / "model", predictions=model.predictions, settings=asked)
     return model
+
+
+@contextlib.contextmanager
+def cores_in_turn(log: Path) -> Iterator[ProcessPoolExecutor]:
+    """A pool with a process for each core, which stays on it: two trainings are sooner done side by side. They write to `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    processes = multiprocessing.get_context("spawn")
+    cores: SimpleQueue[int] = processes.SimpleQueue()
+    for core in sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(available_cores()):
+        cores.put(core)
+    with ProcessPoolExecutor(available_cores(), processes, initializer=stay_on_a_core, initargs=(cores, log)) as pool:
+        yield pool
+
+
+def stay_on_a_core(cores: "SimpleQueue[int]", log: Path) -> None:
+    """Begins such a process."""
+    core = cores.get()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+    with log.open("a") as file:
+        os.dup2(file.fileno(), sys.stderr.fileno())
+        os.dup2(file.fileno(), sys.stdout.fileno())
 
 
 def measured_anew(dataset: Dataset, ours: Trained) -> tuple[Trained, float]:

@@ -4,7 +4,7 @@
 # make test    set up, lint, check types, test
 # make kills   a hundred jobs that are killed at random moments until they are done, in about half an hour; make test does twenty
 # make bench   how fast everything is beside the winner's recipe, in a quarter of an hour: writes the table of docs/performance.md
-# make accuracy  how accurate it is beside the winner's recipe and beside what is possible: trains on five seeds, docs/accuracy.md
+# make accuracy  how accurate it is beside the winner's recipe and beside what is possible: trains on five seeds in half an hour or so
 # make images  build the images: [STAGE=serve] [REGISTRY=host/project/repository] [ACCELERATOR=gpu|tpu] [VARIANT=root] [BASE=image] [PUSH=yes]
 # make locks   resolve requirements/*.txt anew from pyproject.toml
 
@@ -39,7 +39,7 @@ bench: .venv/dev.done .venv-parity
 	.venv/bin/python -m tests.benchmarks
 
 accuracy: .venv/dev.done
-	.venv/bin/python -m tests.benchmarks.accuracy
+	.venv/bin/python -m tests.benchmarks.accuracy --set huber_days=0
 
 images: .venv/laptop.done
 	.venv/bin/python -m launch.backends.cluster.build_images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(ACCELERATOR),--accelerator $(ACCELERATOR)) \

@@ -26,6 +26,7 @@ def smoke() -> dict[str, Any]:
         "schedule": "cosine",
         "huber_days": 2.0,
         "batchnorm_momentum": 0.9,
+        "reestimate_batchnorm": True,
         "shuffle_buffer": 0,
         "cadence_days": 1.0,
     }

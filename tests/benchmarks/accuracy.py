@@ -35,7 +35,6 @@ from tests.benchmarks.accuracy_trainings import (
     cores_in_turn,
     equal_passes,
     equal_seconds,
-    measured_anew,
     recipe,
     trained,
 )
@@ -115,17 +114,6 @@ def equal_time(dataset: Dataset, ours: Trained) -> dict[str, float]:
         **row,
         "smoke / recipe": row["smoke"] / row["recipe"],
         "seconds, recipe / smoke": rival.cpu_seconds / ours.cpu_seconds,
-    }
-
-
-def batchnorm(dataset: Dataset, ours: Trained) -> dict[str, float]:
-    """BatchNorm's moving averages beside its statistics measured anew with the final weights, raw days."""
-    anew, validation = measured_anew(dataset, ours)
-    return {
-        "validation": ours.counts["validation_rmse_days"],
-        "validation, measured anew": validation,
-        "ordinary test": ordinary(dataset, [ours]),
-        "ordinary test, measured anew": ordinary(dataset, [anew]),
     }
 
 
@@ -219,7 +207,7 @@ def train_everything(datasets: Sequence[Dataset], changes: Sequence[Mapping[str,
             model = made.result()
             rivals.append(pool.submit(recipe, dataset, equal_passes(model)))
             rest += [pool.submit(trained, dataset, **changed) for changed in changes]
-            rest += [pool.submit(trained, dataset, views=1), pool.submit(measured_anew, dataset, model)]
+            rest.append(pool.submit(trained, dataset, views=1))
         if options.folds:
             rest += [pool.submit(trained, datasets[0], fold=fold) for fold in range(1, FOLDS)]
             rest.append(pool.submit(recipe, datasets[0], equal_passes(ours[0].result()), to_the_letter=True))
@@ -250,7 +238,6 @@ def main() -> None:
     tables: list[tuple[str, Callable[[Dataset, Trained], dict[str, float]]]] = [
         ("Ordinary test series, RMSE in days", against_the_recipe),
         ("Each step taken away, ordinary test series, RMSE in days", ablation),
-        ("BatchNorm's statistics, RMSE in days", batchnorm),
         ("Shifted test series, RMSE in days", shifted_series),
         ("calibration=fit on one fold's held-out series, ordinary test series, RMSE in days", fitted),
     ]

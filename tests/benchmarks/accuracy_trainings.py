@@ -10,7 +10,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -19,13 +18,8 @@ from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from components.contract import schema
 from components.contract.artifacts import write_json
 from components.contract.cores import available_cores
-from components.contract.scores import rmse_days
 from components.contract.shards import joined
 from components.generate_pairs.catalogs import merge_catalogs
 from components.generate_pairs.generate import generate_pairs
@@ -148,41 +142,6 @@ def stay_on_a_core(cores: "SimpleQueue[int]", log: Path) -> None:
     with log.open("a") as file:
         os.dup2(file.fileno(), sys.stderr.fileno())
         os.dup2(file.fileno(), sys.stdout.fileno())
-
-
-def measured_anew(dataset: Dataset, ours: Trained) -> tuple[Trained, float]:
-    """The same model as training with reestimate_batchnorm leaves it: its predictions, and the RMSE of its held-out fold in days.
-
-    Weights do not depend on it, since training normalizes by each batch's own statistics.
-    """
-    import keras
-
-    from components.network.batchnorm import reestimate_batchnorm
-    from components.network.infer import encode, pair_days
-    from components.network.model import load_model, split_model
-    from components.predict.predict import predict
-    from components.train.fit import load_fold
-
-    anew = Trained(ours.root, ours.root / "predictions-anew")
-    told = ours.root / "anew.json"
-    if not told.exists():
-        keras.utils.set_random_seed(0)
-        record = json.loads((ours.root / "model/stage.json").read_text(encoding="utf-8"))
-        settings = TrainSettings.of(record["settings"])
-        data, network = load_fold(dataset.place("examples"), settings), load_model(ours.root / "model" / schema.MODEL_FILE)
-        encoder, head = split_model(network)
-        batch_size = settings.clique_size * settings.cliques_per_batch
-        rows = np.unique(data.train[["before", "after"]].to_numpy())
-        reestimate_batchnorm(encoder, data.images, rows, batch_size=batch_size, seed=settings.seed + settings.fold)
-        views = [encode(encoder, data.images, view=view, batch_size=batch_size) for view in range(settings.validation_views)]
-        before, after = (data.validation[name].to_numpy() for name in ("before", "after"))
-        days = np.mean([pair_days(head, features, before, after) for features in views], axis=0)
-        shutil.copytree(ours.root / "model", ours.root / "model-anew", ignore=shutil.ignore_patterns(schema.MANIFEST_JSON))
-        network.save(ours.root / "model-anew" / schema.MODEL_FILE)
-        asked = PredictSettings(tta_views=smoke()["tta_views"], prediction_batch_size=32)
-        predict(examples=dataset.place("examples"), model=ours.root / "model-anew", predictions=anew.predictions, settings=asked)
-        write_json(told, {"validation_rmse_days": rmse_days(pd.Series(days), data.validation["time_delta_days"])})
-    return anew, json.loads(told.read_text(encoding="utf-8"))["validation_rmse_days"]
 
 
 def digest_of(settings: dict[str, Any]) -> str:

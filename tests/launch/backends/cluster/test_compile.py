@@ -130,7 +130,7 @@ def test_preset_and_set_become_the_defaults_of_the_pipeline() -> None:
     unchanged = {name: default(field) for name, field in fields().items()}
     changed = {
         "folds": [0, 1, 2, 3, 4], "shuffle_buffer": 0, "clique_size": 8, "cliques_per_batch": 2, "schedule": "cosine",
-        "reestimate_batchnorm": True, "epochs": 7, "num_shards": 2, "tta_views": 6, "validation_views": 6,
+        "huber_days": 2.0, "reestimate_batchnorm": True, "epochs": 7, "num_shards": 2, "tta_views": 6, "validation_views": 6,
     }  # fmt: skip
     assert values == unchanged | changed | {"raw": None, "raw_digest": None, "shards": [0, 1]}
 

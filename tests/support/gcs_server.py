@@ -222,7 +222,7 @@ def corrupted(handler: Handler, status: int, headers: dict[str, str], body: byte
 
 def silent(handler: Handler, _status: int, _headers: dict[str, str], _body: bytes) -> None:
     """No answer comes, and the connection stays."""
-    time.sleep(2)
+    time.sleep(4)
     handler.close_connection = True
 
 

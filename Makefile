@@ -39,7 +39,7 @@ bench: .venv/dev.done .venv-parity
 	.venv/bin/python -m tests.benchmarks
 
 accuracy: .venv/dev.done
-	.venv/bin/python -m tests.benchmarks.accuracy --seconds --folds --set reestimate_batchnorm=false --set huber_days=0 --set head=lstm
+	.venv/bin/python -m tests.benchmarks.accuracy --seconds --folds 1 --set reestimate_batchnorm=false --set huber_days=0 --set head=lstm
 
 images: .venv/laptop.done
 	.venv/bin/python -m launch.backends.cluster.build_images $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(ACCELERATOR),--accelerator $(ACCELERATOR)) \

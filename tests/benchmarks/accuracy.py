@@ -184,18 +184,23 @@ def show(title: str, rows: dict[int, dict[str, float]]) -> None:
         print("|".join(["", *values, ""]))
 
 
-def show_all_folds(dataset: Dataset, ours: Trained) -> None:
-    """Prints of one seed: the recipe to the letter; all folds averaged, and fits on halves of their held-out series."""
-    rival = recipe(dataset, equal_passes(ours), to_the_letter=True)
-    print(f"\nSeed {dataset.seed}, ordinary test series, RMSE in days")
-    print(f"recipe at equal passes, to the letter: {ordinary(dataset, [rival]):.2f} after {rival.steps} steps")
+def all_folds(dataset: Dataset) -> dict[str, float]:
+    """Ordinary series, all folds averaged; and how many pairs of held-out series are inside intervals for 90 %, by species."""
     models = [trained(dataset, fold=fold) for fold in range(FOLDS)]
-    for settings in ({}, {"calibration": "fit"}, DAILY):
+    row = {"one fold": ordinary(dataset, models[:1])}
+    for name, settings in (("", {}), (", cadence", DAILY)):
         found, calibration = answers(dataset, models, **settings)
-        plain, inside = found.query("not shifted"), calibration["intervals"]["held_out_coverage"]
-        print(f"all folds, {settings or 'raw'}: {rmse(plain):.2f}, oracle {rmse(plain, 'oracle'):.2f}, held out inside {inside}")
-    told = ", ".join(f"{name} {ratio:.3f}" for name, ratio in resampled_fits(dataset, models).items())
-    print(f"calibration=fit / none over {RESAMPLINGS} halves of the held-out series: {told}")
+        row[f"all folds{name}"] = rmse(found.query("not shifted"))
+        inside = calibration["intervals"]["held_out_coverage"]
+        row |= {f"{species} inside{name}, %": 100 * share for species, share in sorted(inside.items())}
+    return row
+
+
+def all_folds_fitted(dataset: Dataset) -> dict[str, float]:
+    """calibration=fit / none: of all folds on the ordinary series, and over halves of their held-out series."""
+    models = [trained(dataset, fold=fold) for fold in range(FOLDS)]
+    none, fit = (ordinary(dataset, models, **settings) for settings in ({}, {"calibration": "fit"}))
+    return {"all series": fit / none, **resampled_fits(dataset, models)}
 
 
 def train_everything(datasets: Sequence[Dataset], changes: Sequence[Mapping[str, Any]], options: argparse.Namespace) -> None:
@@ -208,8 +213,8 @@ def train_everything(datasets: Sequence[Dataset], changes: Sequence[Mapping[str,
             rivals.append(pool.submit(recipe, dataset, equal_passes(model)))
             rest += [pool.submit(trained, dataset, **changed) for changed in changes]
             rest.append(pool.submit(trained, dataset, views=1))
-        if options.folds:
-            rest += [pool.submit(trained, datasets[0], fold=fold) for fold in range(1, FOLDS)]
+        rest += [pool.submit(trained, dataset, fold=fold) for dataset in datasets[: options.folds] for fold in range(1, FOLDS)]
+        if options.letter:
             rest.append(pool.submit(recipe, datasets[0], equal_passes(ours[0].result()), to_the_letter=True))
         for dataset, made, rival in zip(datasets, ours, rivals, strict=True):
             steps = equal_seconds(made.result(), rival.result())
@@ -228,7 +233,8 @@ def main() -> None:
         "--set", nargs="+", action="append", default=[], metavar="NAME=VALUE", help="trains with these changed, too"
     )
     parser.add_argument("--seconds", action="store_true", help="the recipe at equal seconds, too")
-    parser.add_argument("--folds", action="store_true", help="all folds of the first seed, too, and the recipe to the letter")
+    parser.add_argument("--folds", type=int, default=0, metavar="SEEDS", help="all folds of so many seeds, too")
+    parser.add_argument("--letter", action="store_true", help="the recipe to the letter, too, on the first seed")
     options = parser.parse_args()
     started = time.monotonic()
     datasets = {seed: Dataset(options.work / f"{options.style}-{seed}", options.style, seed) for seed in options.seeds}
@@ -247,8 +253,14 @@ def main() -> None:
         tables.append((title, functools.partial(changed_settings, changed=changed)))
     for title, measure in tables:
         show(title, {seed: measure(dataset, ours[seed]) for seed, dataset in datasets.items()})
-    if options.folds:
-        show_all_folds(datasets[options.seeds[0]], ours[options.seeds[0]])
+    if whole := options.seeds[: options.folds]:
+        show("All folds averaged, ordinary test series, RMSE in days", {seed: all_folds(datasets[seed]) for seed in whole})
+        title = f"calibration=fit / none: all folds, and fitted on {RESAMPLINGS} halves of their held-out series"
+        show(title, {seed: all_folds_fitted(datasets[seed]) for seed in whole})
+    if options.letter:
+        seed = options.seeds[0]
+        days = recipe(datasets[seed], equal_passes(ours[seed]), to_the_letter=True).counts["validation_rmse_days"]
+        print(f"\nThe recipe to the letter at equal passes, seed {seed}: {days:.2f} days in validation")
     print(f"\n{(time.monotonic() - started) / 60:.0f} minutes, {sum(os.times()[:4]) / 60:.0f} of the processor's")
 
 

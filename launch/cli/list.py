@@ -8,7 +8,7 @@ from typing import Any
 
 from components.contract import schema
 from components.contract.verdict import VERDICT
-from launch.cli.options import add_connection, add_runs_dir, add_target, backend_from
+from launch.cli.options import add_place, add_runs_dir, backend_from
 from launch.cli.screen import aligned
 from launch.runs.parameters import cut
 from launch.runs.summary import RunSummary, differing_parameters
@@ -18,8 +18,7 @@ HELP = "list the runs, the parameters in which they differ, and their scores"
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     add_runs_dir(parser)
-    add_target(parser, "list the runs there (default: those of this machine)")
-    add_connection(parser, about="Kubeflow: the experiment (default: verdelta)")
+    add_place(parser, "list the runs there (default: those of this machine)", "the experiment")
     parser.set_defaults(command=list_runs)
 
 

@@ -7,7 +7,7 @@ import sys
 import webbrowser
 from typing import Any
 
-from launch.cli.options import add_connection, add_runs_dir, add_target, cluster_backend_from
+from launch.cli.options import add_place, add_runs_dir, cluster_backend_from
 
 HELP = "show a run's page or report"
 REPORT = "report.html"
@@ -16,8 +16,7 @@ REPORT = "report.html"
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="the run's name; on Vertex AI its id, on Kubeflow either")
     add_runs_dir(parser)
-    add_target(parser, "where the run is (default: this machine)")
-    add_connection(parser, about="Kubeflow: the experiment that a name is looked for in (default: verdelta)")
+    add_place(parser, "where the run is (default: this machine)")
     parser.set_defaults(command=open_run)
 
 

@@ -78,6 +78,12 @@ def add_connection(parser: Parser, experiment: str = "verdelta", about: str = ""
                 add_flag(parser, name, flag)
 
 
+def add_place(parser: argparse.ArgumentParser, text: str, about: str = "the experiment that a name is looked for in") -> None:
+    """Adds the flags of a command about runs that are on a cluster; `text` says what its --target is for."""
+    add_target(parser, text)
+    add_connection(parser, about=f"Kubeflow: {about} (default: verdelta)")
+
+
 def add_sending(parser: Parser) -> None:
     """Adds what is said of a run that is sent to a cluster, beside how it is talked to and on what it runs."""
     parser.add_argument(

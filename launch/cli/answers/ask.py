@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.contract.artifacts import atomic_write
-from launch.cli.options import add_connection, add_runs_dir, add_target, backend_from
+from launch.cli.options import add_place, add_runs_dir, backend_from
 
 HELP = "how many days lie between two photos, or a series of them"
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -33,7 +33,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--species", default="", help="the plant's species, for the run's calibration")
     parser.add_argument("--series", default="", help="the plant's series, where a calibration rule is for it")
     add_model(parser)
-    add_place(parser)
+    add_place(parser, "where RUN is (default: this machine)")
     parser.set_defaults(command=ask)
 
 
@@ -44,12 +44,6 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="in place of RUN: what publish wrote, a folder, a gs:// address, or models:/verdelta@ALIAS in MLflow's registry",
     )  # fmt: skip
     add_runs_dir(parser)
-
-
-def add_place(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags of a run that is on a cluster."""
-    add_target(parser, "where RUN is (default: this machine)")
-    add_connection(parser, about="Kubeflow: the experiment that a name is looked for in (default: verdelta)")
 
 
 def load_bundle(arguments: argparse.Namespace, run: str, pipeline: Any, scratch: Path) -> Any:

@@ -15,8 +15,7 @@ from typing import Any
 from components.contract.artifacts import atomic_write
 from components.raw.source import GS
 from components.serve.models.bundle import BUNDLE_JSON, Bundle, read_bundle, write_bundle
-from launch.cli.answers.ask import add_place
-from launch.cli.options import add_runs_dir, backend_from
+from launch.cli.options import add_place, add_runs_dir, backend_from
 from launch.runs.dag.wiring import Wiring
 from launch.runs.lineage import RecordedRun
 
@@ -37,7 +36,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--serving-image", default="", metavar="IMAGE", help="Vertex: what serves the version, by `make images`")
     add_runs_dir(parser)
-    add_place(parser)
+    add_place(parser, "where RUN is (default: this machine)")
     parser.set_defaults(command=publish)
 
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from launch.cli.options import add_connection, add_target, cluster_backend_from
+from launch.cli.options import add_place, cluster_backend_from
 from launch.cli.screen import aligned
 
 HELP = "list, pause, resume or delete what starts runs again and again"
@@ -13,8 +13,7 @@ ACTIONS = {"pause": "paused", "resume": "resumed", "delete": "deleted"}
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=["list", *ACTIONS], help="what to do")
     parser.add_argument("schedule", nargs="?", metavar="ID", help="which one, by the id that list shows")
-    add_target(parser, "where the schedules are")
-    add_connection(parser, about="Kubeflow: the experiment (default: verdelta)")
+    add_place(parser, "where the schedules are", "the experiment")
     parser.set_defaults(command=schedules)
 
 

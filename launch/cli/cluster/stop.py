@@ -3,15 +3,14 @@
 import argparse
 from typing import Any
 
-from launch.cli.options import add_connection, add_target, cluster_backend_from
+from launch.cli.options import add_place, cluster_backend_from
 
 HELP = "end a run on Kubeflow or Vertex AI"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="the run's id, or on Kubeflow its name")
-    add_target(parser, "where the run is")
-    add_connection(parser, about="Kubeflow: the experiment that a name is looked for in (default: verdelta)")
+    add_place(parser, "where the run is")
     parser.set_defaults(command=stop)
 
 

@@ -50,13 +50,12 @@ def load_bundle(arguments: argparse.Namespace, run: str, pipeline: Any, scratch:
     """Returns the bundle that the command line names, of a run or published.
 
     Args:
-        arguments: of the command line.
         run: the run's name; empty with --model.
         pipeline: the pipeline of training.
         scratch: where files of a bucket are put.
 
     Raises:
-        ValueError: neither or both of RUN and --model, or as `bundle_of`.
+        ValueError: as `bundle_of`, `read_bundle` and `published`.
         FileNotFoundError: no such run or place, or something of it is gone.
         OSError: a bucket that cannot be read.
         BackendError: the cluster cannot be talked to, or says no.
@@ -78,11 +77,7 @@ def load_bundle(arguments: argparse.Namespace, run: str, pipeline: Any, scratch:
 def ask(arguments: argparse.Namespace, pipeline: Any) -> int:
     """Answers, and returns the exit status.
 
-    Raises:
-        ValueError: a flag that cannot be, fewer than two photos, one that cannot be decoded, or as `load_bundle`.
-        FileNotFoundError: no such photo, or as `load_bundle`.
-        OSError: a bucket that cannot be read.
-        BackendError: the cluster cannot be talked to, or says no.
+    Raises as `load_bundle` and `photos_of`, or ValueError: a flag that cannot be, or a photo that cannot be decoded.
     """
     from components.serve.models.predictor import Predictor  # OpenVINO takes a while to import
     from components.serve.strip import strip_page

@@ -22,11 +22,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def serve(arguments: argparse.Namespace, pipeline: Any) -> int:
     """Serves until it is told to stop, and returns the exit status.
 
-    Raises:
-        ValueError: neither or both of RUN and --model, a limit that cannot be, or as `load_bundle`.
-        FileNotFoundError: no such run or place, or something of it is gone.
-        OSError: a bucket that cannot be read.
-        BackendError: the cluster cannot be talked to, or says no.
+    Raises as `load_bundle`, or ValueError: neither or both of RUN and --model, or a limit that cannot be.
     """
     from components.serve.server import run_server  # OpenVINO takes a while to import
 

@@ -5,7 +5,6 @@ The pipeline's function is called as it is, and every task it made is then decor
 
 import functools
 import itertools
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -67,15 +66,13 @@ def compile_pipeline(
     """
     from kfp import compiler
 
-    with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder, "draft.yaml")
-        compiler.Compiler().compile(decorated(pipeline, cluster, target), str(draft), pipeline_parameters=dict(defaults))
-        text = draft.read_text(encoding="utf-8")
-    header = "".join(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines(keepends=True)))
-    spec, *platform = yaml.load_all(text, yaml.CSafeLoader)  # many times as fast as Python's own
-    if read_anew:
-        spec = with_times_for_digests(spec)
     with atomic_write(path) as partial:
+        compiler.Compiler().compile(decorated(pipeline, cluster, target), str(partial), pipeline_parameters=dict(defaults))
+        text = partial.read_text(encoding="utf-8")
+        header = "".join(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines(keepends=True)))
+        spec, *platform = yaml.load_all(text, yaml.CSafeLoader)  # many times as fast as Python's own
+        if read_anew:
+            spec = with_times_for_digests(spec)
         finished = [target.finish(spec, cluster), *platform]
         partial.write_text(header + yaml.dump_all(finished, Dumper=yaml.CSafeDumper), encoding="utf-8")
 

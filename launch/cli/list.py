@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.contract import schema
+from components.contract.shown import one_line
 from components.contract.verdict import VERDICT
 from launch.cli.options import add_place, add_runs_dir, backend_from
-from launch.cli.screen import aligned
 from launch.runs.parameters import cut
 from launch.runs.summary import RunSummary, differing_parameters
 
@@ -52,3 +52,10 @@ def runs_table(runs: Sequence[RunSummary]) -> str:
         rows.append([*about, *([str(run.parent or "-")] if related else []), *(cut(value, 24) for value in values), *scores])
         rows[-1] += [run.verdict or "-"] if judged else []
     return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table as text: each column as wide as its widest cell, each row one line, whatever a cluster calls its runs."""
+    rows = [list(map(one_line, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)

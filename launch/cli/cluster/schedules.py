@@ -3,8 +3,8 @@
 import argparse
 from typing import Any
 
+from launch.cli.list import aligned
 from launch.cli.options import add_place, cluster_backend_from
-from launch.cli.screen import aligned
 
 HELP = "list, pause, resume or delete what starts runs again and again"
 ACTIONS = {"pause": "paused", "resume": "resumed", "delete": "deleted"}

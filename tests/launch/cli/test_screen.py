@@ -17,7 +17,7 @@ from components.contract.shown import one_line, shown
 from components.images import ROOT
 from components.report.page import as_markdown
 from components.resize_images.component import resize_images
-from launch.cli.screen import aligned
+from launch.cli.list import aligned
 from launch.runs.parameters import resolve
 
 EVIL = "=1+1\x1b[31m\x07\u202e\nSUCCEEDED"

@@ -17,12 +17,7 @@ SERVED = ("mode", "rules", "fits", "intervals", "cadence", "pair_intervals")  # 
 
 
 def bundle_of(run: RecordedRun, wiring: Wiring, scratch: Path) -> Bundle:
-    """Returns what of a run answers questions.
-
-    Args:
-        run: one that trained models.
-        wiring: of the pipeline.
-        scratch: where files of a bucket are put; they stay as long as the bundle is used.
+    """Returns what of a run answers questions; files of a bucket are put into `scratch`, where they are needed as long as it is.
 
     Raises:
         ValueError: a run that has no model or calibration.

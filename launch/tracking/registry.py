@@ -55,13 +55,9 @@ def asking(what: str) -> Iterator[None]:
 
 
 def publish(url: str, folder: Path, bundle: Bundle, card: str, alias: str, scores: dict[str, float]) -> str:
-    """Makes a bundle the next version of the model, and gives it the alias; returns its number.
+    """Makes a bundle, which lies in `folder`, the next version of the model, with a card in Markdown; returns its number.
 
     Args:
-        url: of the server.
-        folder: in which the bundle lies.
-        bundle: the same.
-        card: what is said of it, in Markdown.
         alias: which is taken from the version that has it; empty for none.
         scores: name to days.
     """
@@ -99,12 +95,7 @@ def publish(url: str, folder: Path, bundle: Bundle, card: str, alias: str, score
 
 
 def published(url: str, address: str, scratch: Path) -> Bundle:
-    """Returns the bundle of a version of the model.
-
-    Args:
-        url: of the server.
-        address: models:/NAME@ALIAS or models:/NAME/VERSION.
-        scratch: where its files are put.
+    """Returns the bundle at an address, models:/NAME@ALIAS or models:/NAME/VERSION; its files are put into `scratch`.
 
     Raises:
         NotPublishedError: there is none.

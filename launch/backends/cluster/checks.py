@@ -21,10 +21,7 @@ OUR_IMAGE = re.compile(rf"(.*)/{PROJECT}-(\w+?)(?:-({'|'.join(filter(None, VARIA
 
 
 def raw_inputs(raw: str, splits: Sequence[str] = schema.SPLITS) -> dict[str, str]:
-    """Returns the pipeline's inputs for raw data that is there.
-
-    Args:
-        splits: what it has to hold, of train and test.
+    """Returns the pipeline's inputs for raw data that is there, and holds `splits`.
 
     Raises:
         ValueError: not in Google Cloud Storage, the only place that all stages of a cluster can read.

@@ -43,10 +43,7 @@ class ClusterRecord:
 
 
 def recorded_run(record: ClusterRecord, read: Callable[[str], ClusterRecord], wiring: Wiring) -> RecordedRun:
-    """Returns a run to go on from, with what it took over from its parent where it is a rerun itself.
-
-    Args:
-        read: returns the record of a run by its id.
+    """Returns a run to go on from, with what it took over from its parent, `read` by its id, where it is a rerun itself.
 
     Raises:
         ValueError: it has not ended, or its record lacks something.

@@ -89,11 +89,7 @@ def parse_resources(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
 def resolve_resources(
     given: Mapping[str, Mapping[str, Any]], accelerated: Mapping[str, Any], accelerator: str, preset: str | None = None
 ) -> dict[str, Resources]:
-    """Returns the resources of every stage: its defaults, those of the preset, those of the accelerator, then what was given.
-
-    Args:
-        given: as `parse_resources` returns it.
-        accelerated: the target's defaults for the stages that compute on the accelerator.
+    """Returns the resources of every stage: its defaults, those of the preset, on the accelerator the target's, then those given.
 
     Raises:
         ValueError: a value out of bounds, or an accelerator for a stage that has none.

@@ -21,7 +21,6 @@ def collect_results(folder: Path, outputs: Mapping[str, Mapping[str, Any]], dige
     """Copies the submissions and the report of a run into its folder and returns its metrics, those of metrics.json.
 
     Args:
-        folder: the run's folder.
         outputs: stage name to artifact name to path; a stage that the run does not have gives no results.
         digests: path to SHA-256 of artifacts that are one file.
 

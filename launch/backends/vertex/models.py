@@ -22,12 +22,9 @@ def find(aiplatform: Any, flags: argparse.Namespace, alias: str) -> Any | None:
 
 
 def register(aiplatform: Any, flags: argparse.Namespace, folder: str, image: str, card: str, alias: str) -> str:
-    """Uploads a version of the model, which takes the alias over; returns its name. Raises as `talking_to`.
+    """Makes what publish wrote to `folder`, a gs:// address, a version of the model, and returns its name.
 
-    Args:
-        folder: gs:// address of what publish wrote.
-        image: of the server.
-        card: what is said of it, in Markdown.
+    It takes the alias over; `image` is the server's, `card` Markdown. Raises as `talking_to`.
     """
     earlier = find(aiplatform, flags, "")
     with talking_to(flags, f"upload a version of the model {MODEL}", uncertain=True):

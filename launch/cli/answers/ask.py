@@ -47,18 +47,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def load_bundle(arguments: argparse.Namespace, run: str, pipeline: Any, scratch: Path) -> Any:
-    """Returns the bundle that the command line names, of a run or published.
+    """Returns the bundle that the command line names, of `run` or published; files of a bucket are put into `scratch`.
 
-    Args:
-        run: the run's name; empty with --model.
-        pipeline: the pipeline of training.
-        scratch: where files of a bucket are put.
-
-    Raises:
-        ValueError: as `bundle_of`, `read_bundle` and `published`.
-        FileNotFoundError: no such run or place, or something of it is gone.
-        OSError: a bucket that cannot be read.
-        BackendError: the cluster cannot be talked to, or says no.
+    Raises as `bundle_of`, `read_bundle` and `published`, or BackendError: the cluster cannot be talked to, or says no.
     """
     from components.serve.models.bundle import read_bundle
     from launch.runs.serving import bundle_of

@@ -53,13 +53,10 @@ def pipeline_of(
     over the folds, those of several shards in loops of their own, because a list of artifacts can only be collected from a loop.
 
     Args:
-        wiring: of the pipeline that the run is of.
         stages: what to execute, in data order.
         folds: the folds that stages of the loop are executed for, and that lists are collected over.
         parameters: a value for each parameter of `stages`; others are left out. Stages that fan out do so num_shards times, the
             artifacts of one are imported as many times as it was executed.
-        artifacts: the run's artifacts.
-        site: of the backend.
         name, description: of the pipeline; the name is made of that of its first stage if empty.
         fixed: what stages are given beside, where they have defaults that are not a run's parameters.
     """

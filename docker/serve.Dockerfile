@@ -1,15 +1,12 @@
 # The image of the server: OpenVINO computes, FastAPI answers. Neither TensorFlow nor Keras is in it.
-# `make images` builds it from a context that holds just the files that the image's tag is a hash of.
+# What all the images have alike is explained in data.Dockerfile.
 
-# A plain tag, as a mirror or an air-gapped registry may not know a digest; BASE=python@sha256:... pins it.
 ARG BASE=python:3.11-slim-bookworm
 
-# Packages are installed in a stage of their own, so that neither uv nor a cache is in the image.
 FROM ${BASE} AS install
 COPY requirements/uv.txt /requirements/uv.txt
 RUN python -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir --require-hashes --requirement /requirements/uv.txt
 COPY requirements/serve.txt /requirements/serve.txt
-# Bytecode is written now: in a read-only container it never is, and every start would compile its imports anew.
 # Of OpenVINO stays what computes on a CPU: other devices' plugins, headers and readers of other formats are 80 MB, and one
 # package counts its users on a server.
 RUN --mount=type=cache,target=/var/cache/uv \
@@ -24,14 +21,11 @@ LABEL org.opencontainers.image.title="verdelta-serve" \
       org.opencontainers.image.description="Answers how many days lie between two photos of a plant: a page, KServe's and Vertex AI's protocols." \
       org.opencontainers.image.licenses="MIT"
 ENV PATH=/opt/venv/bin:$PATH PYTHONPATH=/opt/verdelta PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-# The base's pip has nothing to install here.
 RUN find /usr \( -path '*/bin/pip*' -o -path '*-packages/pip' -o -path '*-packages/pip-*' -o -name ensurepip -o -name python-wheels \) \
     -prune -exec rm -rf {} +
 COPY --from=install /opt/venv /opt/venv
-# A number, which is what Kubernetes needs to see that a user is not root. On Vertex AI it is root: see VARIANTS in images.py.
 ARG USER=10001:10001
 USER ${USER}
-# Last, so that a change of code rebuilds this layer alone.
 COPY components /opt/verdelta/components
 EXPOSE 8080
 CMD ["python", "-m", "components.serve"]

@@ -30,7 +30,7 @@ from launch.backends.local.isolation.containers import connect, run_container
 from launch.backends.local.isolation.places import place_of
 from launch.backends.local.isolation.processes import RunningStages, run_process, stop_on_signal
 from launch.backends.local.stage_output import OUT_OF_MEMORY, Watched, failure_reason
-from launch.backends.local.terminal import Terminal, stage_label
+from launch.backends.local.terminal import Terminal
 from launch.runs.dag.kfp_internals import Status, load_dispatcher, replacing, task_arguments
 from launch.runs.parameters import FOLDS, LOOP, SHARD, SHARDS
 from launch.runs.record import CACHED, EXECUTED, STAGE_FAILED, RunRecord, StageEntry
@@ -116,8 +116,8 @@ class LocalRun:
             fold, shard = kfp_tasks.loop_part(task["io_store"], FOLDS, LOOP), kfp_tasks.loop_part(task["io_store"], SHARDS, SHARD)
             several = inputs.get("num_shards", 1) > 1  # else there is nothing to tell apart
             part = fold if fold is not None else shard if several else None
-            self.task.stage, self.task.label = stage, (label := stage_label(stage, part))
-            self.task.log = self.logs / f"{stage}{'' if part is None else f'-{part}'}.log"
+            label, log = (stage, stage) if part is None else (f"{stage}[{part}]", f"{stage}-{part}")
+            self.task.stage, self.task.label, self.task.log = stage, label, self.logs / f"{log}.log"
             self.task.state, self.task.reason, self.task.inputs = CACHED, "", inputs
             start = time.monotonic()
             try:

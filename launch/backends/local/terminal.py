@@ -11,11 +11,6 @@ WIDTH = max(map(len, STAGES))
 PROGRESS = re.compile(r"\d+%\|")  # a tqdm bar
 
 
-def stage_label(stage: str, part: int | None) -> str:
-    """Returns "train[0]" for a stage of one fold or of one of several shards, "calibrate" for a stage of the whole run."""
-    return stage if part is None else f"{stage}[{part}]"
-
-
 class Terminal:
     """Writes whole lines from several threads; on a screen, a progress bar's line is written over by the next one."""
 

@@ -31,7 +31,6 @@ def image_for(stage: str, registry: str = "", accelerator: str = "none", variant
         registry: where the image is pulled from, such as "europe-docker.pkg.dev/project/repository"; empty for a local image.
         accelerator: none, gpu or tpu; what the stages that can use one compute on.
         variant: a key of VARIANTS.
-        root: where the code is.
 
     Raises:
         ValueError: no such stage or accelerator.

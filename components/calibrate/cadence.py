@@ -67,7 +67,6 @@ def on_cadence(dates: np.ndarray, cadence: Cadence, taken: int) -> tuple[np.ndar
 
     Args:
         dates: what the models say, [N] in days, in any order.
-        cadence: of the photos.
         taken: how many photos of the series there are, of which those without a date are taken to lie evenly among the others.
     """
     if len(dates) < FEWEST_PHOTOS:
@@ -115,7 +114,6 @@ def put_on_cadence(photos: pd.DataFrame, taken: Mapping[str, int], cadence: Cade
     Args:
         photos: columns image_id, series and DATE_DAYS.
         taken: as `apply_cadence` has it.
-        cadence: of all of them.
     """
     import pandas as pd
 

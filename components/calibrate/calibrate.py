@@ -42,7 +42,6 @@ def calibrate(
     Args:
         catalog: test_data.csv; sample_submission.csv and test_labels.csv where the dataset has them.
         predictions: one folder per model; their mean is the raw prediction.
-        submission: the output folder.
         settings: the way to calibrate; with `calibrated` those of the earlier run.
         out_of_fold: one folder per model, each of another fold.
         histories: of their trainings, which are handed on as they are.

@@ -34,7 +34,6 @@ def fit_calibration(
         validation: the out-of-fold pairs, their raw days floored.
         photos: of theirs, as `read_photos` returns it.
         catalog: images.csv, where the settings have a cadence.
-        settings: the way to calibrate.
 
     Returns:
         What calibration.json says of all that was fitted, and what was left as it is.

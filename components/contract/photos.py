@@ -20,12 +20,8 @@ WRITTEN_AT = (1980, 1, 1, 0, 0, 0)  # of every photo, so that the same photos ma
 def write_photos(folder: Path, photos: Iterable[tuple[str, bytes]], shard: Shard) -> None:
     """Writes photos into archives of a shard, each whole; JPEGs are stored as they are, as nothing makes them smaller.
 
-    Most shards have one. Where there are many photos each has MOST, and the last, which has fewer or none, is the end.
-
-    Args:
-        folder: the artifact.
-        photos: path of each, as the catalog has it, and its bytes, in the catalog's order.
-        shard: whose they are.
+    Most shards have one. Where there are many photos each has MOST, and the last, which has fewer or none, is the end. `photos`
+    are the path of each, as the catalog has it, and its bytes, in the catalog's order.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rest, written = iter(photos), MOST

@@ -86,8 +86,7 @@ def train_pairs(photos: pd.DataFrame, series: pd.DataFrame) -> Iterator[pd.DataF
     Series come in (species, series) order; within one, pairs come as `itertools.combinations` of its photos in day order.
 
     Args:
-        photos: as of `series_of`.
-        series: as `series_of` returns it.
+        photos, series: as `series_of` takes and returns them.
     """
     day = photos["day"].to_numpy(dtype="int64" if photos["day"].dtype == "Int64" else "float64")
     first = series["pairs"].cumsum() - series["pairs"]

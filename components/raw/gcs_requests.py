@@ -161,7 +161,6 @@ def explained(address: str, if_missing: str, deadline: Deadline | None = None) -
     """Yields a way to try again; within the block, what Google's library raises becomes an error that says what to do.
 
     Args:
-        address: what is asked for.
         if_missing: why it may not be there, and what to do.
         deadline: how long to try again; DEADLINE_SECONDS for each use of what is yielded unless given.
 

@@ -48,14 +48,7 @@ class Routes:
 
 
 def create_app(predictor: Predictor, limits: Limits, *, allow_gcs: bool = False, routes: Routes | None = None) -> Front:
-    """Returns the application, behind its front.
-
-    Args:
-        predictor: the models, loaded.
-        limits: what requests may take.
-        allow_gcs: whether photos may be addresses in buckets, read with the server's own rights.
-        routes: Vertex AI's.
-    """
+    """Returns the application, behind its front; with `allow_gcs` photos may be in buckets, read with the server's own rights."""
     routes = routes or Routes()
     service, gate, metrics = Service(predictor, limits, allow_gcs=allow_gcs), Gate(limits), Metrics(predictor)
 

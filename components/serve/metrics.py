@@ -23,13 +23,9 @@ class OfPredictor:
 
 
 class Metrics:
-    """Counts of one server; several of them in a process do not meet.
+    """Counts of one server; several of them in a process do not meet."""
 
-    Attributes:
-        media_type: of `text`.
-    """
-
-    media_type = CONTENT_TYPE_LATEST
+    media_type = CONTENT_TYPE_LATEST  # of `text`
 
     def __init__(self, predictor: Predictor) -> None:
         self.registry = CollectorRegistry()

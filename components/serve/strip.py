@@ -15,14 +15,7 @@ THUMBNAIL_PX, THUMBNAIL_QUALITY = 240, 78
 
 
 def strip_page(title: str, line: TimeLine, contents: Sequence[bytes], notes: Sequence[str]) -> str:
-    """Returns the page: an axis of days, and the photos under it.
-
-    Args:
-        title: of the page.
-        line: the time line.
-        contents: the photos' bytes, in the same order.
-        notes: what is said below.
-    """
+    """Returns the page: an axis of days, under it the photos, whose bytes are `contents`, and the notes."""
     earliest, latest = min(line.days), max(line.days)
     reach = latest - earliest or 1.0
     marks = "".join(

@@ -49,7 +49,6 @@ def time_line(
     """Returns what is said of photos.
 
     Args:
-        predictor: the models.
         photos: name and features of each, two or more.
         species, series: of the plant, for the calibration; empty where they are not known.
         cadence_days: from one photo to the next where they are regular but for a few that are missing; 0 where not.

@@ -50,11 +50,7 @@ def assign_folds(series: pd.Series, num_folds: int) -> np.ndarray:
 
 
 def refuse_leak(table: pd.DataFrame) -> None:
-    """Raises ValueError where a series, or a photo, is in two folds.
-
-    Args:
-        table: `fold`, and names as categories.
-    """
+    """Raises ValueError where a series, or a photo, is in two folds; `table` has `fold`, and names as categories."""
     folds = table["fold"].to_numpy()
     for name, columns in (("series", ["series"]), ("photo", [*schema.PHOTO_IDS])):
         said = [table[column].cat for column in columns]

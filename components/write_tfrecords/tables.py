@@ -34,11 +34,7 @@ def write_tables(
     settings: WriteTfrecordsSettings,
     counts: dict[str, Any],
 ) -> None:
-    """Writes `tables/`: images.csv, both pair tables, and the records of the stages so far.
-
-    Args:
-        counts: of the stage's record.
-    """
+    """Writes `tables/`: images.csv, both pair tables, and the records of the stages so far, this one's with `counts`."""
     sources = sources_of(catalog, pairs, folded_pairs)
     copy_tables(sources, tables)
     hand_on(tables, [read_record(path.parent, stage) for stage, path in sources.items()])

@@ -19,7 +19,6 @@ def write_pairs(path: Path, table: pd.DataFrame | Iterable[pd.DataFrame], order:
     they are; rows with a name that may need quotes are left to that function. Some rows are held as text at a time.
 
     Args:
-        path: the file.
         table: columns of text without missing values, as categories or not, and of numbers; or one such table after the other,
             of the same columns.
         order: positions of the rows of a single table, in the file's order; None for all as they are.

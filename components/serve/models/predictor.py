@@ -90,8 +90,6 @@ class Predictor:
         """Loads the models.
 
         Args:
-            bundle: what is asked.
-            most_pixels: of a photo.
             most_kept_bytes: of features for the next time.
             streams: batches that a small network computes at a time; 0 for as many cores as decoding leaves it.
 
@@ -141,11 +139,7 @@ class Predictor:
             return self.known.get(digest)
 
     def look(self, photos: Sequence[tuple[str, np.ndarray]]) -> list[Photo]:
-        """Passes photos through the backbones, and keeps what they give.
-
-        Args:
-            photos: digest and pixels of each.
-        """
+        """Passes photos, digest and pixels of each, through the backbones, and keeps what they give."""
         found: list[Photo] = []
         for start in range(0, len(photos), self.photos_per_pass):
             batch = photos[start : start + self.photos_per_pass]
@@ -180,10 +174,7 @@ class Predictor:
                 self.known_bytes -= self.known.popitem(last=False)[1].bytes
 
     def photos(self, named: Sequence[tuple[str, bytes]]) -> list[Photo]:
-        """Returns photos with their features, in order; each content passes the backbone once.
-
-        Args:
-            named: what a person calls each, and its bytes.
+        """Returns photos with their features, in order, by what a person calls each and its bytes; each passes the backbone once.
 
         Raises:
             BadPhotoError: the first that cannot be decoded, by its name.
@@ -206,11 +197,7 @@ class Predictor:
         return [found[digest] for digest in digests]
 
     def between(self, pairs: Sequence[tuple[Photo, Photo]], species: str = "", series: str = "") -> list[Answer]:
-        """Answers for pairs of photos, the earlier one first.
-
-        Args:
-            species, series: of the plant, for the calibration; empty where it is not known.
-        """
+        """Answers for pairs of photos, the earlier first; species and series, for the calibration, are empty where not known."""
         before, after = (np.stack([pair[place].halves for pair in pairs]) for place in (0, 1))
         views = range(self.bundle.tta_views)
         by_model = [

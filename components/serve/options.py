@@ -4,6 +4,8 @@ import argparse
 import dataclasses
 from typing import Any
 
+from components.settings import plain
+
 MEGABYTE = 2**20
 
 
@@ -20,34 +22,23 @@ class Limits:
     known_bytes: int = 256 * MEGABYTE  # of what the network made of photos, which is kept for the next time
 
 
+FLAGS = (  # of limits, with the default, what the value is called, and what it bounds
+    ("--max-body-mb", Limits.body_bytes // MEGABYTE, "MB", "of one request"),
+    ("--max-photos", Limits.photos, "N", "in one request"),
+    ("--max-pixels", Limits.pixels, "N", "of one photo"),
+    ("--max-requests", Limits.requests_at_a_time, "N", "at a time; others are told to come again"),
+    ("--max-known-mb", Limits.known_bytes // MEGABYTE, "MB", "of what the network made of photos, kept for the next time"),
+    ("--max-seconds", Limits.seconds, "S", "for a request's body to come, and once more for its answer"),
+)
+
+
 def add_server_flags(parser: Any, host: str, port: int) -> None:
     """Adds the flags of the server, with the defaults of host and port."""
-    default = Limits()
     parser.add_argument("--host", dest="address", default=host, metavar="ADDRESS", help=f"where to listen (default: {host})")
     parser.add_argument("--port", type=int, default=port, metavar="N", help=f"the port (default: {port})")
     parser.add_argument("--allow-gcs", action="store_true", help="read photos from gs:// addresses that requests name")
-    parser.add_argument(
-        "--max-body-mb", type=int, default=default.body_bytes // MEGABYTE, metavar="MB",
-        help=f"of one request (default: {default.body_bytes // MEGABYTE})",
-    )  # fmt: skip
-    parser.add_argument(
-        "--max-photos", type=int, default=default.photos, metavar="N", help=f"in one request (default: {default.photos})"
-    )
-    parser.add_argument(
-        "--max-pixels", type=int, default=default.pixels, metavar="N", help=f"of one photo (default: {default.pixels})"
-    )
-    parser.add_argument(
-        "--max-requests", type=int, default=default.requests_at_a_time, metavar="N",
-        help=f"at a time; others are told to come again (default: {default.requests_at_a_time})",
-    )  # fmt: skip
-    parser.add_argument(
-        "--max-known-mb", type=int, default=default.known_bytes // MEGABYTE, metavar="MB",
-        help=f"of what the network made of photos, kept for the next time (default: {default.known_bytes // MEGABYTE})",
-    )  # fmt: skip
-    parser.add_argument(
-        "--max-seconds", type=float, default=default.seconds, metavar="S",
-        help=f"for a request's body to come, and once more for its answer (default: {default.seconds:g})",
-    )  # fmt: skip
+    for flag, default, value, about in FLAGS:
+        parser.add_argument(flag, type=type(default), default=default, metavar=value, help=f"{about} (default: {plain(default)})")
 
 
 def limits_of(arguments: argparse.Namespace) -> Limits:

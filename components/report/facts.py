@@ -99,13 +99,8 @@ def photo_lines(run: Run) -> list[str]:
     return [f"{what}: {counts[name]:,}" for name, what in PHOTO_COUNTS.items() if counts.get(name)]
 
 
-def fold_rows(run: Run) -> list[FoldRow]:
-    """Sums up each history: RMSE in days after the last epoch, the best validation epoch, the time in seconds."""
-    return [fold_row(fold, history) for fold, history in run.histories]
-
-
 def fold_row(fold: int, history: pd.DataFrame) -> FoldRow:
-    """Sums up one history."""
+    """Sums up a history: RMSE in days after the last epoch, the best validation epoch, the time in seconds."""
     validation = history["val_rmse_days"] if "val_rmse_days" in history else pd.Series(dtype=float)
     best = int(validation.argmin()) if validation.notna().any() else None
     return FoldRow(

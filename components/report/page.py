@@ -16,7 +16,7 @@ from components.report.charts import plots
 from components.report.charts.geometry import Chart, tick_text
 from components.report.charts.photo_days import photo_days
 from components.report.charts.training import training_curve
-from components.report.facts import DataRow, FoldRow, SeriesRow, calibration_lines, data_rows, fold_rows, photo_lines, series_rows
+from components.report.facts import DataRow, FoldRow, SeriesRow, calibration_lines, data_rows, fold_row, photo_lines, series_rows
 from components.report.read import Run
 from components.report.records import Remark, Stage, remarks, what_ran
 from components.report.scores import ScoreTable, fold_note, score_table, verdict
@@ -74,7 +74,7 @@ def page_of(run: Run) -> Page:
         series=series_shown,
         more_series=more_series,
         photo_lines=photo_lines(run),
-        folds=fold_rows(run),
+        folds=[fold_row(fold, history) for fold, history in run.histories],
         num_models=len(run.folds),
         num_folds=run.num_folds,
         calibration=mode or "unknown",
@@ -120,32 +120,26 @@ def charts_of(run: Run, page: Page) -> dict[str, list[Chart]]:
 
 def render_html(run: Run, page: Page, strip: Sequence[Card], worst: Sequence[Card]) -> str:
     """Returns the page: one text that needs nothing else to be shown."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(days=days, signed=signed, clock=clock, day=tick_text)
     longest = max([1.0, *(day for card in (*strip, *worst) for day in (card.calibrated, card.true or 0))])
-    return environment.get_template("report.html.jinja").render(
+    return template("report.html.jinja", autoescape=True).render(
         run=run, page=page, charts=charts_of(run, page), strip=strip, worst=worst, longest=longest,
     )  # fmt: skip
 
 
 def render_summary(run: Run, page: Page) -> str:
     """Returns the Markdown text."""
+    # autoescape is made for HTML; `finalize` escapes every value for Markdown
+    return template("summary.jinja", autoescape=False, finalize=as_markdown).render(run=run, page=page)
+
+
+def template(name: str, **options: Any) -> jinja2.Template:
+    """Returns a template of this folder."""
+    folder = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # made for HTML; `finalize` escapes every value for Markdown
-        finalize=as_markdown,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=folder, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, **options
     )
-    environment.filters.update(days=days, signed=signed, day=tick_text)
-    return environment.get_template("summary.jinja").render(run=run, page=page)
+    environment.filters.update(days=days, signed=signed, clock=clock, day=tick_text)
+    return environment.get_template(name)
 
 
 def as_markdown(value: object) -> str:

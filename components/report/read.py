@@ -110,7 +110,8 @@ def read_validation(submission: Path, train_pairs: pd.DataFrame) -> pd.DataFrame
     path = submission / schema.OUT_OF_FOLD_CALIBRATED_CSV
     table = read_table(path, (*schema.OUT_OF_FOLD_COLUMNS, "calibrated_days"))
     photos = train_pairs[["pair_id", "before_image_id", "after_image_id"]]
-    return renamed(with_columns_of(table, photos, "pair_id", path), time_delta_days="true_days", prediction_days="raw_days")
+    pairs = with_columns_of(table, photos, "pair_id", path)
+    return pairs.rename(columns={"time_delta_days": "true_days", "prediction_days": "raw_days"})
 
 
 def read_test(tables: Path, submission: Path) -> pd.DataFrame:
@@ -119,7 +120,7 @@ def read_test(tables: Path, submission: Path) -> pd.DataFrame:
     path = submission / schema.TEST_CALIBRATED_CSV
     known = [schema.TRUE_DAYS] if schema.TRUE_DAYS in columns_of(path) else []
     days = read_table(path, [*schema.TEST_CALIBRATED_COLUMNS, *known])
-    return with_columns_of(pairs, renamed(days, prediction_days="raw_days"), "idx", path)
+    return with_columns_of(pairs, days.rename(columns={"prediction_days": "raw_days"}), "idx", path)
 
 
 def with_columns_of(table: pd.DataFrame, other: pd.DataFrame, key: str, path: Path) -> pd.DataFrame:
@@ -137,11 +138,6 @@ def with_columns_of(table: pd.DataFrame, other: pd.DataFrame, key: str, path: Pa
 def read_json(path: Path) -> dict[str, Any]:
     """Returns what a file that calibrate wrote says; nothing where an earlier version wrote none."""
     return verified.read_json(path) if is_there(path) else {}
-
-
-def renamed(table: pd.DataFrame, **names: str) -> pd.DataFrame:
-    """Returns `table` with columns renamed, old=new."""
-    return table.rename(columns=names)
 
 
 def read_history(submission: Path, position: int) -> pd.DataFrame:

@@ -28,11 +28,6 @@ class EqualPhotos:
     def __str__(self) -> str:
         return " = ".join(map(str, self.paths))
 
-    @property
-    def is_leak(self) -> bool:
-        """Whether it makes a score too good."""
-        return self.where in LEAKS
-
 
 def find_equal_photos(source: RawSource, listing: RawListing) -> list[EqualPhotos]:
     """Returns the photos of a place that are equal; only those of equal size are hashed."""
@@ -81,7 +76,7 @@ def where(paths: Sequence[PurePosixPath]) -> str:
 
 def describe_leaks(found: Sequence[EqualPhotos], place: str) -> str | None:
     """Returns what to say of equal photos that leak, and how to mend it; None where there are none."""
-    leaks = [each for each in found if each.is_leak]
+    leaks = [each for each in found if each.where in LEAKS]
     if not leaks:
         return None
     shown = "".join(f"\n  {each} ({each.where})" for each in leaks[:SHOWN])

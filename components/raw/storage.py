@@ -18,7 +18,7 @@ from components.contract.cores import available_cores, mapped
 from components.contract.verified import ChangedError
 from components.raw.layout import FOLDERS, LAYOUT, RawListing, list_raw
 from components.raw.source import GS, RawSource
-from components.raw.walk import Found, look_at, path_text, scan, walk
+from components.raw.walk import Found, look_at, look_into, path_text, scan
 
 NOT_READ, DIGEST = "not read", re.compile("[0-9a-f]{64}")
 WHILE_NOBODY_WRITES = "Repeat the command while nobody writes there."
@@ -47,7 +47,7 @@ class RawFolder:
         for entry in scan(self.root):
             path = PurePosixPath(entry.name)
             if entry.name in FOLDERS.values():
-                walk(self.root, entry.name, found_here)
+                look_into(self.root, path, found_here, ())
             elif entry.is_dir() and not entry.name.startswith("."):
                 found_here.leave(path, NOT_LOOKED_INTO)
             else:

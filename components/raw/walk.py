@@ -35,13 +35,11 @@ class Found:
             self.folders.add(path)
 
 
-def walk(root: Path, start: str, found: Found) -> None:
-    """Adds all that lies below the folder `start`, if it is there; looks into linked folders, none twice on one way down."""
-    look_into(root, PurePosixPath(start), found, ())
-
-
 def look_into(root: Path, folder: PurePosixPath, found: Found, above: tuple[tuple[int, int], ...]) -> None:
-    """Adds what lies in one folder and below; `above` has device and inode of each folder on the way down."""
+    """Adds what lies in one folder, if it is there, and below; looks into linked folders, none twice on one way down.
+
+    `above` has device and inode of each folder on the way down.
+    """
     try:
         place = os.stat(root / folder)  # noqa: PTH116 - of text that is no UTF-8 too
         entries = sorted(scan(root / folder), key=lambda entry: entry.name)
@@ -69,12 +67,8 @@ def look_at(root: Path, path: PurePosixPath, entry: "os.DirEntry[str]", found: F
     try:
         status = entry.stat()
     except OSError as error:
-        is_folder = not path.suffix
-        if entry.is_symlink():
-            target = printable(os.readlink(entry.path))  # noqa: PTH115
-            found.leave(path, f"a link to {target}, which cannot be read: {error.strerror}", is_folder=is_folder)
-        else:
-            found.leave(path, f"cannot be read: {error.strerror}", is_folder=is_folder)
+        link = f"a link to {printable(os.readlink(entry.path))}, which " if entry.is_symlink() else ""  # noqa: PTH115
+        found.leave(path, f"{link}cannot be read: {error.strerror}", is_folder=not path.suffix)
         return
     is_folder = stat.S_ISDIR(status.st_mode)
     why = name_trouble(path)

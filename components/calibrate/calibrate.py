@@ -8,10 +8,9 @@ import pandas as pd
 
 from components.calibrate.intervals import intervals_table
 from components.calibrate.linear import floor_days
-from components.calibrate.photos import read_photos
 from components.calibrate.scores import score_test, score_validation
 from components.calibrate.settings import CalibrateSettings
-from components.calibrate.tables import CALIBRATED, RAW, read_out_of_fold, read_predictions
+from components.calibrate.tables import CALIBRATED, RAW, read_out_of_fold, read_photos, read_predictions
 from components.calibrate.verdict import judge_test, judge_validation
 from components.calibrate.ways import Skipped, apply_calibration, fit_calibration, read_calibration
 from components.contract import schema

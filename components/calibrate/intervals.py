@@ -32,10 +32,6 @@ class Intervals:
         reach = wider * self.width * typical_error(days, self.fixed_days, self.relative)
         return np.maximum(days - reach, LEAST_DAYS), days + reach
 
-    def as_json(self) -> dict[str, Any]:
-        """Returns what calibration.json keeps."""
-        return dataclasses.asdict(self)
-
 
 def fit_intervals(days: np.ndarray, true_days: np.ndarray, series: np.ndarray, coverage: float) -> Intervals:
     """Returns the intervals that hold on new series.
@@ -89,7 +85,7 @@ def intervals_of(validation: pd.DataFrame, settings: CalibrateSettings) -> dict[
     """Returns what calibration.json says of intervals, by the calibrated days of held-out pairs."""
     held_out = validation[CALIBRATED].to_numpy(), validation["time_delta_days"].to_numpy("float64")
     return {
-        **fit_intervals(*held_out, validation["series"].to_numpy(), settings.interval_coverage).as_json(),
+        **vars(fit_intervals(*held_out, validation["series"].to_numpy(), settings.interval_coverage)),
         "held_out_coverage": held_out_coverage(validation, *held_out, settings.interval_coverage),
     }
 

@@ -1,4 +1,4 @@
-"""Reads what the models of all folds predicted, as one table of test pairs and one of out-of-fold pairs."""
+"""Reads what the models of all folds predicted, as one table of test pairs, one of out-of-fold pairs and one of photos."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 
 from components.contract import schema
-from components.contract.tables.stage_tables import read_table
+from components.contract.tables.stage_tables import columns_of, read_table
+from components.contract.verified import is_there
 
 RAW, CALIBRATED = "prediction_days", schema.CALIBRATED_DAYS  # columns of days, before and after calibration
+DATED = (*schema.PHOTOS_COLUMNS, schema.DATE_DAYS)
 
 
 def read_predictions(folders: Sequence[Path], more: Sequence[str] = ()) -> pd.DataFrame:
@@ -56,3 +58,20 @@ def read_out_of_fold(folders: Sequence[Path], more: Sequence[str] = ()) -> pd.Da
             "name no fold twice in folds."
         )
     return table
+
+
+def read_photos(folders: Sequence[Path]) -> pd.DataFrame:
+    """Returns PHOTOS_COLUMNS, and DATE_DAYS where all models date photos, a row per photo: the mean over the models.
+
+    A model's dates are from nowhere in particular, so that only what is apart in a series is averaged. The table is empty where
+    no folder, of predictions or out of fold, has one, as those of earlier versions.
+    """
+    paths = [folder / schema.PHOTOS_CSV for folder in folders if is_there(folder / schema.PHOTOS_CSV)]
+    if not paths:
+        return pd.DataFrame(columns=list(DATED))
+    dated = len(paths) == len(folders) and all(schema.DATE_DAYS in columns_of(path) for path in paths)
+    tables = [read_table(path, DATED if dated else schema.PHOTOS_COLUMNS) for path in paths]
+    if dated:
+        for table in tables:
+            table[schema.DATE_DAYS] -= table.groupby("series")[schema.DATE_DAYS].transform("mean")
+    return pd.concat(tables).groupby(list(schema.PHOTOS_COLUMNS[:3]), as_index=False, sort=True).mean()

@@ -7,7 +7,6 @@ from typing import Any
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 LINE = re.compile(f"[\t\n]|{UNSAFE.pattern}")
 OUR_OWN = re.compile(r"\r?(\x1b\[K)?")  # what progress bars begin with: back to the line's start, and clear it
-NAMES = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
 class Screen:
@@ -38,6 +37,4 @@ def one_line(text: str) -> str:
 
 def escape(match: re.Match[str]) -> str:
     """Returns a character as Python writes it."""
-    character = match[0]
-    code = ord(character)
-    return NAMES.get(character) or (rf"\x{code:02x}" if code < 256 else rf"\u{code:04x}")
+    return match[0].encode("unicode_escape").decode("ascii")

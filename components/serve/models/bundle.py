@@ -41,12 +41,6 @@ class Bundle:
     models: tuple[Path, ...]
     looks: tuple[Path, ...] = ()
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """All but the files, as BUNDLE_JSON has it."""
-        names = [field.name for field in dataclasses.fields(self) if field.name not in ("models", "looks")]
-        return {name: getattr(self, name) for name in names}
-
 
 def write_bundle(bundle: Bundle, folder: Path) -> None:
     """Writes a bundle into `folder`, BUNDLE_JSON last.
@@ -62,7 +56,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
         named[kind] = [form.format(number) for number in range(len(paths))]
         for name, path in zip(named[kind], paths, strict=True):
             shutil.copyfile(path, folder / name)
-    write_json(folder / BUNDLE_JSON, {"form": FORM, **bundle.facts, **named})
+    write_json(folder / BUNDLE_JSON, {"form": FORM, **vars(bundle), **named})  # by their names there, not their paths here
 
 
 def read_bundle(place: str, scratch: Path) -> Bundle:

@@ -1,9 +1,8 @@
 """Says what raw data means before a photo is decoded: photos, their days, what is equal, and all that is wrong with it."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Any
 
 from components.contract import schema
 from components.raw.identity import EqualPhotos, describe_leaks, find_equal_photos
@@ -50,26 +49,19 @@ def understand(source: RawSource, settings: ResizeImagesSettings, splits: Sequen
     listing = find_photos(source, splits)
     series, problems = date_photos(source, listing, settings.days_from) if schema.TRAIN in splits else ([], [])
     unread = [f"{source}/{path}: {why}. Expected a table; mend or remove it." for path, why in listing.unread_tables.items()]
-    problems = [*unread, *bad_files(listing, str(source), settings), *name_problems(listing), *problems]
+    bad = [
+        f"{source}/{printable(path)}: {why}. Expected an 8-bit PNG or JPEG that can be read; replace or remove it, or set "
+        "on_bad_photo=skip to leave such photos out."
+        for path, why in (listing.bad.items() if settings.on_bad_photo == "fail" else ())
+    ]
+    problems = [*unread, *bad, *name_problems(listing), *problems]
     equal = find_equal_photos(source, listing)
     leaks = describe_leaks(equal, str(source)) if settings.on_equal_photos == "fail" else None
     return Understood(listing, series, equal, [*problems, *([leaks] if leaks else [])])
 
 
-def bad_files(listing: RawListing, place: str, settings: ResizeImagesSettings) -> Iterable[str]:
-    """Yields what to say of each file that would have been a photo and cannot be read, unless they are left out."""
-    if settings.on_bad_photo == "fail":
-        for path, why in listing.bad.items():
-            yield (
-                f"{place}/{printable(path)}: {why}. Expected an 8-bit PNG or JPEG that can be read; replace or remove it, or set "
-                "on_bad_photo=skip to leave such photos out."
-            )
-
-
 def refuse(understood: Understood) -> None:
     """Raises ValueError with all problems, if there are any."""
-    problems: Any = list(understood.problems)
-    if len(problems) > SHOWN_PROBLEMS:
-        problems = [*problems[:SHOWN_PROBLEMS], f"and {len(problems) - SHOWN_PROBLEMS} more such"]
-    if problems:
-        raise ValueError("\n".join(problems))
+    left = len(understood.problems) - SHOWN_PROBLEMS
+    if understood.problems:
+        raise ValueError("\n".join([*understood.problems[:SHOWN_PROBLEMS], *([f"and {left} more such"] if left > 0 else [])]))

@@ -79,15 +79,10 @@ def plan_files(train: pd.DataFrame, test: pd.DataFrame, settings: WriteTfrecords
     groups = [(schema.FOLD_TFRECORD.replace("{fold}", str(fold)), rows) for fold, rows in train.groupby("fold", sort=True)]
     plan: dict[str, Items] = {}
     for pattern, rows in [*groups, (schema.TEST_TFRECORD, test)]:
-        items = rows if settings.layout == "pairs" else referenced_images(rows)
+        items = rows if settings.layout == "pairs" else sorted({name for ids in schema.PHOTO_IDS for name in rows[ids].unique()})
         for shard in range(settings.num_shards):
             plan[pattern.format(shard=shard, num_shards=settings.num_shards)] = items[shard :: settings.num_shards]
     return plan
-
-
-def referenced_images(pairs: pd.DataFrame) -> list[str]:
-    """The distinct image ids of a pair table, sorted."""
-    return sorted({name for column in schema.PHOTO_IDS for name in pairs[column].unique()})
 
 
 def records_of(items: Items, path_of: dict[str, str]) -> Iterator[Record]:

@@ -41,7 +41,7 @@ def load_images(
         table: column image_id; row i becomes element i of the result.
         pairs: columns pair_id, before_image_id, after_image_id of the split; names the images inside layout=pairs records.
         dim: H and W of the result, px.
-        memory_budget_gb: beyond it the images lie in a temporary file.
+        memory_budget_gb: beyond it (GB = 1e9 bytes) the images lie in a temporary file.
 
     Raises:
         ValueError: the files do not hold every image of `table`, or are not what was written.
@@ -51,7 +51,8 @@ def load_images(
     require_complete(examples)
     pattern = "test.tfrecord-*" if split == schema.TEST else "fold.*.tfrecord-*"
     files = [str(unchanged(path)) for path in sorted(examples.glob(pattern))]
-    images, missing = allocate((len(table), dim, dim, 3), memory_budget_gb), set(range(len(table)))
+    shape, missing = (len(table), dim, dim, 3), set(range(len(table)))
+    images = np.empty(shape, np.uint8) if math.prod(shape) <= memory_budget_gb * 1e9 else ImageFile(shape)
     # not from a generator: with one TensorFlow sets M_TRIM_THRESHOLD, and from then on training pays for memory again and again
     decoded = stored_images(files, table, pairs).map(
         lambda row, jpeg: (row, decode(jpeg, dim)), num_parallel_calls=available_cores(), deterministic=True
@@ -130,11 +131,6 @@ def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         },
     )
     return features[schema.FEATURE_IMAGE_ID], features[schema.FEATURE_IMAGE]
-
-
-def allocate(shape: tuple[int, ...], memory_budget_gb: float) -> DecodedImages:
-    """Room for uint8 images in memory, or in a temporary file where they would exceed the budget (GB = 1e9 bytes)."""
-    return np.empty(shape, np.uint8) if math.prod(shape) <= memory_budget_gb * 1e9 else ImageFile(shape)
 
 
 def training_batches(

@@ -128,14 +128,10 @@ def containers(layers: Sequence[Layer]) -> dict[str, str]:
     numbered, found = Counter[str](), {}
     for layer in layers:
         kind = snake_case(layer["class_name"])
-        found[layer["name"] if "name" in layer else layer["config"]["name"]] = f"layers/{kind}" + suffix(numbered[kind])
+        place = f"layers/{kind}_{numbered[kind]}" if numbered[kind] else f"layers/{kind}"
+        found[layer["name"] if "name" in layer else layer["config"]["name"]] = place
         numbered[kind] += 1
     return found
-
-
-def suffix(number: int) -> str:
-    """Returns what follows the name of the first, second, ... of a class."""
-    return f"_{number}" if number else ""
 
 
 def snake_case(name: str) -> str:
@@ -181,11 +177,8 @@ def inbound(node: Any) -> Iterator[str]:
     """Yields the names of the layers that a layer's input comes from."""
     if isinstance(node, dict) and "keras_history" in node:
         yield node["keras_history"][0]
-    elif isinstance(node, dict):
-        for value in node.values():
-            yield from inbound(value)
-    elif isinstance(node, list):
-        for value in node:
+    elif isinstance(node, dict | list):
+        for value in node.values() if isinstance(node, dict) else node:
             yield from inbound(value)
 
 

@@ -8,7 +8,7 @@ import atexit
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +86,8 @@ def read_shard(folder: Path) -> dict[str, Any]:
     return read_json(path) if is_there(path) else dataclasses.asdict(Shard())
 
 
-def joined(folders: Sequence[Path], merged: Collection[str] = ()) -> Path:
-    """Returns one folder with the files of all shards, as links, but `merged`, which each has of its own: no content is copied.
+def joined(folders: Sequence[Path]) -> Path:
+    """Returns one folder with the files of all shards, as links: no content is copied.
 
     The folder of a single shard is returned as it is. Another one is a temporary folder of this process.
 
@@ -105,7 +105,7 @@ def joined(folders: Sequence[Path], merged: Collection[str] = ()) -> Path:
     for folder in ordered:
         for path in folder.rglob("*"):
             link = whole / path.relative_to(folder)
-            if path.is_dir() or path.name in (schema.SHARD_JSON, schema.MANIFEST_JSON, *merged):
+            if path.is_dir() or path.name in (schema.SHARD_JSON, schema.MANIFEST_JSON):
                 continue
             link.parent.mkdir(parents=True, exist_ok=True)
             try:

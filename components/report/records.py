@@ -10,22 +10,16 @@ FOLD_STAGES = ("train", "predict")  # these run once per fold
 
 
 @dataclasses.dataclass(frozen=True)
-class StageRun:
-    """One of several executions of a stage, such as "fold 3": the settings and counts that its siblings do not share."""
-
-    label: str
-    settings: dict[str, str]
-    counts: dict[str, str]
-
-
-@dataclasses.dataclass(frozen=True)
 class Stage:
-    """A stage as the page shows it: what all its runs share, then the runs that differ."""
+    """A stage as the page shows it: what all its runs share, then the runs that differ.
+
+    A run, such as "fold 3", is one of several executions: the settings and counts that its siblings do not share.
+    """
 
     name: str
     settings: dict[str, str]
     counts: dict[str, str]
-    runs: list[StageRun]
+    runs: tuple["Stage", ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,10 +47,10 @@ def grouped(name: str, records: Sequence[Mapping[str, Any]], folds: Sequence[int
     by_fold = len(records) == len(folds) and name in FOLD_STAGES
     labels = [f"fold {fold}" for fold in folds] if by_fold else [f"run {number}" for number in range(1, len(records) + 1)]
     runs = [
-        StageRun(label=label, settings=without(setting, shared_settings), counts=without(count, shared_counts))
+        Stage(label, without(setting, shared_settings), without(count, shared_counts))
         for label, setting, count in zip(labels, settings, counts, strict=True)
     ]
-    return Stage(name, shared_settings, shared_counts, [run for run in runs if run.settings or run.counts])
+    return Stage(name, shared_settings, shared_counts, tuple(run for run in runs if run.settings or run.counts))
 
 
 def shared(texts: Sequence[Mapping[str, str]]) -> dict[str, str]:

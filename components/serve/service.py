@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import itertools
 from collections.abc import Sequence
 
 from components.resize_images.picture import BadPhotoError
@@ -36,14 +37,8 @@ class Service:
                 seen = await self.batcher.photos(contents)
         except TimeoutError:
             raise RefusedError(504, f"not answered within {self.limits.seconds:g} s; send fewer or smaller photos") from None
-        photos = [checked(name, photo) for (name, _), photo in zip(named, seen, strict=True)]
-        found, start = [], 0
-        for instance in instances:
-            end = start + len(instance.sent())
-            names = [name for name, _ in named[start:end]]
-            found.append(self.prediction(instance, list(zip(names, photos[start:end], strict=True))))
-            start = end
-        return found
+        photos = iter([(name, checked(name, photo)) for (name, _), photo in zip(named, seen, strict=True)])
+        return [self.prediction(each, list(itertools.islice(photos, len(each.sent())))) for each in instances]
 
     async def content(self, name: str, sent: PhotoBytes | PhotoInBucket) -> bytes:
         """Returns a photo's bytes; raises as `answer`."""
@@ -59,15 +54,10 @@ class Service:
             line = time_line(self.predictor, photos, instance.species, instance.series, instance.cadence_days)
         except ValueError as error:
             raise RefusedError(422, str(error)) from error
-        of_pair = instance.photos is None
-        return Prediction(
-            days=line.days[1] if of_pair else list(line.days),
-            raw_days=line.raw_days[1] if of_pair else list(line.raw_days),
-            interval=line.interval,
-            drift=line.drift,
-            calibration=line.calibration,
-            warnings=list(line.warnings),
-        )
+        said = {name: getattr(line, name) for name in Prediction.model_fields}
+        if instance.photos is None:  # of two, the second's alone
+            said |= {name: said[name][1] for name in ("days", "raw_days")}
+        return Prediction(**said)
 
 
 def name_of(instance: Instance, number: int, instances: int, index: int) -> str:

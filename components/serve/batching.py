@@ -19,14 +19,10 @@ GATHERING_SECONDS = 0.05  # that a decoded photo waits for others at most
 
 
 class Batcher:
-    """Asks a predictor for photos, from one event loop.
-
-    Attributes:
-        batches: how many were computed.
-    """
+    """Asks a predictor for photos, from one event loop."""
 
     def __init__(self, predictor: Predictor) -> None:
-        self.predictor, self.batches = predictor, 0
+        self.predictor, self.batches = predictor, 0  # how many were computed
         self.decoding = ThreadPoolExecutor(available_cores(), "decode")
         self.computing = ThreadPoolExecutor(predictor.streams, "encode")
         self.coming: dict[str, asyncio.Future[Photo]] = {}  # by digest, of what is being decoded or waits

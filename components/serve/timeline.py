@@ -22,25 +22,16 @@ NOT_DATED = "the models have a head that dates no photo. Train with head=dates, 
 
 @dataclasses.dataclass(frozen=True)
 class TimeLine:
-    """What is said of photos of one plant.
+    """What is said of photos of one plant."""
 
-    Attributes:
-        names: of the photos, in the order in which they were given.
-        days: of each since the first, calibrated.
-        raw_days: the same before calibration.
-        calibration: by what, in words.
-        interval: low and high of the last; None where the run's calibration has none.
-        drift: how far the photos look from all that was trained on, beyond schema.UNUSUAL_DRIFT unusually; None of an older run.
-        warnings: why the answer may be wrong.
-    """
-
-    names: tuple[str, ...]
-    days: tuple[float, ...]
-    raw_days: tuple[float, ...]
-    calibration: str
-    interval: tuple[float, float] | None
+    names: tuple[str, ...]  # of the photos, in the order in which they were given
+    days: tuple[float, ...]  # of each since the first, calibrated
+    raw_days: tuple[float, ...]  # the same before calibration
+    calibration: str  # by what, in words
+    interval: tuple[float, float] | None  # low and high of the last; None where the run's calibration has none
+    # how far the photos look from all that was trained on, beyond schema.UNUSUAL_DRIFT unusually; None of an older run
     drift: float | None
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...]  # why the answer may be wrong
 
 
 def time_line(

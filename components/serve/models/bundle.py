@@ -20,25 +20,17 @@ MODEL, LOOKS = "model-{}.keras", "looks-{}.npy"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """What answers questions.
-
-    Attributes:
-        name: of the run.
-        image_size, jpeg_quality, tta_views: parameters of the run, as resize_images and predict have them.
-        calibration: what calibration.json says: `mode`, `rules`, `fits`, `intervals`, and of a known cadence `cadence` and
-            `pair_intervals`.
-        longest_days: the longest time between two photos among the held-out train pairs; None where the run does not say.
-        models: the .keras file of each fold.
-        looks: of each model, as components/network/looks.py has them; none where the run is of an earlier version.
-    """
+    """What answers questions: a run's name, its parameters as resize_images and predict have them, and what it learned."""
 
     name: str
     image_size: int
     jpeg_quality: int
     tta_views: int
+    # what calibration.json says: `mode`, `rules`, `fits`, `intervals`, and of a known cadence `cadence` and `pair_intervals`
     calibration: dict[str, Any]
-    longest_days: float | None
-    models: tuple[Path, ...]
+    longest_days: float | None  # between two photos among the held-out train pairs; None where the run does not say
+    models: tuple[Path, ...]  # the .keras file of each fold
+    # of each model, as components/network/looks.py has them; none where the run is of an earlier version
     looks: tuple[Path, ...] = ()
 
 

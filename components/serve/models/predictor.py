@@ -39,34 +39,21 @@ NOT_LATER = "the second photo looks no later than the first: one day is the leas
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What is said of two photos.
+    """What is said of two photos."""
 
-    Attributes:
-        days: calibrated, at least above 0.
-        raw_days: before calibration; what is <= 0 is made 1, as in a submission.
-        calibration: by what, in words.
-        warnings: why the answer may be wrong.
-    """
-
-    days: float
-    raw_days: float
-    calibration: str
-    warnings: tuple[str, ...]
+    days: float  # calibrated, at least above 0
+    raw_days: float  # before calibration; what is <= 0 is made 1, as in a submission
+    calibration: str  # by what, in words
+    warnings: tuple[str, ...]  # why the answer may be wrong
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo that passed the backbone.
+    """A photo that passed the backbone."""
 
-    Attributes:
-        digest: its SHA-256 in hex.
-        halves: what it brings to its pairs, [M, V, F] float32.
-        colours: how many of its pixels have each colour, [COLOURS] uint32.
-    """
-
-    digest: str
-    halves: np.ndarray
-    colours: np.ndarray
+    digest: str  # its SHA-256 in hex
+    halves: np.ndarray  # what it brings to its pairs, [M, V, F] float32
+    colours: np.ndarray  # how many of its pixels have each colour, [COLOURS] uint32
 
     @property
     def bytes(self) -> int:

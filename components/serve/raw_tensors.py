@@ -6,8 +6,6 @@ behind it are its own. Each element of a BYTES tensor has its length before it, 
 
 import json
 import struct
-from collections.abc import Iterable
-from typing import Any
 
 from starlette.responses import Response
 
@@ -83,11 +81,6 @@ def response_of(asked: InferRequest, response: InferResponse) -> Response:
             del tensor["data"]
             tensor["parameters"] = {"binary_data_size": len(behind[-1])}
         said["outputs"].append(tensor)
-    return in_parts(said, behind)
-
-
-def in_parts(said: dict[str, Any], behind: Iterable[bytes]) -> Response:
-    """Returns an answer of JSON, and of raw bytes behind it where there are any."""
     head, tail = json.dumps(said, ensure_ascii=False).encode(), b"".join(behind)
     if not tail:
         return Response(head, media_type="application/json")

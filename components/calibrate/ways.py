@@ -86,7 +86,8 @@ def apply_calibration(
     """
     raw, lines, rules = test[RAW].to_numpy(), calibration["fits"], calibration["rules"]
     test[CALIBRATED] = floor_days(apply_lines(raw, test, lines) if lines else apply_rules(raw, test, rules))
-    skipped = idle_rules(test, rules)
+    idle = [rule for rule in rules if not matches(rule, test).any()]
+    skipped = [(json.dumps(rule), "a calibration rule that matches no test pair") for rule in idle]
     if lines:
         unknown = sorted(set(test["species"]) - set(lines))
         skipped += [(name, "a test species without out-of-fold pairs: its predictions stay raw") for name in unknown]
@@ -104,12 +105,6 @@ def series_factors(test: pd.DataFrame, rules: list[dict[str, Any]]) -> dict[str,
     series = test.drop_duplicates("series").sort_values(["species", "series"])
     factors = apply_rules(np.ones(len(series)), series, rules).tolist()
     return dict(zip(series["series"], factors, strict=True))
-
-
-def idle_rules(test: pd.DataFrame, rules: list[dict[str, Any]]) -> Skipped:
-    """Returns the rules that do nothing."""
-    idle = [rule for rule in rules if not matches(rule, test).any()]
-    return [(json.dumps(rule), "a calibration rule that matches no test pair") for rule in idle]
 
 
 def read_calibration(calibrated: Path) -> tuple[dict[str, Any], dict[str, float], list[Finding]]:

@@ -38,10 +38,6 @@ class State:
     epochs: list[dict[str, Any]]  # a row of history.csv for each epoch that has ended
     arrays: Sequence[np.ndarray]  # the values of the model's variables, in the order of `variables_of`
 
-    def is_finite(self) -> bool:
-        """Whether going on from here makes sense."""
-        return all(np.isfinite(array).all() for array in self.arrays)
-
 
 def variables_of(model: keras.Model) -> list[Any]:
     """Returns every variable of a training: weights, BatchNorm's statistics, dropout's seeds, the optimizer's, the metrics'."""
@@ -70,7 +66,7 @@ class SavedState:
 
     def write(self, state: State) -> bool:
         """Puts a state in place of the one before, and returns whether it is there now; one that is not finite is left out."""
-        if not state.is_finite():
+        if not all(np.isfinite(array).all() for array in state.arrays):  # going on from there would make no sense
             return False
         try:
             self.store.write(self.key, sealed(pack(state)))

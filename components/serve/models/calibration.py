@@ -32,7 +32,7 @@ def calibrated(raw_days: float, calibration: dict[str, Any], species: str, serie
         return floored(days), " x ".join(f"{rule['factor']} for {rule.get('species', rule.get('series'))}" for rule in applied)
     if not lines and not rules:
         return days, "none: the run has no calibration"
-    known = known_names(calibration)
+    known = sorted({*lines, *(rule.get("species", rule.get("series")) for rule in rules)})
     return days, f"none: {'the run has one for' if species or series else 'say which of'} {', '.join(known)}"
 
 
@@ -55,9 +55,3 @@ def interval(
     reach = wider * fitted["width"] * math.hypot(fitted["fixed_days"], fitted["relative"] * days)
     low = days - reach
     return (max(low, 0.0) if days >= 0 else low), days + reach
-
-
-def known_names(calibration: dict[str, Any]) -> list[str]:
-    """Returns the species and series that a calibration is for."""
-    named = [rule.get("species", rule.get("series")) for rule in calibration["rules"]]
-    return sorted({*calibration["fits"], *named})

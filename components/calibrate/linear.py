@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-CHANCE = 0.01  # that a species whose days need no slope gets one all the same
+CHANCE = 0.01  # that days which need no slope get one all the same, of any species
 MOST_SLOPE = 4.0  # of a series whose predictions mean nothing the slope could be anything
 FLOOR_DAYS = 1.0  # two test photos are never of one day, and never in reverse
 
@@ -44,15 +44,16 @@ def fit_lines(days: np.ndarray, true_days: np.ndarray, pairs: pd.DataFrame) -> d
 
     Each series has its own slope, through the origin, since no days are no days. A species' slope is the mean of its series',
     in logarithms, and how far series of a species differ says how sure that mean is. It is shrunk as James and Stein have it
-    (the positive part), but to nothing wherever Student's t test would not tell it from a slope of 1 at CHANCE. One series
-    says nothing. Slopes are never negative.
+    (the positive part), but to nothing wherever Student's t test would not tell it from a slope of 1 at CHANCE, of which each
+    species has an equal share (Bonferroni). One series says nothing. Slopes are never negative.
     """
     slopes = series_slopes(days, true_days, pairs)
-    freedom = len(slopes) - slopes["species"].nunique()
+    num_species = slopes["species"].nunique()
+    freedom = len(slopes) - num_species
     centred = slopes["log_slope"] - slopes.groupby("species")["log_slope"].transform("mean")
     spread = float(np.square(centred).sum()) / freedom if freedom > 0 else np.inf
     counts = pairs.groupby("species").size()
-    strict = float(stdtrit(freedom, 1 - CHANCE / 2)) ** 2 if freedom > 0 else np.inf
+    strict = float(stdtrit(freedom, 1 - CHANCE / num_species / 2)) ** 2 if freedom > 0 else np.inf
     lines = {}
     for species, rows in slopes.groupby("species"):
         mean, doubt = float(rows["log_slope"].mean()), strict * spread / len(rows)

@@ -204,7 +204,7 @@ def expected_slopes(pairs: pd.DataFrame) -> dict[str, float]:
         logs.setdefault(name[:2], []).append(float(np.log(slope)))
     freedom = sum(len(found) - 1 for found in logs.values())
     spread = sum(np.var(found) * len(found) for found in logs.values()) / freedom if freedom else np.inf
-    strict = t.ppf(0.995, freedom) ** 2 if freedom else 1.0
+    strict = t.ppf(1 - 0.01 / len(logs) / 2, freedom) ** 2 if freedom else 1.0
     means = {name: (np.mean(found), len(found)) for name, found in logs.items()}
     return {
         name: float(np.exp(mean * max(0.0, 1 - strict * spread / count / mean**2) * (count > 1)))

@@ -22,16 +22,17 @@ import time
 start = time.monotonic()
 import json, resource, sys
 from pathlib import Path
-from components import settings
 stage, folder = sys.argv[1], Path(sys.argv[2])
 if stage == "generate_pairs":
     from components.generate_pairs.generate import generate_pairs
+    from components.generate_pairs.settings import GeneratePairsSettings
     imported = time.monotonic()
-    generate_pairs(catalog=folder / "catalog", pairs=folder / "pairs", settings=settings.GeneratePairsSettings())
+    generate_pairs(catalog=folder / "catalog", pairs=folder / "pairs", settings=GeneratePairsSettings())
 else:
+    from components.split_folds.settings import SplitFoldsSettings
     from components.split_folds.split import split_folds
     imported = time.monotonic()
-    split_folds(pairs=folder / "pairs", folded_pairs=folder / "folded_pairs", settings=settings.SplitFoldsSettings())
+    split_folds(pairs=folder / "pairs", folded_pairs=folder / "folded_pairs", settings=SplitFoldsSettings())
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({
     "seconds": time.monotonic() - start, "function": time.monotonic() - imported,

@@ -4,6 +4,7 @@ Decoding is the floor: a PNG gives no pixel without all before it.
 """
 
 import dataclasses
+import functools
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from components.contract.cores import available_cores
 from components.resize_images.picture import decode_picture
 from components.resize_images.resize import resize_images
 from components.resize_images.settings import ResizeImagesSettings
+from components.sample_dataset.photo import take_photo
 from components.sample_dataset.plan import plan_dataset
 from components.sample_dataset.settings import FULL
 from components.sample_dataset.write import write_photo
@@ -52,8 +54,9 @@ def write_raw(raw: Path, photos: int) -> list[bytes]:
     chosen = [*plan.train[: photos - photos // 4], *plan.test[: photos // 4]]
     for photo in chosen:
         (raw / photo.path).parent.mkdir(parents=True, exist_ok=True)
+    draw = functools.partial(take_photo, settings=FULL)
     for first, drawn in zip(chosen, DRAWN, strict=False):
-        write_photo(dataclasses.replace(plan.train[drawn], path=first.path), root=raw, settings=FULL)
+        write_photo(dataclasses.replace(plan.train[drawn], path=first.path), root=raw, draw=draw)
     for number, photo in enumerate(chosen[len(DRAWN) :]):
         (raw / photo.path).hardlink_to(raw / chosen[number % len(DRAWN)].path)
     (raw / "test_dataset/test_data.csv").write_text("idx,before_file_path,after_file_path\n", encoding="utf-8")
@@ -69,7 +72,7 @@ def decode_all(contents: list[bytes]) -> None:
 def resize_all(folder: Path, repeat: int) -> None:
     """Runs the stage's function."""
     images, catalog = folder / f"images_{repeat}", folder / f"catalog_{repeat}"
-    resize_images(raw=folder / "raw", images=images, catalog=catalog, settings=ResizeImagesSettings())
+    resize_images(raw=folder / "raw", images=images, catalog=catalog, settings=ResizeImagesSettings(on_equal_photos="report"))
 
 
 if __name__ == "__main__":

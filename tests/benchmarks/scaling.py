@@ -101,7 +101,7 @@ def name(stage: Stage) -> str:
 
 
 def run_resize_images(root: Path) -> None:
-    settings = ResizeImagesSettings(image_size=STORED_PX)
+    settings = ResizeImagesSettings(image_size=STORED_PX, on_equal_photos="report")
     resize_images(raw=root / "raw", images=root / "resized", catalog=root / "resized", settings=settings)
 
 
